@@ -40,6 +40,7 @@ from callrouter.daemon.self_check import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.feature_codes import FeatureCodes
 from callrouter.logs import Log
+from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import AgentNotified, AgentStatusChanged, Notice, Oddity
@@ -201,8 +202,7 @@ class Daemon:
         parts = MobileServiceParts(
             board=self._router.board,
             post=self._runtime.post,
-            pbxes=self._runtime.pbxes,
-            in_step=self._in_step,
+            pbxes=CallingPbxes(self._runtime.pbxes, self._in_step),
             store=self._store.mobiles,
             now=self._clock.now,
             spawn=self._tasks.spawn,

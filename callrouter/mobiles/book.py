@@ -18,7 +18,12 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class RequestDenied(Exception):  # noqa: N818 - an answer, not an error
-    """A request is refused: a stable word, and the reason in words."""
+    """A request is refused.
+
+    Args:
+        kind: a stable word, by which callers and counters tell refusals apart.
+        text: the reason, in words for people.
+    """
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -42,7 +47,13 @@ class MobileBook:
     def configure(
         self, settings: NumberSettings, agents: dict[str, AgentSpec], dialling: tuple[str, ...]
     ) -> None:
-        """Apply new rules, agents and PBXes that can dial outside numbers."""
+        """Apply new rules.
+
+        Args:
+            settings: which numbers may be registered.
+            agents: the agents as configured, by id.
+            dialling: the PBXes that can dial outside numbers.
+        """
         self.settings, self.agents, self.dialling = settings, agents, dialling
         self._verdicts.clear()
 
@@ -51,7 +62,11 @@ class MobileBook:
         return in_order(row for row in self.mobiles.values() if row.agent == agent)
 
     def reason_not_rung(self, row: MobileRow) -> str:
-        """Why a mobile is not rung for callers, in words; empty if it is rung."""
+        """Why a mobile is not rung for callers, in words; empty if it is rung.
+
+        A mobile in use is checked against the present rules and the configuration each time. So one
+        that does not fit them any more rests without being removed, and is rung again when it does.
+        """
         match MobileState(row.state):
             case MobileState.UNVERIFIED:
                 return "not verified yet"
@@ -79,7 +94,7 @@ class MobileBook:
         """The name of a new mobile of an agent: `wanted`, or a free one if that is empty.
 
         Raises:
-            No: the wanted name is not valid, or is in use already.
+            RequestDenied: the wanted name is not valid, or is in use already.
         """
         used = {device.id for device in self.agents[agent].devices}
         used |= {row.device for row in self.of(agent)}
@@ -98,7 +113,7 @@ class MobileBook:
         """A registered mobile.
 
         Raises:
-            No: the agent has no registered mobile of this name.
+            RequestDenied: the agent has no registered mobile of this name.
         """
         row = self.mobiles.get((agent, device))
         if row is not None:
@@ -116,7 +131,7 @@ class MobileBook:
         free.
 
         Raises:
-            No: the number belongs to another agent.
+            RequestDenied: the number belongs to another agent.
         """
         for other in self.mobiles.values():
             proved = other.state != MobileState.UNVERIFIED.value
@@ -134,7 +149,11 @@ def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
 
 
 def is_valid_row(row: MobileRow) -> bool:
-    """Whether a stored row is valid. Write access to the store must not give more than that."""
+    """Whether a stored row is valid.
+
+    Whoever can write to the store could otherwise have any number called, or break the routing
+    table with a name that it does not allow.
+    """
     try:
         MobileState(row.state)
         check_ringing(row.ring_after, row.hours, row.place)
@@ -147,7 +166,7 @@ def check_still_allowed(number: str, settings: NumberSettings) -> None:
     """Check a number that was accepted earlier against the present rules.
 
     Raises:
-        No: it would not be accepted now.
+        RequestDenied: it would not be accepted now.
     """
     verdict = read_number(number, settings)
     if isinstance(verdict, RefusedNumber):
@@ -158,7 +177,7 @@ def check_ringing(ring_after: float, hours: str, place: int) -> None:
     """Check the limits of a mobile's ring settings.
 
     Raises:
-        No: a value is out of range.
+        RequestDenied: a value is out of range.
     """
     if not 0 <= ring_after <= LONGEST_RING_AFTER:
         raise RequestDenied(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
+from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_records import (
     DAY,
     AuditRow,
@@ -46,7 +47,7 @@ from callrouter.mobiles.registration_events import (
     VerificationStarted,
     VerifyRequested,
 )
-from callrouter.mobiles.table_merge import TableMerger
+from callrouter.mobiles.table_merge import MergedTable
 from callrouter.model.events import ConfigReloaded, DeviceSwitchRequested, Event, LegEnd
 from callrouter.model.ivr import (
     CallNumber,
@@ -75,17 +76,6 @@ class AgentBoard(Protocol):
         """Why a device cannot be switched, in words for people; empty if it can."""
 
 
-@runtime_checkable
-class CallsNumbers(Protocol):
-    """A PBX driver that can call a number and talk to it (`callrouter.pbx.base.HasPhoneDialogues`)."""
-
-    def say(self, command: Say) -> None:
-        """Play sounds, then read digits or hang up."""
-
-    def call_number(self, command: CallNumber) -> None:
-        """Call an outside number."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileServiceParts:
     """The parts of the daemon that the service needs.
@@ -93,8 +83,7 @@ class MobileServiceParts:
     Attributes:
         board: answers questions about agents and their devices.
         post: posts to the core and reports to the store.
-        pbxes: the PBX drivers, by name. Those that are no `CallsNumbers` place no calls.
-        in_step: whether a PBX, by name, has a connection and can place calls now.
+        pbxes: place the verification calls.
         store: keeps mobiles, the audit and the verification calls.
         now: the time, in epoch seconds.
         spawn: starts a background task with a name for the log.
@@ -102,8 +91,7 @@ class MobileServiceParts:
 
     board: AgentBoard
     post: Callable[[Event], None]
-    pbxes: Mapping[str, object]
-    in_step: Callable[[str], bool]
+    pbxes: CallingPbxes
     store: MobileStore
     now: Callable[[], float]
     spawn: Callable[[Coroutine[Any, Any, None], str], object]
@@ -131,26 +119,16 @@ class MobileService:
     ) -> None:
         self._parts = parts
         self._registrar = Registrar()
-        self._merger = TableMerger(self._registrar.book)
-        self._base = table
-        """The table as configured, without registered mobiles."""
-        self._in_force = table
-        """The last table that went to the core."""
+        self._table = MergedTable(self._registrar.book, table)
         self._dialling = tuple(dialling)
         self._timer: asyncio.TimerHandle | None = None
         self._loaded = asyncio.Event()
-        self._held = True
-        """While new settings are being applied, no table of ours goes to the core."""
         self._configure(numbers, table)
-        self._held = False
 
     # ------------------------------------------------------------ configuration and store
 
     def begin_reload(self, numbers: NumberSettings, table: Table) -> tuple[Table, Table]:
         """Start applying new settings. Until `end_reload`, changes of mobiles are held back.
-
-        A large change of the table is applied in steps, and a table of ours between two steps
-        would undo the first ones.
 
         Args:
             numbers: which numbers may be registered from now on.
@@ -159,28 +137,22 @@ class MobileService:
         Returns:
             The table in force and the one to apply, both with the registered mobiles.
         """
-        self._held = True
+        self._table.hold()
         self._configure(numbers, table)
-        before, self._in_force = self._in_force, self._merger.merged(self._base)
-        return before, self._in_force
+        return self._table.reconfigure(table)
 
     def end_reload(self) -> None:
         """The new settings are applied. Changes of mobiles since `begin_reload` follow now."""
-        self._held = False
+        self._table.release()
         self._publish()
 
     def _configure(self, numbers: NumberSettings, table: Table) -> None:
-        self._base = table
         self._apply(RulesConfigured(settings=numbers, agents=table.agents, dialling=self._dialling))
 
     def _publish(self) -> None:
-        """Give the core the current mobiles.
-
-        All other agents stay the same objects, so that the core sees only the differences.
-        """
-        table = self._merger.merged(self._base)
-        if not self._held and table != self._in_force:
-            self._in_force = table
+        """Give the core the current mobiles, if that changes its table."""
+        table = self._table.changed()
+        if table is not None:
             self._parts.post(ConfigReloaded(table=table))
 
     async def start(self, within: float = READ_WITHIN) -> None:
@@ -337,14 +309,11 @@ class MobileService:
 
     def _new_call_secrets(self) -> CallSecrets:
         code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
-        return CallSecrets(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._calling_pbx())
-
-    def _calling_pbx(self) -> str:
-        """The first PBX that can now call a number and play prompts to it; empty if there is none."""
-        for name in self._registrar.book.dialling:
-            if self._driver_that_talks(name) is not None and self._parts.in_step(name):
-                return name
-        return ""
+        return CallSecrets(
+            ref=f"{REF}{secrets.token_hex(8)}",
+            code=code,
+            pbx=self._parts.pbxes.first_ready(self._dialling),
+        )
 
     # ------------------------------------------------------------ what follows
 
@@ -399,22 +368,13 @@ class MobileService:
                 pass  # an answer; `_apply` did the rest
 
     def _send_to_pbx(self, command: Say | CallNumber) -> None:
-        pbx = self._driver_that_talks(command.pbx)
-        if pbx is None:
+        if not self._parts.pbxes.send(command):
             logger.error("%s has no connection; dropped an order", command.pbx)
-        elif isinstance(command, Say):
-            pbx.say(command)
-        else:
-            pbx.call_number(command)
-
-    def _driver_that_talks(self, name: str) -> CallsNumbers | None:
-        pbx = self._parts.pbxes.get(name)
-        return pbx if isinstance(pbx, CallsNumbers) else None
 
     def _place_delayed_call(self, command: CallNumber) -> None:
         if self._registrar.verifications.by_ref(command.ref) is None:
             return  # removed in the meantime
-        if self._parts.in_step(command.pbx):
+        if self._parts.pbxes.in_step(command.pbx):
             self._send_to_pbx(command)
         else:
             self._apply(NumberFailed(pbx=command.pbx, ref=command.ref, why=LegEnd.FAILED))

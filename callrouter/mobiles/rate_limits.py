@@ -24,7 +24,10 @@ AHEAD: Final = 60.0
 
 
 class VerificationCallLog:
-    """The verification calls of the last 24 hours, oldest first."""
+    """The verification calls of the last 24 hours, oldest first.
+
+    It survives a restart (`restore`), because a limit that can be reset by a crash limits nothing.
+    """
 
     def __init__(self) -> None:
         self._rows: deque[DialledRow] = deque()
@@ -33,7 +36,7 @@ class VerificationCallLog:
         return len(self._rows)
 
     def restore(self, rows: Iterable[DialledRow]) -> None:
-        """Add the calls of an earlier run."""
+        """Add the calls of an earlier run, which may have been read after the first new ones."""
         self._rows = deque(sorted([*rows, *self._rows], key=lambda row: row.at))
 
     def add(self, row: DialledRow) -> None:
@@ -43,7 +46,19 @@ class VerificationCallLog:
     def limit_reached(
         self, agent: str, number: str, country: str, settings: NumberSettings, now: float
     ) -> str:
-        """Why no further call may be placed now, in words; empty if one may."""
+        """Why no further call may be placed now.
+
+        Args:
+            agent: the agent whose mobile would be called.
+            number: the number (E.164).
+            country: its country, two letters.
+            settings: the limits.
+            now: the time, in epoch seconds.
+
+        Returns:
+            The first limit that is reached, and when it allows the next call, in words for people;
+            empty if a call may be placed.
+        """
         self._forget(now)
         an_hour, a_day = settings.calls_per_hour, settings.calls_per_hour * _DAY_FOR_HOUR
         limits: tuple[tuple[str, int, float, Callable[[DialledRow], bool]], ...] = (
@@ -85,13 +100,22 @@ def _when_again(times: list[float], most: int, within: float, now: float) -> str
 
 
 class RequestCounter:
-    """The requests of each person in the last hour."""
+    """Counts the requests of each person in the last hour."""
 
     def __init__(self) -> None:
         self._times: dict[str, deque[float]] = {}
 
     def add(self, who: str, most: int, now: float) -> int:
-        """Count a request. Returns by how many the limit is exceeded (0: not at all)."""
+        """Count a request.
+
+        Args:
+            who: the person.
+            most: how many requests they may make within an hour.
+            now: the time, in epoch seconds.
+
+        Returns:
+            By how many the limit is exceeded; 0 if it is not.
+        """
         times = self._times.setdefault(who, deque())
         while times and times[0] <= now - HOUR:
             times.popleft()
@@ -127,7 +151,17 @@ class RefusalFloods(Generic[T]):
         self._floods: dict[tuple[str, str], _Flood[T]] = {}
 
     def record(self, key: tuple[str, str], what: T, now: float) -> bool:
-        """Record a refusal by asker and kind. Returns whether it is to be written by itself."""
+        """Record a refusal.
+
+        Args:
+            key: who asked, and the kind of refusal. Another kind is a flood of its own, so that
+                one flood cannot hide what else a person tries.
+            what: what would be written.
+            now: the time, in epoch seconds.
+
+        Returns:
+            Whether it is to be written by itself.
+        """
         flood = self._floods.get(key)
         if flood is None or (now - flood.began > HOUR and not flood.held):
             flood = self._floods[key] = _Flood(began=now)
@@ -150,6 +184,6 @@ class RefusalFloods(Generic[T]):
                 del self._floods[key]
 
     def deadline(self) -> float | None:
-        """When the next row is due; None if there is none."""
+        """When the next row is due, in epoch seconds; None if there is none."""
         times = (f.held_since + COUNTED_EVERY for f in self._floods.values() if f.held)
         return min(times, default=None)

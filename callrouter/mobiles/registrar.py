@@ -58,7 +58,10 @@ CHANGES: Final = 5
 class Registrar:
     """Handles requests about mobiles and the results of verification calls.
 
-    `refused` counts the refusals since the start, by kind.
+    Attributes:
+        refused: the refusals since the start, by kind.
+        book: the registered mobiles.
+        verifications: the verification calls in progress.
     """
 
     def __init__(self) -> None:
@@ -70,7 +73,10 @@ class Registrar:
         self._floods: RefusalFloods[AuditRow] = RefusalFloods()
 
     def next_deadline(self) -> float | None:
-        """When the next code expires, or an audit row about a flood is due; None if neither."""
+        """When the next code expires, or an audit row about a flood is due; None if neither.
+
+        The owner then hands in a `DeadlineReached`. In epoch seconds.
+        """
         times = [item.expires_at for item in self.verifications.pending.values()]
         flood = self._floods.deadline()
         return min(times if flood is None else [*times, flood], default=None)
@@ -117,7 +123,11 @@ class Registrar:
         return made
 
     def _move_renamed(self) -> Iterator[Decision]:
-        """Move the mobiles of renamed agents to their new names."""
+        """Move the mobiles of renamed agents to their new names.
+
+        Yields:
+            The changes for the store.
+        """
         former = {
             spec.renamed_from: name
             for name, spec in self.book.agents.items()
@@ -175,7 +185,10 @@ class Registrar:
         return counts.add(asker.agent or asker.name, self._hourly_limit(event), now)
 
     def _hourly_limit(self, event: MobileRequest) -> int:
-        """How many requests of this kind an agent may make per hour."""
+        """How many requests of this kind an agent may make per hour.
+
+        Changes of one's own devices cost nothing, so there may be more of them.
+        """
         most = self.book.settings.attempts_per_hour
         return most * CHANGES if _changes_own(event) else most
 
@@ -220,7 +233,12 @@ class Registrar:
         yield from self.verifications.start(row, event.requester, event.call_secrets, now)
 
     def _new_row(self, event: RegisterRequested, number: str, now: float) -> MobileRow:
-        """The row of a new mobile, if nothing forbids it. An unverified one is reused."""
+        """The row of a new mobile. An unverified one of the same number is used again.
+
+        Raises:
+            RequestDenied: the agent has the number or too many mobiles already, or a value is not
+                valid.
+        """
         book = self.book
         mine = book.of(event.agent)
         same = next((row for row in mine if row.number == number), None)

@@ -11,14 +11,26 @@ from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 
 
 class TableMerger:
-    """Adds registered mobiles to tables. An unchanged agent is the same object as the last time."""
+    """Adds registered mobiles to tables.
+
+    An unchanged agent is the same object as the last time, because the core finds what differs
+    between two tables by identity.
+
+    Args:
+        book: the registered mobiles.
+    """
 
     def __init__(self, book: MobileBook) -> None:
         self._book = book
         self._last: dict[str, tuple[AgentSpec, tuple[DeviceSpec, ...], AgentSpec]] = {}
+        """By agent: as configured, the mobiles that were added, and the result."""
 
     def merged(self, base: Table) -> Table:
-        """`base`, with each agent's registered mobiles in use after their configured devices."""
+        """`base`, with each agent's registered mobiles in use after their configured devices.
+
+        Returns:
+            A new table; `base` itself if there is no mobile to add.
+        """
         found: dict[str, list[MobileRow]] = {}
         for row in self._book.mobiles.values():
             if row.agent in base.agents and not self._book.reason_not_rung(row):
@@ -54,3 +66,53 @@ class TableMerger:
             ring_after=row.ring_after,
             hours=hours,
         )
+
+
+class MergedTable:
+    """The table in force: the configured one with the registered mobiles.
+
+    While a new configuration is applied, changes of mobiles are held back. A large change is
+    applied in steps, and a table of ours between two steps would undo the first ones.
+
+    Args:
+        book: the registered mobiles.
+        configured: the table as configured.
+    """
+
+    def __init__(self, book: MobileBook, configured: Table) -> None:
+        self._merger = TableMerger(book)
+        self._configured = configured
+        self._in_force = configured
+        self._held = False
+
+    def hold(self) -> None:
+        """Hold changes of mobiles back until `release`."""
+        self._held = True
+
+    def reconfigure(self, configured: Table) -> tuple[Table, Table]:
+        """Use a new table as configured. The book must know its rules and agents already.
+
+        Returns:
+            The table in force until now, and the one to apply.
+        """
+        self._configured = configured
+        before, self._in_force = self._in_force, self._merger.merged(configured)
+        return before, self._in_force
+
+    def release(self) -> None:
+        """Changes of mobiles count again."""
+        self._held = False
+
+    def changed(self) -> Table | None:
+        """The table that comes into force because mobiles have changed.
+
+        Returns:
+            The table, which must be applied; None if it has not changed or changes are held back.
+        """
+        if self._held:
+            return None
+        table = self._merger.merged(self._configured)
+        if table == self._in_force:
+            return None
+        self._in_force = table
+        return table

@@ -1,4 +1,9 @@
-"""The verification call: asks for the code that the agent was shown, and verifies the number."""
+"""The verification call: asks for the code that the agent was shown, and verifies the number.
+
+Why a code proves that the number is the agent's: it is shown to the agent alone, who is signed in or
+at their own phone, and it is keyed in on the called phone alone. Both ends must be in one hand.
+A code is good for one call, one mobile and one number, so knowing an old one is of no use.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +59,17 @@ _CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
 
 @dataclass(slots=True)
 class VerificationCall:
-    """A verification call: the mobile it is to verify, its code, and its progress."""
+    """A verification call: the mobile it is to verify, its code, and its progress.
+
+    Attributes:
+        requester: who asked for it.
+        row: the mobile, as it is now.
+        ref: its name, by which the PBX reports what becomes of it.
+        code: the code that must be keyed in.
+        expires_at: when the code expires, in epoch seconds.
+        tries: number of wrong tries so far.
+        wrong_at: when the last wrong code came, until a # that may follow it has arrived.
+    """
 
     requester: Requester
     row: MobileRow
@@ -63,11 +78,15 @@ class VerificationCall:
     expires_at: float
     tries: int = 0
     wrong_at: float = -math.inf
-    """When the last wrong code came, until a # that may follow it has arrived."""
 
 
 class Verifications:
-    """The verification calls in progress, at most one per agent."""
+    """The verification calls in progress, at most one per agent.
+
+    Args:
+        book: the registered mobiles, which a call that succeeds changes.
+        refused: counts refusals by kind.
+    """
 
     def __init__(self, book: MobileBook, refused: Counter[str]) -> None:
         self.book = book
@@ -83,10 +102,10 @@ class Verifications:
         return next((item for item in self.pending.values() if item.ref == ref), None)
 
     def check_may_start(self, row: MobileRow, call_secrets: CallSecrets, now: float) -> None:
-        """Check that a call may be placed now.
+        """Check that a call may be placed now: that no other is on, a PBX can, and no limit is hit.
 
         Raises:
-            No: it may not.
+            RequestDenied: it may not.
         """
         if row.agent in self.pending:
             raise RequestDenied("busy", "a verification call is on; wait until it is over")
@@ -102,7 +121,14 @@ class Verifications:
     def start(
         self, row: MobileRow, requester: Requester, call_secrets: CallSecrets, now: float
     ) -> Iterator[Decision]:
-        """Place a call, with a code of its own."""
+        """Place a call, with a code of its own.
+
+        The call is recorded before it is placed, so that a crash in between cannot be used to place
+        more calls than allowed.
+
+        Yields:
+            What follows, in order; the last one is the answer for the requester.
+        """
         pending = VerificationCall(
             requester, row, call_secrets.ref, call_secrets.code, now + CODE_LASTS
         )
@@ -123,7 +149,11 @@ class Verifications:
         )
 
     def cancel(self, agent: str, device: str) -> Iterator[Decision]:
-        """End the call for a mobile, if there is one. Its code becomes invalid."""
+        """End the call for a mobile, if there is one. Its code becomes invalid at once.
+
+        The phone may go on ringing, since no PBX promises to stop it. A person who picks it up
+        later hears a goodbye.
+        """
         pending = self.pending.get(agent)
         if pending is None or pending.row.device != device:
             return
@@ -146,7 +176,12 @@ class Verifications:
                 yield _audit_row(pending, now, "expired")
 
     def drop_claims(self, made: MobileRow, now: float) -> Iterator[Decision]:
-        """Drop unverified registrations of this number by other agents."""
+        """Drop unverified registrations of a number by other agents.
+
+        Args:
+            made: the mobile that has proved the number.
+            now: the time, in epoch seconds.
+        """
         for key, row in list(self.book.mobiles.items()):
             if row.number == made.number and row.agent != made.agent:
                 yield from self.cancel(*key)
@@ -166,7 +201,10 @@ class Verifications:
     # ------------------------------------------------------------ the call
 
     def handle(self, event: VerificationEvent, now: float) -> Iterator[Decision]:
-        """Handle what happened on the called phone."""
+        """Handle what happened on the called phone.
+
+        Events of calls that have nothing to verify any more are answered with a goodbye.
+        """
         match event:
             case NumberAnswered():
                 self.channels[event.pbx, event.channel] = event.ref
@@ -189,6 +227,11 @@ class Verifications:
                     yield self._end(pending, now, "hung-up")
 
     def _on_digits(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
+        """Compare what was keyed in with the code.
+
+        A PBX reports six digits as soon as they are there, and a # after them separately, as no
+        digits. So an empty report right after a wrong code is no try of its own.
+        """
         pending = self.by_ref(self.channels.get((event.pbx, event.channel), ""))
         bye = Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
         if pending is None:  # removed, expired, or already verified: a code is valid once
@@ -213,7 +256,13 @@ class Verifications:
             yield bye
 
     def _verify(self, pending: VerificationCall, now: float) -> Generator[Decision, None, bool]:
-        """The code was right. Returns whether the mobile is now verified."""
+        """The code was right.
+
+        Another agent may have proved the same number in the meantime. Then it is refused.
+
+        Returns:
+            Whether the mobile is now verified.
+        """
         row = pending.row
         try:
             self.book.check_not_taken(row.agent, row.number)
@@ -257,7 +306,11 @@ def _say_prompt(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
 
 
 def _is_code(keyed: str, code: str) -> bool:
-    """Whether the code was keyed in. Compares in constant time."""
+    """Whether the code was keyed in.
+
+    Compares in constant time, so that how long it takes tells nothing about the code. An empty code
+    (`NO_SECRETS`) never fits.
+    """
     keyed = keyed.removesuffix("#")
     right = hmac.compare_digest(keyed.encode("utf-8", "replace"), code.encode())
     return right and bool(_CODE.fullmatch(code))

@@ -11,6 +11,7 @@ import pytest_asyncio
 from callrouter.clock import SystemClock
 from callrouter.feature_codes import FeatureCodes, own_mobiles, prompts
 from callrouter.lab import Answer, Install
+from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
@@ -57,8 +58,7 @@ class Office:
         parts = MobileServiceParts(
             board=here.router.board,
             post=here.post,
-            pbxes={PBX: here.pbx},
-            in_step=lambda _name: here.pbx.in_step,
+            pbxes=CallingPbxes({PBX: here.pbx}, lambda _name: here.pbx.in_step),
             store=self.store,
             now=clock.now,
             spawn=tasks.spawn,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.model.ivr import (
     CallNumber,
@@ -81,8 +82,7 @@ class Floor:
         parts = MobileServiceParts(
             board=self.world.runtime.router.board,
             post=self.world.runtime.post,
-            pbxes=self.world.runtime.pbxes,
-            in_step=lambda name: name in self.world.floor.up,
+            pbxes=CallingPbxes(self.world.runtime.pbxes, lambda name: name in self.world.floor.up),
             store=self.store,
             now=self.world.clock.now,
             spawn=self.tasks.spawn,

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from callrouter.clock import SystemClock
 from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.mobiles import verification
+from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.mobiles.registration_events import VerificationStarted
 from callrouter.model.events import LegEnd
@@ -347,8 +348,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
         parts = MobileServiceParts(
             board=world.router.board,
             post=world.post,
-            pbxes={PBX: talking},
-            in_step=lambda _name: True,
+            pbxes=CallingPbxes({PBX: talking}, lambda _name: True),
             store=MemoryStore(),
             now=SystemClock().now,
             spawn=tasks.spawn,
