@@ -22,8 +22,9 @@ from typing import Any
 import pytest
 
 from callrouter.api.calllog.call_log import CallLog
-from callrouter.core import lane_membership, matching, ringing
+from callrouter.core import lane_membership, matching
 from callrouter.core.floor import Floor
+from callrouter.core.offers import ringing
 from callrouter.core.router import Router
 from callrouter.model.commands import Connect, Ring
 from callrouter.model.events import (

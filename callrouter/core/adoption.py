@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callrouter.core import (
-    agent_availability,
-    arrivals,
-    leg_reports,
-    offer_failures,
-    queueing,
-    requested_state,
-    ringing,
-)
-from callrouter.core.call_lifecycle import CallChange, advance_call
+from callrouter.core import leg_reports
+from callrouter.core.agents import agent_availability, requested_state
+from callrouter.core.calls import arrivals, queueing
+from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
+from callrouter.core.offers import offer_failures, ringing
 from callrouter.core.state import (
     Agent,
     Call,

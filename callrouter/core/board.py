@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from callrouter.core import agent_availability, agent_rows, presence
+from callrouter.core.agents import agent_availability, agent_rows, presence
 from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
 from callrouter.core.state import Agent, CallState, Membership

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from callrouter.core import (
-    agent_rows,
-    announcements,
-    arrivals,
-    bridging,
-    conversations,
-    devices,
-    leg_reports,
-    queueing,
-    reconcile,
-    reload,
-    requests,
-)
+from callrouter.core import leg_reports, reconcile, reload, requests
+from callrouter.core.agents import agent_rows, devices
+from callrouter.core.calls import announcements, arrivals, bridging, conversations, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.state import CALL_CONNECTING, CALL_TALKING, Call, CallState, Offer, OfferState
 from callrouter.model.commands import Result

@@ -23,7 +23,7 @@ class Floor:
         now: the time of the present event; for a late deadline, the time it was due.
         clock_now: the real time, also while late deadlines and delayed events are handled. Timeouts of
             phones and the PBX start from it.
-        changed_rows: agents whose row (`callrouter.core.agent_rows`) may have changed since
+        changed_rows: agents whose row (`callrouter.core.agents.agent_rows`) may have changed since
             `Router.take_changed_rows` was last called.
     """
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from callrouter.core import agent_availability, lane_membership, presence
+from callrouter.core import lane_membership
+from callrouter.core.agents import agent_availability, presence
+from callrouter.core.agents.requested_state import pause_ends
+from callrouter.core.calls.eligibility import preference
+from callrouter.core.calls.waiting import patience
 from callrouter.core.deadlines import Timer
-from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor
 from callrouter.core.matching import abandoned, holding_back, wanted
-from callrouter.core.requested_state import pause_ends
 from callrouter.core.state import (
     Agent,
     Call,
@@ -26,7 +28,6 @@ from callrouter.core.state import (
     OfferState,
     Queue,
 )
-from callrouter.core.waiting import patience
 from callrouter.model.routing_table import DeviceSpec
 
 

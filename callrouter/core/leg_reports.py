@@ -14,19 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import (
-    agent_availability,
-    bridging,
-    conversations,
-    devices,
-    offer_failures,
-    presence,
-    queueing,
-    requested_state,
-    ringing,
-)
+from callrouter.core.agents import agent_availability, devices, presence, requested_state
+from callrouter.core.calls import bridging, conversations, queueing
 from callrouter.core.floor import Floor
-from callrouter.core.offer_lifecycle import (
+from callrouter.core.offers import offer_failures, ringing
+from callrouter.core.offers.offer_lifecycle import (
     LIVE,
     LegChange,
     OfferChange,

@@ -10,18 +10,13 @@ import math
 from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 
-from callrouter.core import (
-    agent_availability,
-    clock_changes,
-    eligibility,
-    lane_membership,
-    presence,
-    queueing,
-    ringing,
-)
+from callrouter.core import clock_changes, lane_membership
+from callrouter.core.agents import agent_availability, presence
+from callrouter.core.calls import eligibility, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.index import pools
 from callrouter.core.index.exclusions import RankedCall
+from callrouter.core.offers import ringing
 from callrouter.core.state import CALL_WAITING, Agent, Call, CallLane, Membership, Queue
 from callrouter.model.agent_status import AGENT_AVAILABLE, AgentStatus
 from callrouter.model.call_notices import OfferDecided

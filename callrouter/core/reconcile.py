@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import (
-    adoption,
-    bridging,
-    lane_membership,
-    offer_failures,
-    ringing,
-)
+from callrouter.core import adoption, lane_membership
+from callrouter.core.calls import bridging
 from callrouter.core.floor import Floor
-from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg
+from callrouter.core.offers import offer_failures, ringing
+from callrouter.core.offers.offer_lifecycle import LIVE, LegChange, advance_leg
 from callrouter.core.state import Call, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import (

@@ -10,17 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from callrouter.core import (
-    announcements,
-    clock_changes,
-    devices,
-    eligibility,
-    lane_membership,
-    presence,
-    renaming,
-    requested_state,
-    waiting,
-)
+from callrouter.core import clock_changes, lane_membership, renaming
+from callrouter.core.agents import devices, presence, requested_state
+from callrouter.core.calls import announcements, eligibility, waiting
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Membership, Queue
 from callrouter.model.notices import QueueDrained, ShiftChanged, TablePartlyReloaded, TableReloaded

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import agent_availability, agent_messages, presence
-from callrouter.core.floor import Floor
-from callrouter.core.offer_failures import withdraw_all
-from callrouter.core.requested_state import (
+from callrouter.core.agents import agent_availability, agent_messages, presence
+from callrouter.core.agents.requested_state import (
     by_another,
     changed_by,
     end_pause,
@@ -18,6 +16,8 @@ from callrouter.core.requested_state import (
     set_signed_out,
     unknown_reason,
 )
+from callrouter.core.floor import Floor
+from callrouter.core.offers.offer_failures import withdraw_all
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentStatus
 from callrouter.model.commands import Disregard

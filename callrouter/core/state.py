@@ -333,7 +333,7 @@ class Agent:
     open: tuple[str, ...] = ()
     """The PBXes through which the agent is available; empty if not available."""
     present_on: tuple[str, ...] = ()
-    """The PBXes for whose calls the agent counts as present; see `callrouter.core.presence`."""
+    """The PBXes for whose calls the agent counts as present; see `callrouter.core.agents.presence`."""
     own_lanes: dict[tuple[str, str], CallLane] = field(default_factory=dict)
     """Lanes of calls that prefer this agent, by queue and PBX."""
     lanes_on: dict[str, tuple[CallLane, ...]] = field(default_factory=dict)
@@ -365,7 +365,7 @@ class Queue:
     members_present: int = 0
     """Members signed in and not paused. If there are none, no caller waits."""
     members_present_on: dict[str, int] = field(default_factory=dict)
-    """Members who count as present for the calls of each PBX; see `callrouter.core.presence`."""
+    """Members who count as present for the calls of each PBX; see `callrouter.core.agents.presence`."""
     unstaffed_since: dict[str, float] = field(default_factory=dict)
     """For each PBX that lost its last present member: when it did."""
     created_at: float = 0.0

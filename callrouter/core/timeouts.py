@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import (
-    announcements,
-    clock_changes,
-    devices,
-    eligibility,
-    leg_reports,
-    offer_failures,
-    reload,
-    requested_state,
-    ringing,
-    waiting,
-)
-from callrouter.core.call_lifecycle import CONNECT_WITHIN
+from callrouter.core import clock_changes, leg_reports, reload
+from callrouter.core.agents import devices, requested_state
+from callrouter.core.calls import announcements, eligibility, waiting
+from callrouter.core.calls.call_lifecycle import CONNECT_WITHIN
 from callrouter.core.deadlines import Key, Timer
 from callrouter.core.floor import Floor
+from callrouter.core.offers import offer_failures, ringing
 from callrouter.core.state import Call, Offer
 from callrouter.model.events import ConnectFault
 

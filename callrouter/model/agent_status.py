@@ -33,7 +33,7 @@ class PendingRequest(Enum):
 
 
 class AgentStatus(Enum):
-    """What an agent is doing, in full. `callrouter.core.agent_availability.status_of` determines it.
+    """What an agent is doing, in full. `callrouter.core.agents.agent_availability.status_of` determines it.
 
     Attributes:
         state: the status as the API shows it.

@@ -186,7 +186,7 @@ class WidenStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnounceSpec:
-    """What waiting callers are told every `every` seconds; see `callrouter.core.announcements`."""
+    """What waiting callers are told every `every` seconds; see `callrouter.core.calls.announcements`."""
 
     position: bool = False
     estimate: bool = False

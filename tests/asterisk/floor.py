@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from callrouter.clock import SystemClock
-from callrouter.core.agent_availability import status_of
+from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Install, Lab, lab

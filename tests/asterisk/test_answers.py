@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from callrouter.core.unavailability_text import why_not
+from callrouter.core.agents.unavailability_text import why_not
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import Behaviour, EarlyMedia, Silent, TryingOnly
 from callrouter.model.call_notices import ConversationStarted, OfferShared

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from callrouter.core.unavailability_text import why_not
+from callrouter.core.agents.unavailability_text import why_not
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.routing_table import AgentSpec

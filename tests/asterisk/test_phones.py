@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from callrouter.core.unavailability_text import why_not
+from callrouter.core.agents.unavailability_text import why_not
 from callrouter.lab import Install
 from callrouter.model.events import PhoneFreed
 from tests.asterisk.floor import Floor, RingOnly, queue, staff, stage, tell

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from callrouter.core.unavailability_text import why_not
+from callrouter.core.agents.unavailability_text import why_not
 from callrouter.lab import Install, Refuse
 from callrouter.model.call_notices import CallCompleted, ConversationTransferred
 from callrouter.model.ivr import CodeDialled

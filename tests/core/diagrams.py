@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
-from callrouter.core.call_lifecycle import CALLS
-from callrouter.core.offer_lifecycle import LEGS, OFFERS
+from callrouter.core.calls.call_lifecycle import CALLS
+from callrouter.core.offers.offer_lifecycle import LEGS, OFFERS
 
 PAGE = Path(__file__).parents[2] / "docs/architecture.md"
 BEGIN = "<!-- Made by `python -m tests.core.diagrams` from the tables. -->\n"

@@ -19,7 +19,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
-from callrouter.core.agent_availability import status_of
+from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, Call, CallState, OfferState

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from callrouter.core.agent_rows import row_of
+from callrouter.core.agents.agent_rows import row_of
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.events import Event
 from tests.core.world import ACTS, World

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.announcements import estimate
+from callrouter.core.calls.announcements import estimate
 from callrouter.model.commands import Announce
 from callrouter.model.events import CallerListens, CallMoveRequested
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec, Table

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.waiting import position
+from callrouter.core.calls.waiting import position
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import (

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import pytest
 
-from callrouter.core.unavailability_text import device_lines, why_not
+from callrouter.core.agents.unavailability_text import device_lines, why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import StopReason
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd, PauseRequested

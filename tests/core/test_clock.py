@@ -9,8 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from callrouter.clock import SystemClock
-from callrouter.core import ringing
 from callrouter.core.invariants import check
+from callrouter.core.offers import ringing
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.commands import Ring, StopRing

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from callrouter.core.agents.unavailability_text import device_lines, why_not
 from callrouter.core.requests import refusal
-from callrouter.core.unavailability_text import device_lines, why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd

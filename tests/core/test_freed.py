@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import unavailability_text
+from callrouter.core.agents import unavailability_text
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Disregard
 from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed

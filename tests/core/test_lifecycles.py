@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.core import call_lifecycle, offer_lifecycle
-from callrouter.core.call_lifecycle import CALLS, CallChange, advance_call
-from callrouter.core.offer_lifecycle import (
+from callrouter.core.calls import call_lifecycle
+from callrouter.core.calls.call_lifecycle import CALLS, CallChange, advance_call
+from callrouter.core.offers import offer_lifecycle
+from callrouter.core.offers.offer_lifecycle import (
     LEGS,
     LIVE,
     OFFERS,

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from callrouter.core.agent_rows import row_of
+from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.state import CallState
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from callrouter.core.agents.unavailability_text import why_not
 from callrouter.core.requests import refusal
-from callrouter.core.unavailability_text import why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (
     DeviceState,

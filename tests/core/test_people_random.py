@@ -16,8 +16,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from callrouter.core import agent_availability
-from callrouter.core.requested_state import MISSED, ROUTER, reason_of
+from callrouter.core.agents import agent_availability
+from callrouter.core.agents.requested_state import MISSED, ROUTER, reason_of
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core import unavailability_text
+from callrouter.core.agents import unavailability_text
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import CallRequeued, OfferShared
 from callrouter.model.events import LegEnd

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callrouter.core.agent_rows import row_of
+from callrouter.core.agents.agent_rows import row_of
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.core.agent_availability import status_of
+from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.leg_reports import TABLE
 from callrouter.core.requests import REQUESTS
 from callrouter.core.state import CallState, LegState, OfferState

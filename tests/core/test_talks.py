@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.conversations import refusal
+from callrouter.core.calls.conversations import refusal
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import (
     CallCompleted,

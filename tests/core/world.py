@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
-from callrouter.core.agent_rows import row_of
+from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.deadlines import Timer
 from callrouter.core.invariants import check
 from callrouter.core.router import Router

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-from callrouter.core.agent_availability import status_of
+from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.lab import find_asterisk
 from callrouter.model.call_notices import (

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from callrouter.core.agent_availability import status_of
+from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.router import Router
 from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
 from callrouter.model.events import Event

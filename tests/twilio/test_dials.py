@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core.conversations import refusal
+from callrouter.core.calls.conversations import refusal
 from callrouter.model.call_notices import CallAbandoned, CallCompleted, OfferRang
 from callrouter.model.events import (
     ConversationAction,

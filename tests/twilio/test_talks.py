@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core.conversations import refusal
+from callrouter.core.calls.conversations import refusal
 from callrouter.model.call_notices import CallCompleted, CallPutThrough
 from callrouter.model.events import ConversationAction, ConversationRequested
 from callrouter.pbx.twilio.rest.api_requests import (

@@ -12,9 +12,9 @@ from callrouter.api.calllog.agent_timelines import Standing
 from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
 from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
-from callrouter.core import agent_availability, presence, unavailability_text
-from callrouter.core.agent_availability import Unavailable
-from callrouter.core.eligibility import preference
+from callrouter.core.agents import agent_availability, presence, unavailability_text
+from callrouter.core.agents.agent_availability import Unavailable
+from callrouter.core.calls.eligibility import preference
 from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, cast
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.vocabulary import AgentStateName
-from callrouter.core import agent_availability, requested_state, unavailability_text
+from callrouter.core.agents import agent_availability, requested_state, unavailability_text
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow

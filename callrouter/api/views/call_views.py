@@ -10,8 +10,8 @@ from callrouter.api.json_values import moment, seconds
 from callrouter.api.schemas.call_answers import CallJson, DayJson, OfferJson, QueueJson, WaitingJson
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName
 from callrouter.api.views.agent_views import state_name
+from callrouter.core.calls.waiting import position
 from callrouter.core.state import Call, CallState, Offer, Queue
-from callrouter.core.waiting import position
 from callrouter.model.agent_status import AgentState
 
 

@@ -28,9 +28,10 @@ from callrouter.api.views.agent_views import (
 from callrouter.api.views.call_views import call_json, ended_json, queue_json
 from callrouter.api.views.sight import EVERYTHING, Sight, sight_of, visible_call, visible_queue
 from callrouter.clock import Clock
-from callrouter.core import conversations, requests
+from callrouter.core import requests
+from callrouter.core.agents.requested_state import unknown_reason
+from callrouter.core.calls import conversations
 from callrouter.core.floor import Floor
-from callrouter.core.requested_state import unknown_reason
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.agent_status import AgentState

@@ -6,8 +6,8 @@ reads it.
 
 from __future__ import annotations
 
-from callrouter.core import agent_availability, devices, presence, requested_state
-from callrouter.core.agent_availability import OFF_HOOK
+from callrouter.core.agents import agent_availability, devices, presence, requested_state
+from callrouter.core.agents.agent_availability import OFF_HOOK
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.agent_row import AgentRow, day_of

@@ -1,6 +1,6 @@
 """Why an agent or a device is not available, in words for people.
 
-`callrouter.core.agent_availability` decides; here it is only said. Pass `now` when asking between events,
+`callrouter.core.agents.agent_availability` decides; here it is only said. Pass `now` when asking between events,
 as `Floor.now` is the time of the last event.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from callrouter.core.agent_availability import (
+from callrouter.core.agents.agent_availability import (
     DeviceTrouble,
     Unavailable,
     device_trouble,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from callrouter.core import (
-    ringing,
-    waiting,
-)
-from callrouter.core.call_lifecycle import CallChange, advance_call
+from callrouter.core.calls import waiting
+from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
+from callrouter.core.offers import ringing
 from callrouter.core.state import CALL_WAITING, Call, Queue
 from callrouter.model.call_notices import (
     CallAbandoned,

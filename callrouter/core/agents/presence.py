@@ -10,7 +10,7 @@ A queue keeps the number of present agents for each PBX. Whatever may change it 
 
 from __future__ import annotations
 
-from callrouter.core import agent_availability
+from callrouter.core.agents import agent_availability
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Call, Queue
 from callrouter.model.device_failures import DeviceFailure

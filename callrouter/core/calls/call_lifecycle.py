@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from callrouter.core import waiting
+from callrouter.core.calls import waiting
 from callrouter.core.floor import Floor
 from callrouter.core.state import (
     CALL_CONNECTING,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from callrouter.core import announcements, eligibility, lane_membership
+from callrouter.core import lane_membership
+from callrouter.core.calls import announcements, eligibility
 from callrouter.core.floor import Floor
 from callrouter.core.state import Call, Queue
 from callrouter.model.routing_table import KeepWaiting

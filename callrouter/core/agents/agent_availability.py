@@ -32,7 +32,7 @@ OFF_HOOK: Final = frozenset({OFFER_ACCEPTED, OFFER_TALKING})
 
 
 class DeviceTrouble(Enum):
-    """Why a device can't ring now. `callrouter.core.unavailability_text` has the words."""
+    """Why a device can't ring now. `callrouter.core.agents.unavailability_text` has the words."""
 
     DISABLED = "disabled"
     """Switched off in the configuration."""

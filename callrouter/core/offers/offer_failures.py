@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from callrouter.core import agent_availability, agent_messages, devices, requested_state, ringing
+from callrouter.core.agents import agent_availability, agent_messages, devices, requested_state
 from callrouter.core.floor import Floor
-from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
+from callrouter.core.offers import ringing
+from callrouter.core.offers.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.call_notices import OfferShared
 from callrouter.model.commands import StopReason

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from callrouter.core import (
-    announcements,
-    clock_changes,
-    devices,
-    eligibility,
-    queueing,
-    requested_state,
-    ringing,
-)
-from callrouter.core.call_lifecycle import CallChange, advance_call
+from callrouter.core import clock_changes
+from callrouter.core.agents import devices, requested_state
+from callrouter.core.calls import announcements, eligibility, queueing
+from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
-from callrouter.core.offer_lifecycle import OfferChange, advance_offer
+from callrouter.core.offers import ringing
+from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import Call, Offer
 from callrouter.model.call_notices import (
     CallCompleted,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from callrouter.core import agent_availability, agent_messages
+from callrouter.core.agents import agent_availability, agent_messages
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.call_notices import DeviceFailed

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from callrouter.core import queueing
+from callrouter.core.calls import queueing
 from callrouter.core.floor import Floor
 from callrouter.core.state import Call
 from callrouter.model.call_notices import RuleApplied

@@ -9,21 +9,19 @@ Every agent stays busy until their own phone is on-hook.
 
 from __future__ import annotations
 
-from callrouter.core import (
+from callrouter.core import lane_membership
+from callrouter.core.agents import (
     agent_availability,
     agent_messages,
-    bridging,
-    lane_membership,
-    queueing,
     requested_state,
-    ringing,
     unavailability_text,
-    waiting,
 )
-from callrouter.core.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
+from callrouter.core.calls import bridging, queueing, waiting
+from callrouter.core.calls.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
-from callrouter.core.offer_lifecycle import OfferChange, advance_offer
+from callrouter.core.offers import ringing
+from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.call_notices import CallPutThrough, HoldChanged
 from callrouter.model.commands import Consult, PutThrough, Requeue, SetHold, StopReason

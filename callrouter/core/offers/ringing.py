@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from callrouter.core import (
+from callrouter.core import lane_membership
+from callrouter.core.agents import (
     agent_availability,
     agent_messages,
     devices,
-    lane_membership,
     requested_state,
     unavailability_text,
 )
 from callrouter.core.floor import Floor
-from callrouter.core.offer_lifecycle import (
+from callrouter.core.offers.offer_lifecycle import (
     LIVE,
     LegChange,
     OfferChange,

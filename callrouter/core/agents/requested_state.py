@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from callrouter.core import agent_availability, agent_messages, lane_membership, presence
-from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
+from callrouter.core import lane_membership
+from callrouter.core.agents import agent_availability, agent_messages, presence
+from callrouter.core.agents.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import PendingRequest

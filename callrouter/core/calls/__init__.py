@@ -1,0 +1,1 @@
+"""Calls: arriving, waiting, leaving, being connected, and what is done with a conversation."""

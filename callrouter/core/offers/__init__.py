@@ -1,0 +1,1 @@
+"""Offers: ringing an agent's phones for a call, and how an offer fails."""
