@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callrouter.api.access.tokens import Tokens
+from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
@@ -111,7 +111,7 @@ class Site:
             Start(settings=settings, files=snapshot.files, snapshot=snapshot),
             clock,
             post=self.post,
-            tokens=Tokens(()),
+            tokens=ApiTokens(()),
             callers=router.board.callers,
         )
         phones = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.clock import Clock
@@ -18,7 +18,7 @@ from callrouter.settings.config_change import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ConfigReadResult:
     """The result of reading the configuration: the changes in words, or the mistakes."""
 
     changes: tuple[str, ...] = ()
@@ -28,13 +28,13 @@ class Outcome:
     """What the files remove, which must be confirmed. If not empty, nothing was applied."""
 
 
-class Files(Protocol):
+class ConfigFilesAccess(Protocol):
     """The API's access to the configuration files."""
 
-    async def diff(self, folder: Path | None) -> Outcome:
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
         """Return what the files in `folder` (None: the daemon's own) would change."""
 
-    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
         """Read and apply the daemon's files now.
 
         Without `confirm`, a change that removes a lot is held.
@@ -44,7 +44,7 @@ class Files(Protocol):
         """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
 
 
-class LinkCount(Protocol):
+class LinkCounter(Protocol):
     """A counter of the link to a PBX (see `callrouter.pbx.base.LinkCount`)."""
 
     @property
@@ -60,7 +60,7 @@ class LinkCount(Protocol):
         """How many, since the start."""
 
 
-class Health(Protocol):
+class DriverHealth(Protocol):
     """Health of a PBX driver (see `callrouter.pbx.base.PbxHealth`)."""
 
     @property
@@ -88,7 +88,7 @@ class Health(Protocol):
         """Number of messages from the PBX that the driver failed to handle."""
 
     @property
-    def link(self) -> Sequence[LinkCount]:
+    def link(self) -> Sequence[LinkCounter]:
         """What was sent and received, and what went wrong with it."""
 
 
@@ -126,10 +126,10 @@ class Backend:
     post: Callable[[Event], None]
     clock: Clock
     config: ConfigState
-    health: Callable[[], Mapping[str, Health]]
+    health: Callable[[], Mapping[str, DriverHealth]]
     started_at: float
     pid: int
-    files: Files | None = None
+    files: ConfigFilesAccess | None = None
     """None if unavailable (tests, the simulation)."""
     mobiles: MobileService | None = None
     """None if unavailable (tests, the simulation)."""
@@ -139,9 +139,9 @@ class Backend:
     """Our URL for browsers (the current `http.public_url`); empty: not configured."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further sections of ``/api/status``, by name."""
-    refusals: Refusals = field(default_factory=Refusals)
+    refusals: RefusedRequests = field(default_factory=RefusedRequests)
     """Requests that the HTTP side refused or failed to handle."""
 
-    def in_step(self, name: str, health: Health) -> bool:
+    def in_step(self, name: str, health: DriverHealth) -> bool:
         """Return whether a PBX is usable: its link is up and it has been compared with."""
         return health.up and self.views.in_step(name)

@@ -30,11 +30,11 @@ CONNECT_WITHIN: Final = 2.0
 _LONGEST: Final = 107  # struct sockaddr_un of unix(7) has 108 bytes including the terminator
 
 
-class ControlError(Exception):
+class ControlSocketError(Exception):
     """The socket cannot be used; `str()` says why and what to do."""
 
 
-class AlreadyRunning(ControlError):  # noqa: N818 - named for what happened
+class AlreadyRunning(ControlSocketError):  # noqa: N818 - named for what happened
     """A daemon for this configuration is already running."""
 
     def __init__(self, pid: int) -> None:
@@ -129,7 +129,7 @@ def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
         except PermissionError:
             denied = denied or place
     if denied is not None:
-        raise ControlError(f"not allowed to use {denied}: {_who_may(denied)}")
+        raise ControlSocketError(f"not allowed to use {denied}: {_who_may(denied)}")
     return None
 
 
@@ -201,7 +201,7 @@ def peer_user(path: Path) -> int | None:
 
 
 @dataclass(slots=True)
-class Claim:
+class ControlSocket:
     """The listening socket of this daemon, and the lock that excludes a second one."""
 
     path: Path
@@ -246,7 +246,7 @@ class Claim:
         os.close(self.lock)
 
 
-def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
+def claim(folder: Path, environ: Mapping[str, str]) -> ControlSocket:
     """Become the daemon of this configuration.
 
     Raises:
@@ -259,7 +259,7 @@ def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
                 raise AlreadyRunning(pid)
     path = socket_path(folder, environ)
     if len(os.fsencode(path)) > _LONGEST:
-        raise ControlError(
+        raise ControlSocketError(
             f"the name of the control socket is too long: {path}; set CALLROUTER_SOCKET to a "
             f"name of {_LONGEST} bytes at most"
         )
@@ -270,7 +270,7 @@ def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
         raise _cannot(path, error) from error
     try:
         mine = "CALLROUTER_SOCKET" not in environ
-        return Claim(path, _listen(path), lock, own_folder=mine, note=_note(path))
+        return ControlSocket(path, _listen(path), lock, own_folder=mine, note=_note(path))
     except OSError as error:
         os.close(lock)
         raise _cannot(path, error) from error
@@ -285,8 +285,8 @@ def _note(path: Path) -> str:
     )
 
 
-def _cannot(path: Path, error: OSError) -> ControlError:
-    return ControlError(
+def _cannot(path: Path, error: OSError) -> ControlSocketError:
+    return ControlSocketError(
         f"cannot make the control socket {path} ({error.strerror or error}); "
         "set CALLROUTER_SOCKET to another place"
     )
@@ -310,11 +310,13 @@ def _make_folder(folder: Path, *, mine: bool) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
         if status.st_uid not in ({os.getuid()} if mine else {0, os.getuid()}):
-            raise ControlError(
+            raise ControlSocketError(
                 f"the folder {folder} belongs to someone else; set CALLROUTER_SOCKET to another place"
             )
         if not stat.S_ISDIR(status.st_mode):
-            raise ControlError(f"{folder} is not a folder; set CALLROUTER_SOCKET to another place")
+            raise ControlSocketError(
+                f"{folder} is not a folder; set CALLROUTER_SOCKET to another place"
+            )
         if mine and status.st_mode & 0o077:
             folder.chmod(0o700)
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 
 from callrouter.api.access.origins import check_origin
-from callrouter.api.access.tokens import Caller, Tokens
+from callrouter.api.access.tokens import ApiCaller, ApiTokens
 from callrouter.api.context import Backend
 from callrouter.api.json_answers import SLICE, encode, encode_list
 from callrouter.api.json_values import Json, moment, seconds
@@ -37,14 +37,14 @@ CLOSE_WITHIN: Final = 2.0
 """Seconds for the client to confirm the close."""
 
 
-class Client:
+class LiveClient:
     """A connected live view."""
 
     def __init__(
         self,
         ws: web.WebSocketResponse,
         transport: asyncio.Transport | None,
-        caller: Caller,
+        caller: ApiCaller,
         sees: Callable[[], Sight],
     ) -> None:
         self.ws = ws
@@ -68,18 +68,18 @@ class Client:
         self.dropped.set()
 
 
-class Live:
+class LiveViews:
     """All live views. Listens to the runtime; costs nothing while there are none."""
 
     def __init__(self) -> None:
-        self.clients: set[Client] = set()
+        self.clients: set[LiveClient] = set()
 
     def listen(self, notice: Notice) -> None:
         """Send a notice to every client."""
         if not self.clients:
             return
         if isinstance(notice, OfferDecided):
-            view = decided(notice)
+            view = decision_json(notice)
         elif isinstance(notice, Oddity):
             view = {"type": "note", "text": notice.text}
         else:
@@ -92,13 +92,13 @@ class Live:
             elif (part := shown(view, seen)) is not None:
                 client.send(encode(part).decode())
 
-    def check(self, tokens: Tokens) -> None:
+    def check(self, tokens: ApiTokens) -> None:
         """Close the views whose token is no longer valid."""
         for client in self.clients:
             if not client.caller.local and not tokens.holds(client.caller):
                 client.revoke()
 
-    def room_for(self, caller: Caller) -> None:
+    def room_for(self, caller: ApiCaller) -> None:
         """Check that there is room for another view.
 
         Raises:
@@ -118,7 +118,7 @@ class Live:
         )
 
 
-def decided(item: OfferDecided) -> Json:
+def decision_json(item: OfferDecided) -> Json:
     """Return a short form of a decision; ``/api/calls/{id}/why`` has the full one."""
     return {
         "type": "decision",
@@ -138,7 +138,7 @@ def decided(item: OfferDecided) -> Json:
 
 
 _UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
-LIVE: Final = web.AppKey("live", Live)
+LIVE: Final = web.AppKey("live", LiveViews)
 
 
 def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
@@ -165,7 +165,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
     _check_upgrade(ws, request)
     await ws.prepare(request)
-    client = Client(ws, request.transport, caller, lambda: backend.views.sight(caller))
+    client = LiveClient(ws, request.transport, caller, lambda: backend.views.sight(caller))
     hub.clients.add(client)
     try:
         async with asyncio.TaskGroup() as group:
@@ -182,7 +182,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     return ws
 
 
-async def _write(client: Client, app: web.Application) -> None:
+async def _write(client: LiveClient, app: web.Application) -> None:
     seen, caller = client.sees(), client.caller
     # Share it only between clients connected before it is begun: later changes wait in their
     # queues.
@@ -197,12 +197,12 @@ async def _write(client: Client, app: web.Application) -> None:
         await client.ws.send_str(await client.waiting.get())
 
 
-async def _drop_when_told(client: Client) -> None:
+async def _drop_when_told(client: LiveClient) -> None:
     await client.dropped.wait()
     await _close(client, *client.why)
 
 
-async def _close(client: Client, code: int, why: str) -> None:
+async def _close(client: LiveClient, code: int, why: str) -> None:
     """Close, and cut the connection if the client does not read even that."""
     try:
         async with asyncio.timeout(CLOSE_WITHIN):
@@ -211,7 +211,7 @@ async def _close(client: Client, code: int, why: str) -> None:
         cut(client.transport)
 
 
-async def _state(b: Backend, seen: Sight, caller: Caller) -> bytes:
+async def _state(b: Backend, seen: Sight, caller: ApiCaller) -> bytes:
     """Return everything callers with this role and sight may see, made in slices like lists."""
     now = b.clock.now()
     parts = {

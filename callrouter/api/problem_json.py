@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.views.floor_views import UnknownIdError
 from callrouter.model.text import clean
 
@@ -55,14 +55,14 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-REFUSALS: Final = web.AppKey("refusals", Refusals)
+REFUSED_REQUESTS: Final = web.AppKey("refusals", RefusedRequests)
 """Counts refusals and faults."""
 
 
 @web.middleware
-async def speak_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error as a problem, without revealing details of internal faults."""
-    refusals = request.app[REFUSALS]
+    refusals = request.app[REFUSED_REQUESTS]
     try:
         return await handler(request)
     except ApiProblem as raised:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import Backend
 from callrouter.api.views.sight import Sight
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callrouter.api.views.floor_views import FloorViews
 
 BACKEND: Final = web.AppKey("backend", Backend)
-CALLER: Final = web.RequestKey("caller", Caller)
+CALLER: Final = web.RequestKey("caller", ApiCaller)
 """Set once the request is authenticated."""
 SIGHT: Final = web.RequestKey("sight", Sight)
 """What the caller may see of the floor. Set once the request is authorized."""

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.problem_json import ApiProblem
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ _MOST_TOKENS: Final = 1000
 """Tokens whose use is remembered. There are only as many as the configuration has."""
 
 
-class Shared(Generic[T]):
+class SharedAnswers(Generic[T]):
     """Computes answers one after the other.
 
     Requests for the same key share the next answer that has not been started yet. A request that
@@ -90,19 +90,19 @@ class Shared(Generic[T]):
             task.exception()
 
 
-def _key(caller: Caller) -> _Key:
+def _key(caller: ApiCaller) -> _Key:
     """Return a key that keeps a local user and a token of the same name apart."""
     return (caller.user, caller.name)
 
 
-class Rates:
+class RateLimits:
     """Rate limit of each token, and of each user at the socket, over all their connections."""
 
     def __init__(self) -> None:
         self._left: dict[_Key, tuple[float, float]] = {}
         """What is left of the burst, and the time of that figure."""
 
-    def take(self, caller: Caller, cost: float = 1.0) -> None:
+    def take(self, caller: ApiCaller, cost: float = 1.0) -> None:
         """Count a request.
 
         Raises:
@@ -121,7 +121,7 @@ class Rates:
             raise ApiProblem(429, "too-many-requests", detail, {"Retry-After": str(wait)})
         self._left[_key(caller)] = (left - cost, now)
 
-    def charge(self, caller: Caller, cost: float) -> None:
+    def charge(self, caller: ApiCaller, cost: float) -> None:
         """Charge the cost of an answer beyond its request. The next requests pay for it."""
         if not caller.unlimited:
             now = asyncio.get_running_loop().time()
@@ -134,13 +134,13 @@ class Rates:
         return min(BURST, left + (now - at) * PER_SECOND)
 
 
-RATES: Final = web.AppKey("rates", Rates)
-LISTS: Final = web.AppKey("lists", Shared[bytes])
+RATES: Final = web.AppKey("rates", RateLimits)
+LISTS: Final = web.AppKey("lists", SharedAnswers[bytes])
 """Lists and explanations, computed on the loop in slices."""
-FILES: Final = web.AppKey("files", Shared[bytes])
+FILES: Final = web.AppKey("files", SharedAnswers[bytes])
 """Answers read from the configuration files, in a thread."""
 LISTS_REST: Final = 1.0
 FILES_REST: Final = 9.0
-"""See `Shared`: a client that reads the files all the time gets a tenth of a thread, a little more
+"""See `SharedAnswers`: a client that reads the files all the time gets a tenth of a thread, a little more
 if they are large.
 """

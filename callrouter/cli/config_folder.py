@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 
 HERE = Path("config")
 SYSTEM = Path("/etc/callrouter")
@@ -27,12 +27,12 @@ def choose(given: str | None, environ: Mapping[str, str]) -> Path:
             folder = Path(name)
             if not folder.is_dir():
                 what = "is not a folder" if folder.exists() else "does not exist"
-                raise Failed(2, f"{source} says {name}, which {what}")
+                raise CommandFailed(2, f"{source} says {name}, which {what}")
             return folder.absolute()
     for folder in (HERE, SYSTEM):
         if folder.is_dir():
             return folder.absolute()
-    raise Failed(
+    raise CommandFailed(
         2,
         f"no configuration: neither ./config (that is {HERE.absolute()}) nor {SYSTEM} exists; "
         "say where it is with --config DIR or CALLROUTER_CONFIG",

@@ -9,7 +9,7 @@ import click
 from callrouter.model.text import clean
 
 
-class Failed(click.ClickException):
+class CommandFailed(click.ClickException):
     """Ends the program with `text` on stderr and an exit status.
 
     1 the answer is no, 2 bad usage or bad configuration, 3 daemon or PBX cannot be reached.

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from callrouter.cli import suggestions
-from callrouter.cli.options import FLAGS, VALUED, in_order
+from callrouter.cli.global_options import FLAGS, VALUED, in_order
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def _options_meant() -> Iterator[None]:
         raise click.UsageError(text, error.ctx) from None
 
 
-class Lazily(suggestions.Group):
+class LazyGroup(suggestions.SuggestingGroup):
     """Knows the commands by their help lines; `later` adds them."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:

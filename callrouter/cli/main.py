@@ -9,13 +9,14 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli.failures import Failed
-from callrouter.cli.lazy_group import Lazily
-from callrouter.cli.options import Given, folder_of
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import GlobalOptions, folder_of
+from callrouter.cli.lazy_group import LazyGroup
 
 
 @click.group(
-    cls=Lazily, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--config",
@@ -45,7 +46,7 @@ def cli(context: click.Context, *, config: str | None, url: str | None, token: s
     Exit status: 0 done, 1 the answer is no, 2 bad usage or bad configuration, 3 the daemon or the
     telephone system cannot be reached.
     """
-    context.obj = Given(config, url, token)
+    context.obj = GlobalOptions(config, url, token)
 
 
 @cli.command(short_help="Run the daemon in the foreground.")
@@ -128,7 +129,7 @@ def main() -> None:
         # Not standalone, because click would exit with status 1 after Ctrl-C or a broken pipe.
         status = cli(prog_name="callrouter", standalone_mode=False)
         sys.stdout.flush()
-    except Failed as error:
+    except CommandFailed as error:
         error.show()
         sys.exit(error.status)
     except click.ClickException as error:

@@ -11,7 +11,7 @@ import click
 from callrouter.model.text import clean
 
 
-def tell(text: str, *, indent: int = 2, err: bool = False) -> None:
+def print_text(text: str, *, indent: int = 2, err: bool = False) -> None:
     """Print a line. On a terminal it is wrapped, with the following lines indented by `indent`.
 
     In a pipe it stays whole: programs read lines.

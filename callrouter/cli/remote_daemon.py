@@ -8,11 +8,11 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteDaemon:
     """The address of a daemon's HTTP side, and the token to use."""
 
     scheme: str
@@ -23,7 +23,7 @@ class Remote:
     token: str
 
     @classmethod
-    def parse(cls, url: str, token: str) -> Remote:
+    def parse(cls, url: str, token: str) -> RemoteDaemon:
         """Parse the given address and token.
 
         Raises:
@@ -35,21 +35,23 @@ class Remote:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError as error:
-            raise Failed(2, f"--url is no address ({error}); give one {example}") from error
+            raise CommandFailed(2, f"--url is no address ({error}); give one {example}") from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Failed(2, f"--url is no http:// or https:// address; give one {example}")
+            raise CommandFailed(2, f"--url is no http:// or https:// address; give one {example}")
         if parts.username is not None or parts.password is not None:
-            raise Failed(
+            raise CommandFailed(
                 2, "--url has a user or password in it; give a token with CALLROUTER_TOKEN"
             )
         if parts.query or parts.fragment:
-            raise Failed(2, f"--url has a ? or # in it; give the address alone, {example}")
+            raise CommandFailed(2, f"--url has a ? or # in it; give the address alone, {example}")
         whole = f"{parts.hostname}{parts.path}"
         if not whole.isascii() or not whole.isprintable() or " " in whole:
-            raise Failed(2, f"--url has characters that an address cannot have; give one {example}")
+            raise CommandFailed(
+                2, f"--url has characters that an address cannot have; give one {example}"
+            )
         token = token.strip()
         if not token.isascii() or not token.isprintable() or " " in token:
-            raise Failed(2, "the token has characters that a token cannot have")
+            raise CommandFailed(2, "the token has characters that a token cannot have")
         prefix = parts.path.rstrip("/").removesuffix("/api")
         return cls(parts.scheme, parts.hostname, port, prefix, token)
 
@@ -76,7 +78,7 @@ class Remote:
         context = ssl.create_default_context()
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=context)
 
-    def unreachable(self, error: Exception) -> Failed:
+    def unreachable(self, error: Exception) -> CommandFailed:
         """Return the error for a daemon that cannot be reached."""
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate is not accepted: {error.verify_message}"
@@ -88,15 +90,15 @@ class Remote:
             why = error.strerror or str(error)
         else:
             why = "what it answers is no HTTP"
-        return Failed(3, f"the daemon at {self.shown} cannot be reached: {why}")
+        return CommandFailed(3, f"the daemon at {self.shown} cannot be reached: {why}")
 
-    def no_callrouter(self, status: int, location: str) -> Failed:
+    def no_callrouter(self, status: int, location: str) -> CommandFailed:
         """Return the error for an answer that is not callrouter's."""
         if 300 <= status < 400 and location:
             text = f"{self.shown} sends us on to {location[:200]}; give that address with --url"
         else:
             text = f"{self.shown} answers, but not as callrouter does (HTTP status {status})"
-        return Failed(3, text)
+        return CommandFailed(3, text)
 
 
 def _is_loopback(host: str) -> bool:

@@ -34,7 +34,7 @@ def meaning(words: Iterable[str]) -> str:
     return f"did you mean {said}?" if said else ""
 
 
-class Group(click.Group):
+class SuggestingGroup(click.Group):
     """A group that suggests the closest command for an unknown one."""
 
     def resolve_command(
@@ -50,7 +50,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
+class SuggestingChoice(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     """One of a few words; for any other, the closest one is suggested."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from callrouter.api.access.tokens import Tokens
-from callrouter.api.context import ConfigState, Outcome
+from callrouter.api.access.tokens import ApiTokens
+from callrouter.api.context import ConfigReadResult, ConfigState
 from callrouter.background import beside_calls, keep_for_good, without_collection
 from callrouter.clock import Clock
 from callrouter.daemon.config_watch import EVERY, Watch
@@ -106,7 +106,7 @@ class Configuration:
         clock: Clock,
         *,
         post: Callable[[Event], None],
-        tokens: Tokens,
+        tokens: ApiTokens,
         callers: Callable[[], Mapping[str, int]],
         additions: Additions | None = None,
     ) -> None:
@@ -187,7 +187,7 @@ class Configuration:
         who: str = "",
         confirm: bool | None = None,
         snapshot: ConfigSnapshot | None = None,
-    ) -> Outcome:
+    ) -> ConfigReadResult:
         """Read the files and apply them.
 
         Args:
@@ -207,13 +207,15 @@ class Configuration:
             except ConfigError as error:
                 self._refuse(error)
                 await asyncio.to_thread(self._keep_held, {}, ())
-                return Outcome(problems=error.problems)
+                return ConfigReadResult(problems=error.problems)
             lost = self._lost(reading)
             if lost and not confirm:
                 self.state.problems = ()
                 self._holding.begin(lost)
                 await asyncio.to_thread(self._keep_held, reading.snapshot.files, lost)
-                return Outcome(changes=reading.lines, warnings=reading.settings.warnings, held=lost)
+                return ConfigReadResult(
+                    changes=reading.lines, warnings=reading.settings.warnings, held=lost
+                )
             was_bad = bool(self.state.problems)
             await self._accept(reading)
             await asyncio.to_thread(self._remember, reading, who)
@@ -225,17 +227,17 @@ class Configuration:
             logger.info("configuration: %s", line)
         if asked and not reading.lines:
             logger.info("configuration: read again, nothing has changed")
-        return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
+        return ConfigReadResult(changes=reading.lines, warnings=reading.settings.warnings)
 
-    async def diff(self, folder: Path | None) -> Outcome:
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
         """Return what the files in `folder` (None: our own) would change if they replaced ours."""
         # Drop the result of the read before the garbage collector runs again.
         with without_collection():
             try:
                 reading = await asyncio.to_thread(self._compare, folder or self._folder)
             except ConfigError as error:
-                return Outcome(problems=error.problems)
-            outcome = Outcome(
+                return ConfigReadResult(problems=error.problems)
+            outcome = ConfigReadResult(
                 changes=reading.lines,
                 warnings=reading.settings.warnings,
                 held=() if folder is not None else self._lost(reading),
@@ -402,11 +404,11 @@ class Door:
     def __init__(self, config: Configuration) -> None:
         self._config = config
 
-    async def diff(self, folder: Path | None) -> Outcome:
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
         """See `Configuration.diff`."""
         return await self._config.diff(folder)
 
-    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
         """See `Configuration.reload`."""
         return await self._config.reload(asked=True, who=who, confirm=confirm)
 

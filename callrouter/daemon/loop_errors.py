@@ -7,7 +7,7 @@ import errno
 import logging
 from typing import Any, Final
 
-from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.access.refused_requests import RefusedRequests
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class LoopErrors:
             errors as faults.
     """
 
-    def __init__(self, refusals: Refusals) -> None:
+    def __init__(self, refusals: RefusedRequests) -> None:
         self._refusals = refusals
 
     def heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

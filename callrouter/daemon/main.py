@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from callrouter import __version__
-from callrouter.api.access.tokens import Neighbours, Tokens
+from callrouter.api.access.tokens import ApiTokens, SocketGroup
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.context import Backend
-from callrouter.api.control_socket import Claim, ControlError, claim
-from callrouter.api.live import Live
+from callrouter.api.control_socket import ControlSocket, ControlSocketError, claim
+from callrouter.api.live import LiveViews
 from callrouter.api.notice_text import log_line
 from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import CannotListen, listen_tcp
@@ -91,7 +91,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
         return 2
     try:
         control = claim(folder, environ)
-    except ControlError as error:
+    except ControlSocketError as error:
         complain(str(error))
         return 2
     log = Log(journal="JOURNAL_STREAM" in environ)
@@ -158,7 +158,7 @@ class Daemon:
         self._runtime = Runtime(self._router, self._clock)
         self._selfcheck = SelfCheck(self._runtime)
         self._hold_ups = HoldUps()
-        self._tokens = Tokens(settings.http.api_tokens)
+        self._tokens = ApiTokens(settings.http.api_tokens)
         self._tasks = Tasks()
         self._listens_at = ""
         """Our URL, once the HTTP side listens."""
@@ -265,7 +265,7 @@ class Daemon:
             },
         )
 
-    async def run(self, control: Claim) -> None:
+    async def run(self, control: ControlSocket) -> None:
         """Serve until told to stop.
 
         Raises:
@@ -281,7 +281,7 @@ class Daemon:
         asyncio.get_running_loop().set_exception_handler(errors.heard)
         listening = await listen_tcp(self._config.settings.http)
         self._listens_at = listening.url
-        live = Live()
+        live = LiveViews()
         self._runtime.listen(live.listen)
         app = make_app(self._backend, self._tokens, live, routes)
         http = HttpServer(app, listening, control.listener)
@@ -301,7 +301,7 @@ class Daemon:
         finally:
             await self._end(http)
 
-    def _start(self, control: Claim) -> None:
+    def _start(self, control: ControlSocket) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, number)
@@ -330,14 +330,14 @@ class Daemon:
             self._tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         self._hold_ups.start()
 
-    def _let_in(self, control: Claim) -> None:
+    def _let_in(self, control: ControlSocket) -> None:
         """Give the group named by the configuration access to the socket, if possible."""
         wanted = self._config.settings.socket
         if not wanted.group:
             return
         try:
             gid = grp.getgrnam(wanted.group).gr_gid
-            self._tokens.neighbours = Neighbours(gid, wanted.role)
+            self._tokens.neighbours = SocketGroup(gid, wanted.role)
             control.open_to(gid)
         except (KeyError, OSError) as error:
             self._tokens.neighbours = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.context import Outcome
+from callrouter.api.context import ConfigReadResult
 from callrouter.settings import Problem
 from callrouter.settings.config_change import Change
 from tests.api.world import READER, Client, World
@@ -18,13 +18,13 @@ class Files:
     def __init__(self) -> None:
         self.asked: list[object] = []
 
-    async def diff(self, folder: Path | None) -> Outcome:
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
         self.asked.append(folder)
-        return Outcome(changes=("bob: name Bob -> Rob",))
+        return ConfigReadResult(changes=("bob: name Bob -> Rob",))
 
-    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
         self.asked.append(who if confirm else (who, confirm))
-        return Outcome(problems=(Problem("a.yaml", 1, 2, "wrong", "right"),))
+        return ConfigReadResult(problems=(Problem("a.yaml", 1, 2, "wrong", "right"),))
 
     def changes(self) -> list[Change]:
         same, old, new = ("x", 0o600), ("1", 0o600), ("2", 0o600)

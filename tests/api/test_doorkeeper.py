@@ -15,12 +15,12 @@ import pytest
 from aiohttp import ClientSession, TCPConnector, WSMsgType
 
 from callrouter.api import request_bodies
-from callrouter.api.context import Outcome
+from callrouter.api.context import ConfigReadResult
 from callrouter.api.server import app as application
 from callrouter.api.server import connection_limit
 from callrouter.api.server.app import make_runner, open_tcp
-from callrouter.api.server.connection_groups import origin
-from callrouter.api.server.connection_limit import KEEPER, Doorkeeper, most_connections
+from callrouter.api.server.connection_groups import client_origin
+from callrouter.api.server.connection_limit import LIMITER, ConnectionLimiter, most_connections
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.settings import HttpSettings
 from callrouter.settings.config_change import Change
@@ -39,7 +39,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def serving(
     world: World, certificate: Path | None = None, key: Path | None = None
-) -> AsyncIterator[tuple[int, Doorkeeper]]:
+) -> AsyncIterator[tuple[int, ConnectionLimiter]]:
     runner, port = make_runner(world.app), free_port()
     await runner.setup()
     try:
@@ -47,7 +47,7 @@ async def serving(
         listening = await listen_tcp(settings)
         await open_tcp(runner, listening)
         assert listening.url == f"http{'s' if key else ''}://127.0.0.1:{port}"
-        [keeper] = world.app[KEEPER]
+        [keeper] = world.app[LIMITER]
         yield port, keeper
         async with asyncio.timeout(10):
             while len(keeper):  # noqa: ASYNC110 - nobody tells
@@ -94,12 +94,12 @@ class Slow:
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
 
-    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
         await self.go_on.wait()
-        return Outcome()
+        return ConfigReadResult()
 
-    async def diff(self, folder: Path | None) -> Outcome:
-        return Outcome()
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
+        return ConfigReadResult()
 
     def changes(self) -> list[Change]:
         return []
@@ -188,7 +188,7 @@ def far(host: str) -> Any:
 
 
 async def test_who_has_most_connections_pushes_out_their_own() -> None:
-    keeper = Doorkeeper(asyncio.Protocol, 20)
+    keeper = ConnectionLimiter(asyncio.Protocol, 20)
     first = far("198.51.100.1")
     keeper.came(first)
     many = [far("203.0.113.7") for _ in range(19)]
@@ -202,14 +202,20 @@ async def test_who_has_most_connections_pushes_out_their_own() -> None:
 
 
 async def test_one_network_of_ipv6_counts_as_one_and_a_mapped_address_as_itself() -> None:
-    assert origin(far("2001:db8:1:2:3::4")) == origin(far("2001:db8:1:2:ffff::1%eth0"))
-    assert origin(far("2001:db8:1:2::1")) != origin(far("2001:db8:1:3::1"))
-    assert origin(far("::ffff:203.0.113.7")) == origin(far("203.0.113.7")) == "203.0.113.7"
-    assert origin(far("")) == ""
+    assert client_origin(far("2001:db8:1:2:3::4")) == client_origin(
+        far("2001:db8:1:2:ffff::1%eth0")
+    )
+    assert client_origin(far("2001:db8:1:2::1")) != client_origin(far("2001:db8:1:3::1"))
+    assert (
+        client_origin(far("::ffff:203.0.113.7"))
+        == client_origin(far("203.0.113.7"))
+        == "203.0.113.7"
+    )
+    assert client_origin(far("")) == ""
 
 
 async def test_behind_one_proxy_the_oldest_goes_as_ever() -> None:
-    keeper = Doorkeeper(asyncio.Protocol, 3)
+    keeper = ConnectionLimiter(asyncio.Protocol, 3)
     all_of_them = [far("127.0.0.1") for _ in range(5)]
     for one in all_of_them:
         keeper.came(one)

@@ -108,7 +108,7 @@ async def test_an_agents_token_reads_only(stranger: Client, world: World) -> Non
 
 
 async def test_tokens_can_be_changed(stranger: Client, world: World) -> None:
-    world.app[auth.TOKENS].use(())
+    world.app[auth.API_TOKENS].use(())
     assert (await stranger.get("/api/agents", headers=SUPERVISOR)).status == 401
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from callrouter.api.json_values import moment
-from callrouter.api.live import decided
+from callrouter.api.live import decision_json
 from callrouter.api.notice_text import as_json, log_line
 from callrouter.model import call_notices, notices
 from callrouter.model.agent_status import AgentStatus
@@ -84,7 +84,7 @@ def test_names_of_kinds_are_stable() -> None:
 def test_every_kind_has_a_json_form_and_a_line(kind: type[Notice]) -> None:
     notice, keys, line = ONE_OF_EACH[kind]
     if isinstance(notice, OfferDecided):
-        assert list(decided(notice)) == keys.split()
+        assert list(decision_json(notice)) == keys.split()
         return  # it is not logged
     view = as_json(notice)
     assert list(view) == ["kind", "at", *keys.split()]

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api.access import token_delays
 from callrouter.api.access.permissions import PERMISSIONS
-from callrouter.api.access.tokens import Caller, Tokens
+from callrouter.api.access.tokens import ApiCaller, ApiTokens
 from callrouter.api.context import ConfigState
 from callrouter.api.live import MOST_PER_TOKEN, REVOKED
 from callrouter.api.openapi import document
@@ -299,7 +299,7 @@ async def test_the_live_view_of_one_queues_supervisor(client: Client, house: Wor
 
 
 async def test_a_revoked_token_ends_its_live_views(client: Client, house: World) -> None:
-    tokens = next(value for key, value in house.app.items() if isinstance(value, Tokens))
+    tokens = next(value for key, value in house.app.items() if isinstance(value, ApiTokens))
     async with (
         client.ws_connect("/api/live", headers=headers("alice")) as gone,
         client.ws_connect("/api/live", headers=headers("supervisor")) as stays,
@@ -315,7 +315,7 @@ async def test_a_revoked_token_ends_its_live_views(client: Client, house: World)
 
 
 async def test_a_token_with_other_rights_ends_its_live_views(client: Client, house: World) -> None:
-    tokens = next(value for key, value in house.app.items() if isinstance(value, Tokens))
+    tokens = next(value for key, value in house.app.items() if isinstance(value, ApiTokens))
     async with client.ws_connect("/api/live", headers=headers("alice")) as ws:
         await ws.receive_json()
         token = TOKENS["alice"]
@@ -425,9 +425,9 @@ def test_an_ipv6_subscriber_is_one_address() -> None:
 
 
 def test_a_caller_is_known_by_token_and_rights() -> None:
-    tokens = Tokens(TOKENS.values())
+    tokens = ApiTokens(TOKENS.values())
     found = tokens.find(TOKENS["alice"].token)
-    assert isinstance(found, Caller)
+    assert isinstance(found, ApiCaller)
     assert tokens.holds(found)
     assert "token" not in repr(found)
     tokens.use([])

@@ -12,12 +12,12 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from callrouter.api import json_answers, live, shared_answers
-from callrouter.api.access.tokens import Caller
-from callrouter.api.context import Outcome
+from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.context import ConfigReadResult
 from callrouter.api.json_answers import encode
-from callrouter.api.live import MOST_PER_TOKEN, Live
+from callrouter.api.live import MOST_PER_TOKEN, LiveViews
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.shared_answers import LISTS, Rates, Shared
+from callrouter.api.shared_answers import LISTS, RateLimits, SharedAnswers
 from callrouter.settings.config_change import Change
 from tests.api.world import READER, SUPERVISOR, Client, World
 
@@ -30,16 +30,16 @@ class Files:
     def __init__(self) -> None:
         self.read = self.at_once = self.most_at_once = 0
 
-    async def diff(self, folder: Path | None) -> Outcome:
+    async def diff(self, folder: Path | None) -> ConfigReadResult:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.05)
         self.at_once -= 1
         self.read += 1
-        return Outcome(changes=(f"reading {self.read}",))
+        return ConfigReadResult(changes=(f"reading {self.read}",))
 
-    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
-        return Outcome()
+    async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
+        return ConfigReadResult()
 
     def changes(self) -> list[Change]:
         return []
@@ -155,7 +155,7 @@ async def test_who_connects_over_and_over_for_the_whole_state_is_told_to_wait(
 
 
 async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:
-    shared: Shared[int] = Shared(2.0)
+    shared: SharedAnswers[int] = SharedAnswers(2.0)
     loop = asyncio.get_running_loop()
     spans: list[tuple[float, float]] = []
 
@@ -172,7 +172,7 @@ async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:
 
 
 async def test_an_error_reaches_all_who_asked_and_the_next_is_made_anyway() -> None:
-    shared: Shared[int] = Shared(0.0)
+    shared: SharedAnswers[int] = SharedAnswers(0.0)
 
     async def fails() -> int:
         raise ApiProblem(404, "unknown", "there is none")
@@ -188,7 +188,7 @@ async def test_an_error_reaches_all_who_asked_and_the_next_is_made_anyway() -> N
 
 
 async def test_one_who_goes_away_takes_nothing_from_the_others() -> None:
-    shared: Shared[int] = Shared(0.0)
+    shared: SharedAnswers[int] = SharedAnswers(0.0)
     go_on = asyncio.Event()
 
     async def make() -> int:
@@ -226,14 +226,14 @@ async def test_a_page_and_a_busy_program_are_far_from_the_limit() -> None:
 async def test_a_list_counts_by_its_length_and_the_command_line_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rates, crm = Rates(), Caller("crm", "supervisor")
+    rates, crm = RateLimits(), ApiCaller("crm", "supervisor")
     monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
     rates.take(crm)
     rates.charge(crm, 600.0)
     with pytest.raises(ApiProblem) as caught:
         rates.take(crm)
     assert caught.value.status == 429
-    local = Caller("command line", "admin", "root")
+    local = ApiCaller("command line", "admin", "root")
     rates.charge(local, 10_000.0)
     rates.take(local)
 
@@ -242,7 +242,7 @@ async def test_a_folder_with_a_nul_is_a_wrong_query_and_no_fault(
     client: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.backend.files = Files()
-    monkeypatch.setattr(Caller, "local", property(lambda _: True))
+    monkeypatch.setattr(ApiCaller, "local", property(lambda _: True))
     answer = await client.get("/api/config/diff?folder=/a%00b", headers=ADMIN)
     assert answer.status == 422
 
@@ -281,9 +281,9 @@ def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own(
     monkeypatch.setattr(
         shared_answers, "PER_SECOND", 0.001
     )  # nothing comes back while this goes on
-    rates, token = Rates(), Caller("nora", "agent", agent="nora")
-    nora = Caller("nora", "agent", "nora", "nora")
-    assert (nora.unlimited, Caller("command line", "admin", "root").unlimited) == (False, True)
+    rates, token = RateLimits(), ApiCaller("nora", "agent", agent="nora")
+    nora = ApiCaller("nora", "agent", "nora", "nora")
+    assert (nora.unlimited, ApiCaller("command line", "admin", "root").unlimited) == (False, True)
 
     async def ask() -> None:
         for _ in range(int(shared_answers.BURST)):
@@ -297,17 +297,17 @@ def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own(
 
 
 def test_a_user_at_the_socket_cannot_take_every_live_view() -> None:
-    hub, nora = Live(), Caller("nora", "agent", "nora", "nora")
+    hub, nora = LiveViews(), ApiCaller("nora", "agent", "nora", "nora")
     for n in range(MOST_PER_TOKEN):
         hub.room_for(nora)
         hub.clients.add(cast(Any, _View(n, nora)))
     with pytest.raises(ApiProblem) as refused:
         hub.room_for(nora)
     assert refused.value.status == 429
-    hub.room_for(Caller("command line", "admin", "root"))
+    hub.room_for(ApiCaller("command line", "admin", "root"))
 
 
 @dataclass(frozen=True)
 class _View:
     number: int
-    caller: Caller
+    caller: ApiCaller

@@ -9,10 +9,10 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from callrouter.api.access.tokens import Tokens
+from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.context import Backend, ConfigState
-from callrouter.api.live import Live
+from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.core.router import Router
@@ -141,7 +141,7 @@ class World:
         self.pbx = NotingPbx()
         self.runtime.attach(self.pbx)
         self.call_log = CallLog(self.floor)
-        self.watchers = Live()
+        self.watchers = LiveViews()
         self.records: list[Notice] = []
         self.runtime.listen(self.call_log.listen)
         self.runtime.listen(self.records.append)
@@ -156,7 +156,7 @@ class World:
             started_at=T0,
             pid=1,
         )
-        self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers, doors)
+        self.app: web.Application = make_app(self.backend, ApiTokens(tokens), self.watchers, doors)
         check_answers(self.app)
 
     def in_step(self) -> None:

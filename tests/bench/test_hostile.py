@@ -10,8 +10,8 @@ import pytest
 from bench.hostile import Side, report
 from bench.hostileclients import CLIENTS, READER, SUPERVISOR, attack, head, say, watch
 from bench.versus import results
-from callrouter.api.access.tokens import Tokens
-from callrouter.api.live import Live
+from callrouter.api.access.tokens import ApiTokens
+from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
 from callrouter.settings import ApiToken
 from tests.api.served import Served
@@ -42,7 +42,7 @@ async def test_forty_of_them_change_nothing_and_stop_nothing() -> None:
     )
     async with place(resync_every=3600.0) as at:
         backend = at.backend
-        app = make_app(backend, Tokens(tokens), Live(), at.pbx.routes())
+        app = make_app(backend, ApiTokens(tokens), LiveViews(), at.pbx.routes())
         async with Served(app) as server:
             until = asyncio.Event()
             assert server.port is not None

@@ -12,7 +12,7 @@ import pytest
 from callrouter import __version__
 from callrouter.cli import config_folder
 from callrouter.cli.commands.query import STATES
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 from callrouter.model.agent_status import AgentState
 from tests.api.contract import mistakes
 from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place
@@ -58,7 +58,7 @@ def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     # The machine that runs this test may have one.
     monkeypatch.setattr(config_folder, "SYSTEM", tmp_path / "etc" / "callrouter")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(CommandFailed) as caught:
         config_folder.choose(None, {})
     assert caught.value.status == 2
     assert f"neither ./config (that is {tmp_path}/config)" in caught.value.message

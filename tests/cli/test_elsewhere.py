@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from callrouter.cli.remote_daemon import Remote
+from callrouter.cli.remote_daemon import RemoteDaemon
 from tests.daemon.process import Daemon, Place, free_port
 
 TOKEN = "0123456789abcdef"
@@ -186,7 +186,7 @@ def test_what_makes_no_sense(place: Place, words: list[str], said: str) -> None:
     ],
 )
 def test_a_token_that_crosses_a_network_unencrypted(url: str, token: str, exposed: bool) -> None:
-    assert Remote.parse(url, token).exposes_token is exposed
+    assert RemoteDaemon.parse(url, token).exposes_token is exposed
 
 
 def test_the_warning_about_it(place: Place) -> None:
@@ -199,5 +199,5 @@ def test_the_warning_about_it(place: Place) -> None:
 
 
 def test_the_address_as_people_see_it() -> None:
-    made = Remote.parse(" https://[::1]:8443/calls/api/ ", " t ")
+    made = RemoteDaemon.parse(" https://[::1]:8443/calls/api/ ", " t ")
     assert (made.shown, made.prefix, made.token) == ("https://[::1]:8443/calls", "/calls", "t")

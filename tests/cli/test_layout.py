@@ -158,7 +158,7 @@ def test_diff_and_history_are_wrapped_between_words_on_a_terminal(
     line = (
         "support: on_max_wait dialplan:voicemail,support,1 -> dialplan:voicemail,everything-else,1"
     )
-    change.say(line)
+    change.print_line(line)
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert max(map(len, said)) <= 80

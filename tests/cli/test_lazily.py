@@ -8,12 +8,12 @@ import sys
 import click
 import pytest
 
-from callrouter.cli.lazy_group import Lazily
+from callrouter.cli.lazy_group import LazyGroup
 from callrouter.cli.main import cli
 
 
 def test_help_says_what_the_commands_say_of_themselves() -> None:
-    assert isinstance(cli, Lazily)
+    assert isinstance(cli, LazyGroup)
     context = click.Context(cli)
     for name, (_, text) in cli.places.items():
         found = cli.get_command(context, name)

@@ -7,7 +7,7 @@ import json
 import click
 import pytest
 
-from callrouter.cli.options import in_order
+from callrouter.cli.global_options import in_order
 from callrouter.cli.suggestions import near
 from tests.daemon.process import Daemon, Place
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from callrouter.api import control_socket
-from callrouter.cli.client import Client, Refused
-from callrouter.cli.failures import Failed
+from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
+from callrouter.cli.failures import CommandFailed
 from callrouter.settings import ConfigError, Problem, load
 from tests.daemon.process import AGENTS, Place, started
 
@@ -39,7 +39,7 @@ def as_nobody(groups: list[int], act: Callable[[], str]) -> str:
             os.setuid(NOBODY.pw_uid)
             try:
                 said = act()
-            except (Failed, Refused) as no:
+            except (CommandFailed, DaemonRefused) as no:
                 said = f"{type(no).__name__} {no.status}: {no}"
         os.write(writer, said.encode())
         os._exit(0)
@@ -59,7 +59,7 @@ def open_place(place: Place) -> Place:
 
 
 def asking(place: Place, *path: str) -> Callable[[], str]:
-    client = Client.of_folder(place.config, place.environ)
+    client = DaemonClient.of_folder(place.config, place.environ)
     return lambda: json.dumps(client.get(*path) if len(path) < 3 else client.post(*path))
 
 
@@ -79,7 +79,7 @@ def test_the_group_is_let_in_and_others_are_told_how(open_place: Place) -> None:
         assert '"pid"' in as_nobody(groups, asking(place, "status"))
         assert '"id": "alice"' in as_nobody(groups, asking(place, "agents", "alice", "sign-in"))
         daemon.wait_for("by nobody")
-        client = Client.of_folder(place.config, place.environ)
+        client = DaemonClient.of_folder(place.config, place.environ)
         told = as_nobody(groups, lambda: str(client.get("config", "diff", folder="/root")))
         assert told.startswith("Refused 403: only root and the daemon's user may name a folder")
         told = as_nobody([], asking(place, "status"))

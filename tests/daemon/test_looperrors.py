@@ -10,17 +10,17 @@ import socket
 
 import pytest
 
-from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.daemon.loop_errors import LoopErrors
 
 
 @pytest.fixture
-def refusals() -> Refusals:
-    return Refusals()
+def refusals() -> RefusedRequests:
+    return RefusedRequests()
 
 
 async def test_connections_that_cannot_be_accepted_leave_no_traceback(
-    refusals: Refusals, caplog: pytest.LogCaptureFixture
+    refusals: RefusedRequests, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop, errors = asyncio.get_running_loop(), LoopErrors(refusals)
     with socket.socket() as sock:
@@ -35,7 +35,7 @@ async def test_connections_that_cannot_be_accepted_leave_no_traceback(
 
 
 async def test_anything_else_is_a_fault_whose_traceback_is_shown_a_few_times(
-    refusals: Refusals, caplog: pytest.LogCaptureFixture
+    refusals: RefusedRequests, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop, errors = asyncio.get_running_loop(), LoopErrors(refusals)
     for _ in range(150):

@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 
 from callrouter.api import control_socket
-from callrouter.api.access.refused_requests import Refusals
-from callrouter.api.problem_json import REFUSALS
+from callrouter.api.access.refused_requests import RefusedRequests
+from callrouter.api.problem_json import REFUSED_REQUESTS
 from callrouter.api.server import app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.core.router import Router
@@ -55,7 +55,7 @@ async def test_a_server_that_cannot_start_leaves_no_client_waiting(
 
     monkeypatch.setattr(app, "open_tcp", fails)
     application = web.Application()
-    application[REFUSALS] = Refusals()
+    application[REFUSED_REQUESTS] = RefusedRequests()
     with socket.socket(socket.AF_UNIX) as local:
         server = app.HttpServer(application, listening, local)
         with pytest.raises(OSError, match="too many"):
@@ -189,7 +189,7 @@ def test_a_folder_that_a_person_named_keeps_its_rights(short: Path) -> None:
 def test_a_folder_of_someone_else_is_refused(short: Path) -> None:
     (short / "callrouter").mkdir()
     os.chown(short / "callrouter", 12345, 12345)
-    with pytest.raises(control_socket.ControlError, match="belongs to someone else"):
+    with pytest.raises(control_socket.ControlSocketError, match="belongs to someone else"):
         control_socket.claim(short, {"XDG_RUNTIME_DIR": str(short)})
 
 
@@ -207,13 +207,13 @@ def test_a_socket_of_someone_else_in_an_open_folder_is_not_asked(short: Path) ->
 def test_a_file_in_the_sockets_place(short: Path) -> None:
     path = short / "s"
     path.write_text("precious")
-    with pytest.raises(control_socket.ControlError, match="set CALLROUTER_SOCKET"):
+    with pytest.raises(control_socket.ControlSocketError, match="set CALLROUTER_SOCKET"):
         control_socket.claim(short, {"CALLROUTER_SOCKET": str(path)})
     assert path.read_text() == "precious"
 
 
 def test_a_name_too_long(short: Path) -> None:
-    with pytest.raises(control_socket.ControlError, match="too long"):
+    with pytest.raises(control_socket.ControlSocketError, match="too long"):
         control_socket.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.access.tokens import Tokens
+from callrouter.api.access.tokens import ApiTokens
 from callrouter.background import without_collection
 from callrouter.clock import SystemClock
 from callrouter.daemon.last_good import start
@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Configuration:
         start(tmp_path, {}, clock.now()),
         clock,
         post=lambda _: None,
-        tokens=Tokens(()),
+        tokens=ApiTokens(()),
         callers=dict,
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from callrouter.cli.commands.check import _write
 from callrouter.cli.commands.twilio import _How
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 from callrouter.settings.config_files import ConfigFile, put_back, read_snapshot
 from callrouter.settings.config_history import ConfigHistory
 from callrouter.store.file_permissions import loose, make
@@ -273,7 +273,7 @@ def test_passwords_go_to_the_file_that_was_made(place: Place) -> None:
     how.keep("two", "2")
     assert (place.theirs / "away").read_text() == "one 1\ntwo 2\n"
     assert stat.S_IMODE((place.theirs / "away").stat().st_mode) == 0o600
-    with pytest.raises(Failed, match="is there already"):
+    with pytest.raises(CommandFailed, match="is there already"):
         _How(apply=True, yes=True, passwords=place.theirs / "new").keep("x", "y")
     place.untouched()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.api.routes.status_routes import mistake_json
-from callrouter.cli.commands.check import views_of
+from callrouter.cli.commands.check import mistakes_json
 from callrouter.settings import ConfigError, load
 from callrouter.settings.errors.hiding import LONGEST, SHOWN, difference, excerpt, without_secret
 from callrouter.settings.errors.problems import MOST, quoted
@@ -114,7 +114,7 @@ def test_no_broken_spelling_of_a_secret_is_quoted(tmp_path: Path) -> None:
         try:
             load(tmp_path, environ={"x": MARKER}, policies=POLICIES)
         except ConfigError as error:
-            said = json.dumps(views_of(error.problems), ensure_ascii=False)
+            said = json.dumps(mistakes_json(error.problems), ensure_ascii=False)
             said += json.dumps([mistake_json(item) for item in error.problems]) + str(error)
             said += repr(error)
             assert MARKER not in said, text + "\n" + said
@@ -222,7 +222,7 @@ def test_a_long_wrong_line_takes_no_time_and_no_room(tmp_path: Path, letters: in
     put(tmp_path, {"all.yaml": "queues:\n  q: {on_full: " + "a" * letters + "}\n" + "b" * letters})
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, environ={}, policies=POLICIES)
-    assert len(str(views_of(caught.value.problems))) < 5_000
+    assert len(str(mistakes_json(caught.value.problems))) < 5_000
 
 
 def test_ten_thousand_wrong_names_in_one_line(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_ten_thousand_wrong_names_in_one_line(tmp_path: Path) -> None:
     assert caught.value.count >= 10_000
     assert len(caught.value.problems) == MOST + 1
     assert "more mistakes" in caught.value.problems[-1].text
-    assert len(json.dumps(views_of(caught.value.problems))) < 100_000
+    assert len(json.dumps(mistakes_json(caught.value.problems))) < 100_000
 
 
 def test_what_comes_from_the_environment_is_bounded(tmp_path: Path) -> None:

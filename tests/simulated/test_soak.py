@@ -20,7 +20,7 @@ from typing import get_args
 import pytest
 
 from callrouter.api.calllog.call_log import CallLog
-from callrouter.api.live import Live
+from callrouter.api.live import LiveViews
 from callrouter.core.router import Router
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.model.call_notices import CallCompleted, CallEnd, CallEntered
@@ -139,7 +139,7 @@ async def an_hour(folder: Path) -> Hour:
     def count(notice: Notice) -> None:
         seen[type(notice)] += 1
 
-    call_log, live = CallLog(router.floor), Live()
+    call_log, live = CallLog(router.floor), LiveViews()
     store = StoreService(router.board, runtime.post, clock, File(folder / "callrouter.db"))
     runtime.listen_to_rows(store.rows_changed)
     readers = (call_log.listen, live.listen, count)

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 from callrouter.cli.main import cli
 from callrouter.model.routing_table import AgentSpec
 from callrouter.pbx.twilio.setup.account_checks import examine
@@ -155,7 +155,7 @@ def say(folder: Path, *words: str, types: str = "") -> Said:
     thread.start()
     thread.join(30.0)
     [result] = results
-    if isinstance(result.exception, Failed):
+    if isinstance(result.exception, CommandFailed):
         return Said(result.exception.status, f"{result.output}{result.exception}")
     assert result.exception is None, result.exception
     assert "t0p" not in result.output

@@ -15,9 +15,9 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from callrouter.api.access.tokens import Tokens
+from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.context import Backend
-from callrouter.api.live import Live
+from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
@@ -122,7 +122,7 @@ async def place(
         assert isinstance(pbx, HasRoutes)
         runtime.attach(as_pbx)
         backend = ApiWorld().backend
-        app = make_app(backend, Tokens([]), Live(), pbx.routes())
+        app = make_app(backend, ApiTokens([]), LiveViews(), pbx.routes())
         async with Served(app) as server:
             found = Place(pbx, runtime, twilio, server)
             found.session, found.backend = session, backend

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from callrouter.api.access.permissions import PERMISSIONS, Permission
 from callrouter.api.access.token_delays import WrongTokens
-from callrouter.api.access.tokens import Caller, Neighbours, Tokens
-from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
+from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup
+from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.request_context import CALLER, SIGHT, floor_of
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
@@ -23,12 +23,12 @@ COMMAND_LINE: Final = "command line"
 _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _OPEN: Final = frozenset({"/healthz"})
-DOORS: Final = web.AppKey("doors", frozenset[str])
+SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
 """Paths of routes that authenticate requests themselves."""
 
 
-TOKENS: Final = web.AppKey("tokens", Tokens)
-WRONG: Final = web.AppKey("wrong", WrongTokens)
+API_TOKENS: Final = web.AppKey("tokens", ApiTokens)
+WRONG_TOKENS: Final = web.AppKey("wrong", WrongTokens)
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
@@ -36,7 +36,7 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Pass on only requests that are allowed."""
-    if request.path in _OPEN or request.path in request.app[DOORS]:
+    if request.path in _OPEN or request.path in request.app[SELF_AUTHENTICATED]:
         return await handler(request)
     try:
         caller = request[CALLER] = identify(request)
@@ -58,7 +58,9 @@ async def _slow_down(request: web.Request) -> None:
     Raises:
         ApiProblem: 429, if too many are waiting already.
     """
-    if "Authorization" in request.headers and await request.app[WRONG].refused(request.remote):
+    if "Authorization" in request.headers and await request.app[WRONG_TOKENS].refused(
+        request.remote
+    ):
         detail = "too many requests with wrong tokens come from your address"
         headers = {**_CHALLENGE, "Retry-After": "60"}
         raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
@@ -77,13 +79,13 @@ async def is_known(request: web.Request) -> bool:
         identify(request)
     except ApiProblem as problem:
         if "Authorization" in request.headers:
-            request.app[REFUSALS].refused(problem.kind, problem.status, request)
+            request.app[REFUSED_REQUESTS].refused(problem.kind, problem.status, request)
             await _slow_down(request)
         return False
     return True
 
 
-def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
+def _permit(request: web.Request, caller: ApiCaller, seen: Sight) -> None:
     """Check a request against the table of permissions.
 
     Raises:
@@ -102,7 +104,7 @@ def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
         raise ApiProblem(403, "not-allowed", f"{limits}; '{caller.name}' is one")
 
 
-def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight) -> bool:
+def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sight) -> bool:
     """Return whether the caller may see the object in the path."""
     name = request.match_info.get("id", "")
     match wanted.own:
@@ -120,14 +122,14 @@ def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight)
             return True
 
 
-def _may(wanted: Permission | None, caller: Caller) -> str:
+def _may(wanted: Permission | None, caller: ApiCaller) -> str:
     roles = " or ".join(sorted(wanted.roles)) if wanted is not None else "admin"
     if caller.role == "metrics":
         return "a token of role metrics may only read /metrics"
     return f"this is for tokens of role {roles}, and not for role {caller.role}"
 
 
-def _limits(caller: Caller, *, acts: bool = False) -> str:
+def _limits(caller: ApiCaller, *, acts: bool = False) -> str:
     """Return the limits of a token in words."""
     if caller.role == "agent":
         if not caller.agent:
@@ -143,7 +145,7 @@ def not_yours(request: web.Request) -> ApiProblem:
     return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
 
 
-def identify(request: web.Request) -> Caller:
+def identify(request: web.Request) -> ApiCaller:
     """Return the caller of a request.
 
     Raises:
@@ -151,7 +153,7 @@ def identify(request: web.Request) -> Caller:
     """
     if CALLER in request:
         return request[CALLER]
-    tokens = request.app[TOKENS]
+    tokens = request.app[API_TOKENS]
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None and sock.family == socket.AF_UNIX:
@@ -172,7 +174,7 @@ def identify(request: web.Request) -> Caller:
     return caller
 
 
-def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
+def _neighbour(sock: socket.socket, group: SocketGroup | None) -> ApiCaller:
     """Return the user at the other end of the Unix socket: root, our own user or a group member.
 
     The permissions of socket and folder already keep others out. This check holds if they were
@@ -184,10 +186,10 @@ def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, gid = _CREDENTIALS.unpack(raw)
     if uid in {0, os.getuid()}:
-        return Caller(COMMAND_LINE, "admin", owner_name(uid))
+        return ApiCaller(COMMAND_LINE, "admin", owner_name(uid))
     if group is not None and group.gid in {gid, *_groups(sock)}:
         name = owner_name(uid)
-        return Caller(name, group.role, name, name if group.role == "agent" else "")
+        return ApiCaller(name, group.role, name, name if group.role == "agent" else "")
     also = " and for the members of the group in socket: group" if group is not None else ""
     detail = f"the command line works for the daemon's own user and for root{also}"
     raise ApiProblem(403, "not-allowed", detail)

@@ -26,7 +26,7 @@ _KINDS: Final = 1000
 """Maximum number of distinct kinds. They are fixed words, so there are far fewer."""
 
 
-class Refusals:
+class RefusedRequests:
     """Counts refusals and faults of the HTTP side.
 
     Attributes:

@@ -11,7 +11,7 @@ from callrouter.settings import ApiToken, Role, TokenRole
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ApiCaller:
     """The caller of a request. `name` appears in the records of what they request."""
 
     name: str
@@ -45,14 +45,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class SocketGroup:
     """Local users who may use the Unix socket, besides root and our own user."""
 
     gid: int
     role: Role
 
 
-class Tokens:
+class ApiTokens:
     """The API tokens in force.
 
     Attributes:
@@ -60,7 +60,7 @@ class Tokens:
         neighbours: the group allowed on the Unix socket; None: no group is.
     """
 
-    neighbours: Neighbours | None = None
+    neighbours: SocketGroup | None = None
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
         self.changed: Callable[[], None] = lambda: None
@@ -71,14 +71,14 @@ class Tokens:
         self._known = [_caller(item) for item in tokens]
         self.changed()
 
-    def holds(self, caller: Caller) -> bool:
+    def holds(self, caller: ApiCaller) -> bool:
         """Return whether an accepted token is still valid, with the same rights."""
         return caller in self._known
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def find(self, token: str) -> Caller | None:
+    def find(self, token: str) -> ApiCaller | None:
         """Return the caller of a token. Takes constant time, even for a near miss."""
         digest = _digest(token)
         found = None
@@ -88,8 +88,8 @@ class Tokens:
         return found
 
 
-def _caller(item: ApiToken) -> Caller:
-    return Caller(
+def _caller(item: ApiToken) -> ApiCaller:
+    return ApiCaller(
         item.name, item.role, agent=item.agent, queues=item.queues, key=_digest(item.token)
     )
 

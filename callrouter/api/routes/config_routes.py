@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
-from callrouter.api.context import Files, Outcome
+from callrouter.api.context import ConfigFilesAccess, ConfigReadResult
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
@@ -36,14 +36,14 @@ def add_config_routes(app: web.Application) -> None:
     )
 
 
-def _files(request: web.Request) -> Files:
+def _files(request: web.Request) -> ConfigFilesAccess:
     files = backend_of(request).files
     if files is None:
         raise ApiProblem(404, "no-files", "this daemon was not started from a configuration folder")
     return files
 
 
-def _outcome(outcome: Outcome) -> OutcomeJson:
+def _outcome(outcome: ConfigReadResult) -> OutcomeJson:
     view: OutcomeJson = {
         "ok": not outcome.problems,
         "changes": list(outcome.changes),

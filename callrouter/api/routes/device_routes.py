@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.json_answers import SLICE, answer, encode_list, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
@@ -76,7 +76,7 @@ def _mobiles(request: web.Request) -> MobileService:
     return found
 
 
-def _requester(caller: Caller) -> Requester:
+def _requester(caller: ApiCaller) -> Requester:
     return Requester(
         name=caller.person,
         via="command line" if caller.local else "api",

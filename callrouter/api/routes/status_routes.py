@@ -9,7 +9,7 @@ from aiohttp import web
 
 from callrouter import __version__
 from callrouter.api.access.auth import identify, is_known
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import Backend
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment, seconds
@@ -69,7 +69,7 @@ async def status(request: web.Request) -> web.Response:
     return answer(status_json(backend_of(request), identify(request)))
 
 
-def status_json(backend: Backend, caller: Caller) -> StatusJson:
+def status_json(backend: Backend, caller: ApiCaller) -> StatusJson:
     """Return the state of the daemon, its PBXes and its configuration, and the current totals.
 
     The locations of its files are for admins only.
@@ -108,7 +108,7 @@ def _pbxes(backend: Backend) -> dict[str, PbxStatusJson]:
     }
 
 
-def _config(backend: Backend, caller: Caller) -> ConfigStatusJson:
+def _config(backend: Backend, caller: ApiCaller) -> ConfigStatusJson:
     """Return the state of the configuration.
 
     What the files say of everything is not told to a supervisor who is limited to some queues, as

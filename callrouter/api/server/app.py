@@ -9,13 +9,13 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.auth import DOORS, TOKENS, WRONG, authorize
+from callrouter.api.access.auth import API_TOKENS, SELF_AUTHENTICATED, WRONG_TOKENS, authorize
 from callrouter.api.access.token_delays import WrongTokens
-from callrouter.api.access.tokens import Tokens
+from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.context import Backend
-from callrouter.api.live import LIVE, Live, live
+from callrouter.api.live import LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
-from callrouter.api.problem_json import REFUSALS, speak_problems
+from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
 from callrouter.api.request_context import BACKEND
 from callrouter.api.routes.agent_routes import add_agent_routes
 from callrouter.api.routes.call_routes import add_call_routes
@@ -26,22 +26,35 @@ from callrouter.api.routes.explain_routes import add_why_routes
 from callrouter.api.routes.status_routes import add_status_routes
 from callrouter.api.server.connection_limit import (
     IDLE,
-    KEEPER,
-    Doorkeeper,
+    LIMITER,
+    ConnectionLimiter,
     most_connections,
-    seen_by_the_doorkeeper,
+    report_to_limiter,
 )
-from callrouter.api.server.http_server import Quiet, Runner, add_headers, read_no_more
+from callrouter.api.server.http_server import (
+    AiohttpLogFilter,
+    HttpRunner,
+    add_headers,
+    read_no_more,
+)
 from callrouter.api.server.refusal_pace import PACE, RefusalPace, delay_refusals
-from callrouter.api.server.sockets import LINE, ONE_AT_A_TIME, Listening
-from callrouter.api.shared_answers import FILES, FILES_REST, LISTS, LISTS_REST, RATES, Rates, Shared
+from callrouter.api.server.sockets import BACKLOG, ONE_AT_A_TIME, ListeningSockets
+from callrouter.api.shared_answers import (
+    FILES,
+    FILES_REST,
+    LISTS,
+    LISTS_REST,
+    RATES,
+    RateLimits,
+    SharedAnswers,
+)
 
 MOST_BYTES: Final = 64 * 1024
 """Size limit of a request body."""
 
 
 def make_app(
-    backend: Backend, tokens: Tokens, watchers: Live, doors: Sequence[web.RouteDef] = ()
+    backend: Backend, tokens: ApiTokens, watchers: LiveViews, doors: Sequence[web.RouteDef] = ()
 ) -> web.Application:
     """Create the application. The caller connects `watchers` to the runtime.
 
@@ -50,23 +63,23 @@ def make_app(
     """
     app = web.Application(
         middlewares=[
-            seen_by_the_doorkeeper,
+            report_to_limiter,
             read_no_more,
             delay_refusals,
-            speak_problems,
+            answer_errors,
             authorize,
         ],
         client_max_size=MOST_BYTES,
     )
-    app[KEEPER] = []
+    app[LIMITER] = []
     app[BACKEND] = backend
-    app[REFUSALS] = backend.refusals
-    app[TOKENS] = tokens
-    app[WRONG] = WrongTokens()
+    app[REFUSED_REQUESTS] = backend.refusals
+    app[API_TOKENS] = tokens
+    app[WRONG_TOKENS] = WrongTokens()
     app[PACE] = RefusalPace()
-    app[RATES] = Rates()
-    app[LISTS] = Shared(LISTS_REST)
-    app[FILES] = Shared(FILES_REST)
+    app[RATES] = RateLimits()
+    app[LISTS] = SharedAnswers(LISTS_REST)
+    app[FILES] = SharedAnswers(FILES_REST)
     app[LIVE] = watchers
     tokens.changed = lambda: watchers.check(tokens)
     add_status_routes(app)
@@ -79,10 +92,10 @@ def make_app(
     app.router.add_get("/api/live", live)
     app.router.add_get("/metrics", Metrics(backend).answer)
     app.router.add_routes(doors)
-    app[DOORS] = frozenset(door.path for door in doors)
+    app[SELF_AUTHENTICATED] = frozenset(door.path for door in doors)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_goodbye)
-    quiet = Quiet(backend.refusals)
+    quiet = AiohttpLogFilter(backend.refusals)
     quiet.listen()
     app.on_cleanup.append(quiet.leave_with)
     return app
@@ -97,14 +110,14 @@ def make_runner(app: web.Application) -> web.AppRunner:
 
     `doorkeeper.IDLE` is how long it waits for a request.
     """
-    return Runner(app, keepalive_timeout=IDLE)
+    return HttpRunner(app, keepalive_timeout=IDLE)
 
 
-async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
+async def open_tcp(runner: web.AppRunner, listening: ListeningSockets) -> None:
     """Serve the open sockets, with a doorkeeper. From here on the runner closes them."""
     assert runner.server is not None  # noqa: S101 - it is set up
-    keeper = Doorkeeper(runner.server, most_connections(), listening.tls)
-    runner.app[KEEPER].append(keeper)
+    keeper = ConnectionLimiter(runner.server, most_connections(), listening.tls)
+    runner.app[LIMITER].append(keeper)
     for sock in listening.sockets:
         await _Site(runner, sock, listening, keeper).start()
 
@@ -121,7 +134,9 @@ class HttpServer:
         local: the Unix socket.
     """
 
-    def __init__(self, app: web.Application, listening: Listening, local: socket.socket) -> None:
+    def __init__(
+        self, app: web.Application, listening: ListeningSockets, local: socket.socket
+    ) -> None:
         self._runner = make_runner(app)
         self._listening = listening
         self._local = local
@@ -131,7 +146,7 @@ class HttpServer:
         await self._runner.setup()
         await open_tcp(self._runner, self._listening)
         await web.SockSite(self._runner, self._local, backlog=ONE_AT_A_TIME).start()
-        self._local.listen(LINE)
+        self._local.listen(BACKLOG)
 
     async def close(self) -> None:
         """Stop answering, and close the TCP side even if it was never served."""
@@ -143,7 +158,11 @@ class _Site(web.BaseSite):
     """One listening TCP socket."""
 
     def __init__(
-        self, runner: web.AppRunner, sock: socket.socket, listening: Listening, keeper: Doorkeeper
+        self,
+        runner: web.AppRunner,
+        sock: socket.socket,
+        listening: ListeningSockets,
+        keeper: ConnectionLimiter,
     ) -> None:
         super().__init__(runner)
         self._sock = sock
@@ -160,4 +179,4 @@ class _Site(web.BaseSite):
         self._server = await loop.create_server(
             self._keeper, sock=self._sock, backlog=ONE_AT_A_TIME
         )
-        self._sock.listen(LINE)
+        self._sock.listen(BACKLOG)

@@ -10,7 +10,7 @@ _HOUSE: Final = 64
 """Prefix length of an IPv6 address that identifies one customer of a provider."""
 
 
-def origin(transport: asyncio.BaseTransport) -> str:
+def client_origin(transport: asyncio.BaseTransport) -> str:
     """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address."""
     name = transport.get_extra_info("peername")
     host = str(name[0]) if isinstance(name, tuple | list) and name else ""
@@ -25,7 +25,7 @@ def origin(transport: asyncio.BaseTransport) -> str:
     return (int(address) >> (128 - _HOUSE)).to_bytes(8, "big").hex()
 
 
-class Crowd:
+class ConnectionGroup:
     """Connections that wait for the same thing, such as the rest of a body."""
 
     def __init__(self) -> None:

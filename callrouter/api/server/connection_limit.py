@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from callrouter.api.problem_json import Handler
-from callrouter.api.server.connection_groups import Crowd, origin
+from callrouter.api.server.connection_groups import ConnectionGroup, client_origin
 from callrouter.transports import cut
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def most_connections() -> int:
     return MOST if soft == resource.RLIM_INFINITY else max(10, min(MOST, soft // 2))
 
 
-class Doorkeeper:
+class ConnectionLimiter:
     """Creates the protocol of each connection, and closes one when there are too many.
 
     What a connection is waiting for decides which one is closed. First come those whose body has
@@ -64,23 +64,23 @@ class Doorkeeper:
         self._tls = tls
         self._here: dict[asyncio.BaseTransport, str] = {}
         """Open connections with their origin."""
-        self._bodies = Crowd()
-        self._idle = Crowd()
-        self._handshakes = Crowd()
+        self._bodies = ConnectionGroup()
+        self._idle = ConnectionGroup()
+        self._handshakes = ConnectionGroup()
         self._begun: set[asyncio.Task[None]] = set()
         self._said = float("-inf")
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
-        visitor = Visitor(self, self._server())
-        return visitor if self._tls is None else Handshake(self, self._tls, visitor)
+        visitor = LimitedConnection(self, self._server())
+        return visitor if self._tls is None else TlsHandshake(self, self._tls, visitor)
 
     def __len__(self) -> int:
         return len(self._here)
 
     def came(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
         """Note a new connection; `secured`: past the TLS handshake, or without TLS."""
-        of = self._here[transport] = origin(transport)
+        of = self._here[transport] = client_origin(transport)
         (self._idle if secured else self._handshakes).add(transport, of)
         if len(self._handshakes) > MOST_HANDSHAKES:
             self._shut_out(self._handshakes.first())
@@ -140,10 +140,10 @@ class Doorkeeper:
         task.add_done_callback(self._begun.discard)
 
 
-class Visitor(asyncio.Protocol):
+class LimitedConnection(asyncio.Protocol):
     """aiohttp's protocol, which reports to the doorkeeper as well."""
 
-    def __init__(self, keeper: Doorkeeper, inner: asyncio.Protocol) -> None:
+    def __init__(self, keeper: ConnectionLimiter, inner: asyncio.Protocol) -> None:
         self._keeper, self._inner = keeper, inner
         self._transport: asyncio.Transport | None = None
         # Called for every piece of data: bind aiohttp's methods directly, without a hop.
@@ -166,14 +166,16 @@ class Visitor(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
 
-class Handshake(asyncio.Protocol):
+class TlsHandshake(asyncio.Protocol):
     """A connection in its TLS handshake; `visitor` takes over afterwards.
 
     asyncio's own TLS server reports a connection only after the handshake, so no limit would apply
     to clients that never complete it.
     """
 
-    def __init__(self, keeper: Doorkeeper, tls: ssl.SSLContext, visitor: Visitor) -> None:
+    def __init__(
+        self, keeper: ConnectionLimiter, tls: ssl.SSLContext, visitor: LimitedConnection
+    ) -> None:
         self._keeper, self._tls, self._visitor = keeper, tls, visitor
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -233,15 +235,15 @@ class _Early(asyncio.Protocol):
         self.lost = True
 
 
-KEEPER: Final = web.AppKey("keeper", list[Doorkeeper])
+LIMITER: Final = web.AppKey("keeper", list[ConnectionLimiter])
 """The doorkeeper of the TCP side, once open."""
 
 
 @web.middleware
-async def seen_by_the_doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def report_to_limiter(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the doorkeeper which connections are being answered or still sending a body."""
     transport = request.transport
-    keepers = request.app[KEEPER]
+    keepers = request.app[LIMITER]
     if transport is None or not keepers:
         return await handler(request)
     [keeper] = keepers

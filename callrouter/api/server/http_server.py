@@ -11,8 +11,8 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from callrouter.api.access.refused_requests import Refusals
-from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
+from callrouter.api.access.refused_requests import RefusedRequests
+from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.http_keys import KNOWN
 
 LINGER: Final = 1.0
@@ -43,10 +43,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault(*_SECURE)
 
 
-class Quiet:
-    """Applies the rate limits of `Refusals` to aiohttp's own loggers."""
+class AiohttpLogFilter:
+    """Applies the rate limits of `RefusedRequests` to aiohttp's own loggers."""
 
-    def __init__(self, refusals: Refusals) -> None:
+    def __init__(self, refusals: RefusedRequests) -> None:
         self._refusals = refusals
 
     def listen(self) -> None:
@@ -76,7 +76,7 @@ class _Protocol(RequestHandler):
 
     __slots__ = ("_refusals",)
 
-    def __init__(self, refusals: Refusals, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, refusals: RefusedRequests, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refusals = refusals
 
@@ -110,7 +110,7 @@ class _Protocol(RequestHandler):
 class _Server(web.Server):
     """Creates a `_Protocol` for each connection."""
 
-    def __init__(self, refusals: Refusals, made: web.Server) -> None:
+    def __init__(self, refusals: RefusedRequests, made: web.Server) -> None:
         super().__init__(self._answer, request_factory=made.request_factory, **made._kwargs)
         self._refusals = refusals
         self._inner = made.request_handler
@@ -130,7 +130,7 @@ class _Server(web.Server):
         return _Protocol(self._refusals, self, loop=self._loop, **self._kwargs)
 
 
-class Runner(web.AppRunner):
+class HttpRunner(web.AppRunner):
     """Runs the application.
 
     Bodies are passed on as received: compressed ones are refused, so none is unpacked.
@@ -147,7 +147,7 @@ class Runner(web.AppRunner):
         )
 
     async def _make_server(self) -> web.Server:
-        return _Server(self.app[REFUSALS], await super()._make_server())
+        return _Server(self.app[REFUSED_REQUESTS], await super()._make_server())
 
 
 @web.middleware

@@ -12,9 +12,9 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.auth import DOORS
+from callrouter.api.access.auth import SELF_AUTHENTICATED
 from callrouter.api.problem_json import Handler
-from callrouter.api.server.connection_limit import KEEPER
+from callrouter.api.server.connection_limit import LIMITER
 from callrouter.http_keys import KNOWN
 
 PER_SECOND: Final = 50.0
@@ -76,7 +76,7 @@ async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamRe
     """
     response = await handler(request)
     if _worth_a_delay(request, response):
-        for keeper in request.app[KEEPER]:
+        for keeper in request.app[LIMITER]:
             if request.transport is not None and not request.can_read_body:
                 keeper.answered(request.transport)
         await request.app[PACE].pause()
@@ -86,6 +86,6 @@ async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamRe
 def _worth_a_delay(request: web.Request, response: web.StreamResponse) -> bool:
     if response.prepared or not request.remote:  # the command line's socket has no address
         return False
-    if request.path in request.app[DOORS]:
+    if request.path in request.app[SELF_AUTHENTICATED]:
         return response.status in _UNPROVEN and not request.get(KNOWN, False)
     return response.status == 429

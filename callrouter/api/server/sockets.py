@@ -14,14 +14,14 @@ from typing import Final
 
 from callrouter.settings import HttpSettings
 
-LINE: Final = 128
+BACKLOG: Final = 128
 """Length of the listen backlog."""
 ONE_AT_A_TIME: Final = 1
 """The `backlog` passed to asyncio. It is also the number of connections that asyncio accepts in one
 turn of the loop. With more than one, a lack of file descriptors multiplies: each failure in a turn
 schedules another turn a second later, until the loop does nothing else (CPython 3.11,
 `_accept_connection`). One at a time also lets calls and AMI run between two strangers. The socket's
-own backlog is set to `LINE` afterwards.
+own backlog is set to `BACKLOG` afterwards.
 """
 
 
@@ -30,7 +30,7 @@ class CannotListen(Exception):  # noqa: N818 - named for what happened
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListeningSockets:
     """The open sockets (one for each address of the host), the TLS context and the URL."""
 
     sockets: tuple[socket.socket, ...]
@@ -43,7 +43,7 @@ class Listening:
             sock.close()
 
 
-async def listen_tcp(http: HttpSettings) -> Listening:
+async def listen_tcp(http: HttpSettings) -> ListeningSockets:
     """Open the TCP side.
 
     Raises:
@@ -62,7 +62,7 @@ async def listen_tcp(http: HttpSettings) -> Listening:
         for sock in sockets:
             sock.close()
         raise CannotListen(_why(place, error)) from error
-    return Listening(tuple(sockets), tls, f"{'https' if tls else 'http'}://{place}")
+    return ListeningSockets(tuple(sockets), tls, f"{'https' if tls else 'http'}://{place}")
 
 
 def _open(family: int, address: tuple[object, ...]) -> socket.socket:
@@ -74,7 +74,7 @@ def _open(family: int, address: tuple[object, ...]) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)
         sock.bind(address)
-        sock.listen(LINE)
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise

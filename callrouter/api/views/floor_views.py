@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.explain.why_call import explain_call
@@ -98,7 +98,7 @@ class FloorViews:
 
     # ------------------------------------------------------------ callers of the API
 
-    def sight(self, caller: Caller) -> Sight:
+    def sight(self, caller: ApiCaller) -> Sight:
         """Return what a caller may see now."""
         return sight_of(self._floor, caller)
 

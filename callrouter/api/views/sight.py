@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.access.tokens import Caller
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.schemas.call_answers import CallJson, QueueJson, WaitingJson
 from callrouter.core.floor import Floor
 from callrouter.core.state import Call, CallState, Offer
@@ -67,7 +67,7 @@ class Sight:
 EVERYTHING: Final = Sight()
 
 
-def sight_of(floor: Floor, caller: Caller) -> Sight:
+def sight_of(floor: Floor, caller: ApiCaller) -> Sight:
     """Return what a caller may see now.
 
     It depends on the routing table, so compute it for each request.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callrouter.cli.client import Client, Refused
-from callrouter.cli.commands.query import asked, json_option, refusals
-from callrouter.cli.suggestions import Word
+from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
+from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
+from callrouter.cli.suggestions import SuggestingChoice
 from callrouter.model.text import clean
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _TO = ("transfer", "consult")
 
 @click.command(short_help="Hold, transfer or end a call.")
 @click.argument("whose", metavar="CALL")
-@click.argument("action", metavar="ACTION", type=Word(ACTIONS))
+@click.argument("action", metavar="ACTION", type=SuggestingChoice(ACTIONS))
 @click.option("--queue", metavar="QUEUE", help="To a queue.")
 @click.option("--agent", metavar="AGENT", help="To an agent.")
 @json_option
@@ -55,8 +55,8 @@ def call(
         raise click.UsageError(f"{action} takes neither --queue nor --agent")
     if not to and action in _TO:
         raise click.UsageError(f"{action} needs --queue or --agent")
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         view = _end(client, whose) if action == "end" else _ask(client, whose, action, to)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
@@ -64,7 +64,7 @@ def call(
         click.echo(clean(conversation_words(view)))
 
 
-def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> CallJson:
+def _ask(client: DaemonClient, whose: str, action: str, to: dict[str, str]) -> CallJson:
     """Request an action of the agent of this name or, if there is none, on the call with this id.
 
     Raises:
@@ -73,7 +73,7 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> CallJso
     told: CallJson
     try:
         told = client.post("agents", whose, "call", action, body=to)
-    except Refused as no:
+    except DaemonRefused as no:
         if no.status != 404:
             raise
         agents = no.hint
@@ -81,16 +81,18 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> CallJso
         return told
     try:
         view: CallJson = client.get("calls", whose)
-    except Refused as no:
-        raise Refused(no.status, f"there is no agent or call '{whose}'", no.hint or agents) from no
+    except DaemonRefused as no:
+        raise DaemonRefused(
+            no.status, f"there is no agent or call '{whose}'", no.hint or agents
+        ) from no
     agent = view["agent"] or ""
     if not agent:
-        raise Refused(409, f"no agent talks on call {whose}")
+        raise DaemonRefused(409, f"no agent talks on call {whose}")
     told = client.post("agents", agent, "call", action, body={**to, "call": whose})
     return told
 
 
-def _end(client: Client, whose: str) -> CallJson:
+def _end(client: DaemonClient, whose: str) -> CallJson:
     """End a call by its id, or the one that the agent of this name is connected to.
 
     Raises:
@@ -99,13 +101,13 @@ def _end(client: Client, whose: str) -> CallJson:
     call: str | None = whose
     try:
         found: AgentJson = client.get("agents", whose)
-    except Refused as no:
+    except DaemonRefused as no:
         if no.status not in {403, 404}:
             raise
     else:
         call = found["call"]
     if not call:
-        raise Refused(409, f"{whose} is on no call")
+        raise DaemonRefused(409, f"{whose} is on no call")
     ended: CallJson = client.delete("calls", call)
     return ended
 

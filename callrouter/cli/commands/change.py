@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callrouter.api import control_socket
-from callrouter.cli.client import Client, Refused
-from callrouter.cli.commands.check import policies_of_others, views_of
-from callrouter.cli.commands.query import asked, json_option, refusals
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import folder_of, is_elsewhere
-from callrouter.cli.output_text import tell
+from callrouter.cli.commands.check import load_installed_policies, mistakes_json
+from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
+from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import asks_remote_daemon, folder_of
+from callrouter.cli.output_text import print_text
 from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
@@ -36,9 +36,9 @@ LINES_SHOWN = 1_000
 NOTHING = "nothing would change"
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line, safe for a terminal whatever it contains; on one it is wrapped between words."""
-    tell(line)
+    print_text(line)
 
 
 def print_outcome(
@@ -49,18 +49,18 @@ def print_outcome(
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     elif view["ok"]:
         for line in view["changes"] or [nothing]:
-            say(line)
+            print_line(line)
         for line in view.get("held", ()):
-            say(f"held back: {line}")
+            print_line(f"held back: {line}")
         if view.get("held"):
-            say(answers.HELD)
+            print_line(answers.HELD)
     else:
         for item in view["problems"]:
             for line in answers.problem(item):
-                say(line)
+                print_line(line)
         count = len(view["problems"])
         told = "more than 100 mistakes" if count > 100 else counted(count, "mistake")
-        say(f"{told}; what is in force stays in force")
+        print_line(f"{told}; what is in force stays in force")
     context.exit(0 if view["ok"] else 1)
 
 
@@ -75,13 +75,13 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
     prepare a change in a copy of the folder. Without: the daemon's own files, which it applies by
     itself within 2 s unless they have mistakes. Exits with status 1 if there are mistakes.
     """
-    if folder is not None and is_elsewhere(context):
+    if folder is not None and asks_remote_daemon(context):
         raise click.UsageError(f"{folder} is on this machine, and the daemon is elsewhere (--url)")
     if folder is not None and not folder.is_dir():
-        raise Failed(2, f"{folder} is not a folder")
+        raise CommandFailed(2, f"{folder} is not a folder")
     query = {} if folder is None else {"folder": str(folder.absolute())}
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         view: OutcomeJson = client.get("config", "diff", **query)
     print_outcome(context, view, as_json=as_json, nothing=NOTHING)
 
@@ -98,16 +98,16 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
     terminal, asks for confirmation. Exits with status 1 if the files have mistakes; nothing has
     changed then.
     """
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         view: OutcomeJson = client.post("config", "reload", body={"confirm": False})
         if view.get("held"):
             if not as_json:
                 for line in view["held"]:
-                    say(f"taken away: {line}")
+                    print_line(f"taken away: {line}")
             asks = not yes and not as_json and sys.stdin.isatty()
             if asks and not click.confirm("Take it up all the same?"):
-                say("nothing has changed; what is in force stays in force")
+                print_line("nothing has changed; what is in force stays in force")
                 context.exit(1)
             view = client.post("config", "reload", body={"confirm": True})
     print_outcome(context, view, as_json=as_json, nothing="nothing has changed")
@@ -139,9 +139,9 @@ def history(context: click.Context, *, number: int | None, as_json: bool) -> Non
         _json([_view(change) for change in found])
         return
     for change in found:
-        tell(_line(change), indent=5)
+        print_text(_line(change), indent=5)
     if not found:
-        say("no change has been applied since the daemon was first started")
+        print_line("no change has been applied since the daemon was first started")
 
 
 def _json(view: Any) -> None:
@@ -174,9 +174,9 @@ def _line(change: Change) -> str:
 
 
 def _show(view: Mapping[str, Any]) -> None:
-    say(f"change {_head(view).strip()}")
+    print_line(f"change {_head(view).strip()}")
     for line in view["changes"] or ["only comments or layout"]:
-        say(f"  {line}")
+        print_line(f"  {line}")
     for line in view["diff"]:
         click.echo(clean(line))
 
@@ -208,11 +208,11 @@ def readable() -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise Failed(
+        raise CommandFailed(
             2, f"not allowed to use {error.filename}: run this as root or as the daemon's user"
         ) from error
     except OSError as error:
-        raise Failed(2, f"{error.filename}: {error.strerror}") from error
+        raise CommandFailed(2, f"{error.filename}: {error.strerror}") from error
 
 
 def find_past(folder: Path) -> ConfigHistory | None:
@@ -224,23 +224,23 @@ def find_past(folder: Path) -> ConfigHistory | None:
     from callrouter.files import Folder  # noqa: PLC0415 - only here
     from callrouter.settings.config_history import ConfigHistory, find_history  # noqa: PLC0415 - only here
 
-    client = Client.of_folder(folder, os.environ)
+    client = DaemonClient.of_folder(folder, os.environ)
     try:
         place = Path(client.get("status")["history"])
-    except (Failed, Refused):
+    except (CommandFailed, DaemonRefused):
         return find_history(folder, _database(folder), os.environ)
     if os.geteuid() == 0:
         socket = control_socket.find(folder, os.environ)
         with Folder.open(place) as held:
             if socket is None or held.owner[0] != control_socket.peer_user(socket):
-                raise Failed(2, f"the daemon names {place}, which is not its own")
+                raise CommandFailed(2, f"the daemon names {place}, which is not its own")
     return ConfigHistory(place)
 
 
 def _database(folder: Path) -> str:
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
-    policies_of_others()
+    load_installed_policies()
     try:
         return load(folder, environ=os.environ).database
     except ConfigError:
@@ -255,7 +255,7 @@ def the_change(past: ConfigHistory | None, number: int) -> Change:
     """
     change = past.change(number) if past is not None else None
     if change is None:
-        raise Failed(2, f"there is no change {number}; `callrouter history` lists them")
+        raise CommandFailed(2, f"there is no change {number}; `callrouter history` lists them")
     return change
 
 
@@ -282,13 +282,13 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
         if past is not None and wanted is None:
             wanted = past.head()
         if past is None or not wanted:
-            raise Failed(2, "there is nothing to go back to: no daemon has run here yet")
+            raise CommandFailed(2, "there is nothing to go back to: no daemon has run here yet")
         now = read_snapshot(folder).files
         if content_digests(now) == contents_only(wanted):
-            say("the files are like that already")
+            print_line("the files are like that already")
             return
         for line in _would_change(folder, past, wanted):
-            say(line)
+            print_line(line)
         if dry_run:
             return
         how = (
@@ -306,27 +306,31 @@ def _would_change(folder: Path, past: ConfigHistory, wanted: FileDigests) -> lis
     """
     with past.laid_out(wanted) as place:
         try:
-            view = Client.of_folder(folder, os.environ).get("config", "diff", folder=str(place))
-        except Refused as no:
-            raise Failed(1, str(no)) from no
-        except Failed:  # no daemon: read them here
+            view = DaemonClient.of_folder(folder, os.environ).get(
+                "config", "diff", folder=str(place)
+            )
+        except DaemonRefused as no:
+            raise CommandFailed(1, str(no)) from no
+        except CommandFailed:  # no daemon: read them here
             view = _checked(folder, place)
     if not view["ok"]:
         for item in view["problems"]:
             for line in answers.problem(item):
-                say(line)
-        raise Failed(1, "these files would not pass `callrouter check`; nothing was put back")
+                print_line(line)
+        raise CommandFailed(
+            1, "these files would not pass `callrouter check`; nothing was put back"
+        )
     return view["changes"] or [NOTHING + " for the daemon"]
 
 
 def _checked(folder: Path, place: Path) -> dict[str, Any]:
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
-    policies_of_others()
+    load_installed_policies()
     try:
         load(place, environ=os.environ, base=folder)
     except ConfigError as error:
-        return {"ok": False, "problems": views_of(error.problems)}
+        return {"ok": False, "problems": mistakes_json(error.problems)}
     return {"ok": True, "changes": ["(the daemon does not run; it would start with these files)"]}
 
 
@@ -346,11 +350,11 @@ def _put_back(
     for name, file in files.items():
         if name not in now or now[name].content != file.content:
             put_back(folder, name, file.content, file.mode)
-            say(f"put back {folder / name}")
+            print_line(f"put back {folder / name}")
     for name in now:
         if name not in files:
             remove_file(folder, name)
-            say(f"took away {folder / name}, which was not there then")
+            print_line(f"took away {folder / name}, which was not there then")
 
 
 def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
@@ -358,16 +362,16 @@ def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
     for name, file in now.items():
         if not past.has(file.digest):
             place = past.set_aside(name, file.content)
-            say(f"what {name} says now was never in force; it is kept in {place}")
+            print_line(f"what {name} says now was never in force; it is kept in {place}")
 
 
 def _have_taken_up(folder: Path) -> None:
     """Make a running daemon read the files at once; it logs the result."""
     try:
-        view = Client.of_folder(folder, os.environ).post("config", "reload")
-    except (Failed, Refused):
-        say("done; the daemon does not run, and starts with these files")
+        view = DaemonClient.of_folder(folder, os.environ).post("config", "reload")
+    except (CommandFailed, DaemonRefused):
+        print_line("done; the daemon does not run, and starts with these files")
         return
     if not view["ok"]:
-        raise Failed(1, "the daemon finds mistakes in the files; see `callrouter check`")
-    say("done; the daemon has taken it up")
+        raise CommandFailed(1, "the daemon finds mistakes in the files; see `callrouter check`")
+    print_line("done; the daemon has taken it up")

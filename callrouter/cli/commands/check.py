@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import folder_of
-from callrouter.cli.output_text import tell
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import folder_of
+from callrouter.cli.output_text import print_text
 from callrouter.cli.tables.formatting import excerpt
 from callrouter.clock import SystemClock
 from callrouter.model.text import clean, counted
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
 
 
-def read(folder: Path) -> Settings:
+def read_settings(folder: Path) -> Settings:
     """Return the configuration.
 
     Raises:
@@ -29,16 +29,16 @@ def read(folder: Path) -> Settings:
     """
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
-    policies_of_others()
+    load_installed_policies()
     try:
         return load(folder, environ=os.environ)
     except ConfigError as error:
         for problem in error.problems:
             _tell(problem, err=True)
-        raise Failed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
+        raise CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
 
 
-def policies_of_others() -> None:
+def load_installed_policies() -> None:
     """Load the policies of installed packages.
 
     Raises:
@@ -49,7 +49,7 @@ def policies_of_others() -> None:
     try:
         load_policies()
     except PluginError as error:
-        raise Failed(2, str(error)) from error
+        raise CommandFailed(2, str(error)) from error
 
 
 # ---------------------------------------------------------------- check
@@ -71,7 +71,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
     settings: Settings | None = None
     problems: tuple[Problem, ...] = ()
     count = 0
-    policies_of_others()
+    load_installed_policies()
     try:
         settings = load(folder, environ=os.environ, now=SystemClock().now())
     except ConfigError as error:
@@ -82,18 +82,18 @@ def check(context: click.Context, *, as_json: bool) -> None:
             "ok": settings is not None,
             "count": count,
             "folder": str(folder),
-            "problems": views_of(problems),
-            "warnings": views_of(warnings),
+            "problems": mistakes_json(problems),
+            "warnings": mistakes_json(warnings),
         }
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
         for problem in problems:
             _tell(problem)
         for warning in warnings:
-            tell(_warning(warning), indent=4)
+            print_text(_warning(warning), indent=4)
         for line in _in_force(folder, settings):
-            tell(line)
-        tell(_summary(folder, settings, count, len(warnings)))
+            print_text(line)
+        print_text(_summary(folder, settings, count, len(warnings)))
     context.exit(0 if settings is not None else 1)
 
 
@@ -125,7 +125,7 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
 
 def _tell(item: Problem, *, err: bool = False) -> None:
     """Print a mistake, and below it the line as written."""
-    tell(str(item), indent=4, err=err)
+    print_text(str(item), indent=4, err=err)
     if item.source_line.strip():
         click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
 
@@ -135,7 +135,7 @@ def _warning(item: Problem) -> str:
     return f"{place}: warning: {item.text}" + (f" ({item.hint})" if item.hint else "")
 
 
-def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def mistakes_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return mistakes in their JSON form."""
     keys = ("file", "line", "column", "text", "hint", "source_line")
     return [{key: getattr(item, key) for key in keys} for item in problems]
@@ -176,10 +176,10 @@ def dialplan(context: click.Context, *, output: Path) -> None:
         render_manager,
     )
 
-    settings = read(folder_of(context))
+    settings = read_settings(folder_of(context))
     pbxes = asterisks(settings)
     if not pbxes:
-        raise Failed(
+        raise CommandFailed(
             2, "the configuration has no pbx with driver: asterisk, so there is no dialplan"
         )
     try:
@@ -190,7 +190,7 @@ def dialplan(context: click.Context, *, output: Path) -> None:
             # It contains the secret, so other users must not read it.
             _write(place / "manager_callrouter.conf", text, 0o640)
     except OSError as error:
-        raise Failed(
+        raise CommandFailed(
             2, f"cannot write to {error.filename or output} ({error.strerror}); see --output DIR"
         ) from error
     click.echo("next: #include them from extensions.conf and manager.conf, and in Asterisk's CLI:")

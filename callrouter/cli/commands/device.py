@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.text import Text
 
-from callrouter.cli.commands.query import asked, console, json_option, refusals, show_on
-from callrouter.cli.suggestions import Group
+from callrouter.cli.commands.query import client_for, console, exit_on_refusal, json_option, show_on
+from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.cli.tables import layout
 from callrouter.cli.tables.cells import plain, state
 from callrouter.cli.tables.formatting import clock_time
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@click.group(cls=Group, short_help="An agent's phones: list, add, verify, on, off, change, remove.")
+@click.group(
+    cls=SuggestingGroup, short_help="An agent's phones: list, add, verify, on, off, change, remove."
+)
 def device() -> None:
     """An agent's phones: register a mobile, verify it, switch phones on and off.
 
@@ -63,8 +65,8 @@ def _vouch(command: _F) -> _F:
 @click.pass_context
 def list_devices(context: click.Context, *, agent: str, as_json: bool) -> None:
     """List the phones of an agent, configured and registered."""
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         views: list[OwnDeviceJson] = client.get("agents", agent, "devices")
     if as_json:
         click.echo(json.dumps(views, ensure_ascii=False, indent=2))
@@ -133,8 +135,8 @@ def add(
     body = {"number": " ".join(number)} | {
         key: value for key, value in given.items() if value is not None
     }
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         print_device_answer(client.post("agents", agent, "devices", body=body), as_json=as_json)
 
 
@@ -146,9 +148,9 @@ def add(
 @click.pass_context
 def verify(context: click.Context, *, agent: str, name: str, vouch: bool, as_json: bool) -> None:
     """Call a registered mobile again to verify it, with a new code."""
-    client = asked(context)
+    client = client_for(context)
     body = {"vouch": True} if vouch else {}
-    with refusals():
+    with exit_on_refusal():
         print_device_answer(
             client.post("agents", agent, "devices", name, "verify", body=body), as_json=as_json
         )
@@ -207,16 +209,16 @@ def change(
 @click.pass_context
 def remove(context: click.Context, *, agent: str, name: str, as_json: bool) -> None:
     """Delete a registered mobile."""
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         print_device_answer(client.delete("agents", agent, "devices", name), as_json=as_json)
 
 
 def _change(
     context: click.Context, agent: str, name: str, body: dict[str, Any], *, as_json: bool
 ) -> None:
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         print_device_answer(
             client.patch("agents", agent, "devices", name, body=body), as_json=as_json
         )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli.client import Client, Refused
-from callrouter.cli.commands.check import asterisks, read, twilios
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import folder_of
-from callrouter.cli.output_text import tell
+from callrouter.cli.commands.check import asterisks, read_settings, twilios
+from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import folder_of
+from callrouter.cli.output_text import print_text
 from callrouter.cli.tables.formatting import parse
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     nothing. Exits with status 1 if something is wrong, 3 if a PBX cannot be reached.
     """
     folder = folder_of(context)
-    settings = read(folder)
+    settings = read_settings(folder)
     status = _status(folder)
     views, worst = [], 0
     for view, title, looks in _patients(settings, folder, status):
@@ -60,8 +60,8 @@ def _status(folder: Path) -> Mapping[str, Any] | None:
     None if it is not running or not accessible.
     """
     try:
-        found: Mapping[str, Any] = Client.of_folder(folder, os.environ).get("status")
-    except (Failed, Refused):
+        found: Mapping[str, Any] = DaemonClient.of_folder(folder, os.environ).get("status")
+    except (CommandFailed, DaemonRefused):
         return None
     return found
 
@@ -123,7 +123,7 @@ async def _examine(
             worst = max(worst, 1 if finding.reached else 3)
         if not aloud:
             continue
-        tell(f"  {_MARKS[finding.ok]} {finding.what}", indent=4)
+        print_text(f"  {_MARKS[finding.ok]} {finding.what}", indent=4)
         if finding.advice and finding.ok is not True:
-            tell(f"      {finding.advice}", indent=0)
+            print_text(f"      {finding.advice}", indent=0)
     return worst, found

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callrouter.cli.commands.query import asked, json_option, refusals
-from callrouter.cli.output_text import tell
+from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
+from callrouter.cli.output_text import print_text
 from callrouter.cli.tables.formatting import clock_time, parse
 from callrouter.model.text import clock_duration, counted
 
@@ -31,14 +31,16 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
     was passed over and why, and what happened. CALL is an id as shown by `callrouter calls`, or any
     part of its beginning or end that is unique. Default: the latest call.
     """
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         view: WhyJson = client.get("calls", call, "why")
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
         for line in why_lines(view):
-            tell(line, indent=0 if line.startswith("call ") else 10 if line[:1].strip() else 4)
+            print_text(
+                line, indent=0 if line.startswith("call ") else 10 if line[:1].strip() else 4
+            )
 
 
 def why_lines(view: WhyJson) -> list[str]:
@@ -115,15 +117,15 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
 
     Exits with status 0 whatever the answer is.
     """
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         query = {} if queue is None else {"queue": queue}
         view: WhyNotJson = client.get("agents", agent, "why-not", **query)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
         for line in why_not_lines(view):
-            tell(line)
+            print_text(line)
 
 
 def why_not_lines(view: WhyNotJson) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Final
 
 import click
 
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import given_to
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import global_options_of
 from callrouter.files import Folder
 from callrouter.model.text import clean
 
@@ -36,7 +36,7 @@ def init(context: click.Context, *, folder: Path | None) -> None:
     files are never overwritten. If root runs this, the files belong to the group of DIR, so that
     the daemon's user can read them.
     """
-    given = folder or given_to(context).config
+    given = folder or global_options_of(context).config
     if not given:
         raise click.UsageError("say which folder, such as `callrouter init /etc/callrouter`")
     place = Path(given).absolute()
@@ -45,9 +45,9 @@ def init(context: click.Context, *, folder: Path | None) -> None:
         _make(place)
     except FileExistsError as error:
         what = _named(place, error)
-        raise Failed(1, f"{what} is there already; nothing was written over") from error
+        raise CommandFailed(1, f"{what} is there already; nothing was written over") from error
     except OSError as error:
-        raise Failed(2, f"cannot write {_named(place, error)} ({error.strerror})") from error
+        raise CommandFailed(2, f"cannot write {_named(place, error)} ({error.strerror})") from error
     _say_next(place)
 
 
@@ -65,14 +65,14 @@ def _is_free(place: Path) -> None:
     if not place.exists():
         return
     if not place.is_dir():
-        raise Failed(2, f"{place} is not a folder")
+        raise CommandFailed(2, f"{place} is not a folder")
     try:
         there = {entry.name for entry in place.iterdir()}
     except OSError as error:
-        raise Failed(2, f"cannot read {place} ({error.strerror})") from error
+        raise CommandFailed(2, f"cannot read {place} ({error.strerror})") from error
     in_use = sorted((there & {*NAMES, SECRET}) | {name for name in there if name.endswith(".yaml")})
     if in_use:
-        raise Failed(1, f"{place} has {', '.join(in_use)} already; nothing was written")
+        raise CommandFailed(1, f"{place} has {', '.join(in_use)} already; nothing was written")
 
 
 def _make(place: Path) -> None:

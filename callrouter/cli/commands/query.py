@@ -17,11 +17,11 @@ from rich.live import Live
 from rich.text import Text
 
 from callrouter.cli import config_folder
-from callrouter.cli.client import Client, Refused
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import given_to, is_elsewhere
-from callrouter.cli.remote_daemon import Remote
-from callrouter.cli.suggestions import Word
+from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import asks_remote_daemon, global_options_of
+from callrouter.cli.remote_daemon import RemoteDaemon
+from callrouter.cli.suggestions import SuggestingChoice
 from callrouter.cli.tables import agent_table, answers, call_table
 from callrouter.clock import SystemClock
 
@@ -59,31 +59,31 @@ def local_now() -> datetime:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def exit_on_refusal() -> Iterator[None]:
     """Turn the daemon's refusals into exit statuses: 2 unknown name, 1 impossible now."""
     try:
         yield
-    except Refused as no:
-        raise Failed(2 if no.status in {404, 422} else 1, str(no)) from no
+    except DaemonRefused as no:
+        raise CommandFailed(2 if no.status in {404, 422} else 1, str(no)) from no
 
 
-def asked(context: click.Context) -> Client:
+def client_for(context: click.Context) -> DaemonClient:
     """Return the client for a command: ``--url``, else ``--config``, else from the environment.
 
     Raises:
         Failed: no folder or no usable address (exit status 2).
         click.UsageError: options contradict each other.
     """
-    given = given_to(context)
+    given = global_options_of(context)
     if given.url is not None and given.config is not None:
         raise click.UsageError("--config and --url name two daemons; give one of them")
-    if not is_elsewhere(context):
+    if not asks_remote_daemon(context):
         if given.token is not None:
             raise click.UsageError(
                 "--token is for a daemon that --url or CALLROUTER_URL names; none is"
             )
-        return Client.of_folder(config_folder.choose(given.config, os.environ), os.environ)
-    remote = Remote.parse(
+        return DaemonClient.of_folder(config_folder.choose(given.config, os.environ), os.environ)
+    remote = RemoteDaemon.parse(
         given.url if given.url is not None else os.environ["CALLROUTER_URL"],
         given.token if given.token is not None else os.environ.get("CALLROUTER_TOKEN", ""),
     )
@@ -92,10 +92,10 @@ def asked(context: click.Context) -> Client:
             f"callrouter: warning: the token goes to {remote.host} unencrypted; use https://",
             err=True,
         )
-    return Client(remote)
+    return DaemonClient(remote)
 
 
-Fetch = Callable[[Client], Any]
+Fetch = Callable[[DaemonClient], Any]
 Show = Callable[[Any, int, int | None], Sequence[RenderableType]]
 """Renders what was fetched, for a number of columns and, if it matters, of lines."""
 
@@ -103,12 +103,12 @@ FOOT = 2
 """Lines below the output of ``--watch``."""
 
 
-def present(
+def fetch_and_show(
     context: click.Context, fetch: Fetch, show: Show, *, as_json: bool, watch: bool
 ) -> None:
     """Fetch and print once, or repeatedly."""
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         if as_json:
             _json(client, fetch, watch=watch)
         elif watch:
@@ -118,14 +118,14 @@ def present(
             show_on(out, show(fetch(client), out.width, None))
 
 
-def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
+def _json(client: DaemonClient, fetch: Fetch, *, watch: bool) -> None:
     while watch:  # one line per refresh, for programs that follow along
         click.echo(json.dumps(fetch(client), ensure_ascii=False))
         time.sleep(REFRESH)
     click.echo(json.dumps(fetch(client), ensure_ascii=False, indent=2))
 
 
-def _watch(client: Client, fetch: Fetch, show: Show) -> None:
+def _watch(client: DaemonClient, fetch: Fetch, show: Show) -> None:
     out = console()
     view = fetch(client)  # a daemon that is not running ends the command at the first request
     if not out.is_terminal or out.is_dumb_terminal:  # each refresh below the last
@@ -144,7 +144,7 @@ def _watch(client: Client, fetch: Fetch, show: Show) -> None:
             time.sleep(REFRESH)
             try:
                 view, trouble = fetch(client), ""
-            except Failed as error:
+            except CommandFailed as error:
                 trouble = f"{error.message}; trying again"
 
 
@@ -162,11 +162,11 @@ watch_option = click.option("--watch", is_flag=True, help="Refresh every second 
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     """Show the state of the daemon: telephone systems, configuration, calls, agents."""
 
-    def fetch(client: Client) -> Any:
+    def fetch(client: DaemonClient) -> Any:
         found = client.get("status")
         return found if as_json else (found, client.get("queues"))
 
-    present(
+    fetch_and_show(
         context,
         fetch,
         lambda view, _width, _height: answers.status(*view),
@@ -186,7 +186,7 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
     offline. Today: calls that arrived; of these, Answered and Lost (the caller hung up while
     waiting).
     """
-    present(
+    fetch_and_show(
         context,
         lambda client: client.get("queues"),
         call_table.queues,
@@ -201,7 +201,7 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
     "--state",
     "wanted",
     metavar="STATE",
-    type=Word(STATES),
+    type=SuggestingChoice(STATES),
     help=f"Only agents in this state: {', '.join(STATES)}.",
 )
 @json_option
@@ -212,7 +212,7 @@ def agents(
 ) -> None:
     """Show the agents: state, since when, calls today, phones and queues (with priority)."""
 
-    def fetch(client: Client) -> Any:
+    def fetch(client: DaemonClient) -> Any:
         if queue is not None:
             client.get("queues", queue)  # reports a queue that does not exist
         views: list[AgentJson] = client.get("agents")
@@ -228,7 +228,7 @@ def agents(
         calls: list[CallJson] = client.get("calls", only="live") if busy else []
         return found, {call["id"]: call for call in calls}
 
-    present(
+    fetch_and_show(
         context,
         fetch,
         lambda found, width, height: agent_table.agents(
@@ -246,7 +246,7 @@ def agents(
 @click.pass_context
 def calls(context: click.Context, *, ended: bool, as_json: bool, watch: bool) -> None:
     """Show the active calls: the caller, the queue, and what is happening to them."""
-    present(
+    fetch_and_show(
         context,
         lambda client: client.get("calls", only="ended" if ended else "live"),
         call_table.ended_calls if ended else call_table.calls,
@@ -260,7 +260,7 @@ ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready", "free")
 
 @click.command(short_help="Show an agent, or change their state.")
 @click.argument("agent_id", metavar="ID")
-@click.argument("action", metavar="[ACTION]", type=Word(ACTIONS), required=False)
+@click.argument("action", metavar="[ACTION]", type=SuggestingChoice(ACTIONS), required=False)
 @click.argument("reason", metavar="[REASON]", nargs=-1)
 @json_option
 @click.pass_context
@@ -286,8 +286,8 @@ def agent(
     """  # noqa: D301 - \b is click's own, and has to be the character
     if reason and action != "pause":
         raise click.UsageError(f"only pause takes a reason; '{' '.join(reason)}' is too much here")
-    client = asked(context)
-    with refusals():
+    client = client_for(context)
+    with exit_on_refusal():
         if action is None:
             view: AgentJson = client.get("agents", agent_id)
         else:

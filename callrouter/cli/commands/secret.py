@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from callrouter.cli.failures import Failed
+from callrouter.cli.failures import CommandFailed
 
 PIN_LEAST = 5
 """Digits, enough at internal phones."""
@@ -34,7 +34,7 @@ def passwd() -> None:
     text = _asked() if sys.stdin.isatty() else _piped()
     fault = why_not(text)
     if fault:
-        raise Failed(2, fault)
+        raise CommandFailed(2, fault)
     from argon2 import PasswordHasher  # noqa: PLC0415 - only here
 
     if sys.stdin.isatty() and text.isdigit() and len(text) < PIN_OUTSIDE:
@@ -61,10 +61,14 @@ def token(*, role: str | None, agent: str | None, name: str | None) -> None:
     keep the token in a file or the environment and write ${file:PATH} or ${NAME} instead.
     """
     if agent is not None and role not in {None, "agent"}:
-        raise Failed(2, f"a token of role {role} acts for no agent: take --agent out, or --role")
+        raise CommandFailed(
+            2, f"a token of role {role} acts for no agent: take --agent out, or --role"
+        )
     for what, given in (("--agent", agent), ("--name", name)):
         if given is not None and not _NAME.fullmatch(given):
-            raise Failed(2, f"{what} must be small letters, digits, '-' and '_' (64 at most)")
+            raise CommandFailed(
+                2, f"{what} must be small letters, digits, '-' and '_' (64 at most)"
+            )
     role = role or ("agent" if agent else "supervisor")
     of_agent = f", agent: {_in_yaml(agent)}" if agent else ""
     made = secrets.token_urlsafe(TOKEN_BYTES)
@@ -85,7 +89,7 @@ def _asked() -> str:
     text: str = click.prompt("PIN or password", hide_input=True, err=True)
     again: str = click.prompt("Once more", hide_input=True, err=True)
     if text != again:
-        raise Failed(2, "the two are not the same; nothing was made")
+        raise CommandFailed(2, "the two are not the same; nothing was made")
     return text
 
 
@@ -93,7 +97,7 @@ def _piped() -> str:
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise Failed(2, "what came on standard input is no text") from error
+        raise CommandFailed(2, "what came on standard input is no text") from error
 
 
 def why_not(text: str) -> str:

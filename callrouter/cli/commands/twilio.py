@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callrouter.cli.commands.check import read, twilios
-from callrouter.cli.failures import Failed
-from callrouter.cli.options import folder_of
-from callrouter.cli.suggestions import Group
+from callrouter.cli.commands.check import read_settings, twilios
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.global_options import folder_of
+from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.files import Folder
 from callrouter.model.text import clean
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from callrouter.settings import Settings, TwilioSettings
 
 
-@click.group(cls=Group, short_help="Check or set up a Twilio account.")
+@click.group(cls=SuggestingGroup, short_help="Check or set up a Twilio account.")
 def twilio() -> None:
     """Set up a Twilio account."""
 
@@ -67,11 +67,13 @@ def setup(
     Exits with status 1 while changes are pending, 3 if Twilio cannot be reached.
     """
     if fallback_url and not fallback_url.startswith("https://"):
-        raise Failed(2, "--fallback-url must be an https:// address that the router does not serve")
-    settings = read(folder_of(context))
+        raise CommandFailed(
+            2, "--fallback-url must be an https:// address that the router does not serve"
+        )
+    settings = read_settings(folder_of(context))
     pbxes = twilios(settings)
     if not pbxes:
-        raise Failed(2, "the configuration has no pbx with driver: twilio")
+        raise CommandFailed(2, "the configuration has no pbx with driver: twilio")
     how = _How(apply=apply, yes=yes, passwords=passwords)
     left = [
         asyncio.run(_set_up(pbx, _wish(pbx, settings, fallback_url, keep=keep_countries), how))
@@ -101,9 +103,11 @@ class _How:
             os.write(self._kept, f"{phone} {password}\n".encode())
             os.fsync(self._kept)
         except FileExistsError as error:
-            raise Failed(2, f"{self.passwords} is there already: name a new file") from error
+            raise CommandFailed(2, f"{self.passwords} is there already: name a new file") from error
         except OSError as error:
-            raise Failed(2, f"{self.passwords} cannot be written: {error.strerror}") from error
+            raise CommandFailed(
+                2, f"{self.passwords} cannot be written: {error.strerror}"
+            ) from error
 
 
 def _wish(
@@ -130,7 +134,7 @@ async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
             found = [step async for step in needed_steps(account, needs)]
             made = await _make(account, found, how)
     except ApiUnavailable as error:
-        raise Failed(3, f"{pbx.id}: {error}") from error
+        raise CommandFailed(3, f"{pbx.id}: {error}") from error
     return bool(missing) or not made
 
 
@@ -145,7 +149,9 @@ async def _make(account: AccountResources, found: list[SetupStep], how: _How) ->
         click.echo("  nothing was changed; --apply does it")
         return False
     if how.passwords is None and any(step.secret for step in found):
-        raise Failed(2, "new SIP phones get passwords: say with --passwords FILE where they go")
+        raise CommandFailed(
+            2, "new SIP phones get passwords: say with --passwords FILE where they go"
+        )
     if not how.yes and not click.confirm(f"  make these changes ({len(found)})?"):
         click.echo("  nothing was changed")
         return False

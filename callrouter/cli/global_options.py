@@ -19,7 +19,7 @@ FLAGS: Final = ("--json", "--watch")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GlobalOptions:
     """The values on the command line; None for those left out."""
 
     config: str | None = None
@@ -61,7 +61,7 @@ def folder_of(context: click.Context) -> Path:
         Failed: there is none (exit status 2).
         click.UsageError: the command line names a remote daemon.
     """
-    given = given_to(context)
+    given = global_options_of(context)
     if given.url is not None:
         name = context.info_name
         raise click.UsageError(
@@ -70,15 +70,15 @@ def folder_of(context: click.Context) -> Path:
     return config_folder.choose(given.config, os.environ)
 
 
-def is_elsewhere(context: click.Context) -> bool:
+def asks_remote_daemon(context: click.Context) -> bool:
     """Return whether the daemon is queried over HTTP and not over the local socket."""
-    given = given_to(context)
+    given = global_options_of(context)
     return given.url is not None or (
         given.config is None and bool(os.environ.get("CALLROUTER_URL"))
     )
 
 
-def given_to(context: click.Context) -> Given:
+def global_options_of(context: click.Context) -> GlobalOptions:
     """Return the values of these options on the command line."""
     found = context.find_root().obj
-    return found if isinstance(found, Given) else Given()
+    return found if isinstance(found, GlobalOptions) else GlobalOptions()

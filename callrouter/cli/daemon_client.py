@@ -13,15 +13,15 @@ from typing import Any
 from urllib.parse import quote
 
 from callrouter.api import control_socket
-from callrouter.cli.failures import Failed
-from callrouter.cli.remote_daemon import Remote
+from callrouter.cli.failures import CommandFailed
+from callrouter.cli.remote_daemon import RemoteDaemon
 from callrouter.cli.suggestions import meant
 
 ANSWER_WITHIN = 10.0
 """Seconds for the daemon to answer."""
 
 
-class Refused(Exception):  # noqa: N818 - named for what happened
+class DaemonRefused(Exception):  # noqa: N818 - named for what happened
     """The daemon refused.
 
     `status` is the HTTP status, `hint` suggests the right name for a wrong one.
@@ -48,7 +48,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class LocalDaemon:
     """The daemon of a configuration folder on this machine."""
 
     folder: Path
@@ -64,37 +64,37 @@ class Here:
         """
         try:
             found = control_socket.find(self.folder, self.environ)
-        except control_socket.ControlError as error:
-            raise Failed(3, str(error)) from error
+        except control_socket.ControlSocketError as error:
+            raise CommandFailed(3, str(error)) from error
         if found is None:
-            raise Failed(
+            raise CommandFailed(
                 3,
                 f"the daemon for {self.folder} does not run; start it with "
                 f"`callrouter --config {self.folder} run` or `systemctl start callrouter`",
             )
         return _UnixConnection(found)
 
-    def unreachable(self, error: Exception) -> Failed:
+    def unreachable(self, error: Exception) -> CommandFailed:
         """Return the error for a daemon that cannot be reached."""
         if isinstance(error, TimeoutError):
-            return Failed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
-        return Failed(3, f"the daemon cannot be asked ({error})")
+            return CommandFailed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
+        return CommandFailed(3, f"the daemon cannot be asked ({error})")
 
-    def no_callrouter(self, status: int, location: str) -> Failed:
+    def no_callrouter(self, status: int, location: str) -> CommandFailed:
         """Return the error for an answer that is not callrouter's."""
-        return Failed(3, f"the daemon cannot be asked (it answers {status} and no JSON)")
+        return CommandFailed(3, f"the daemon cannot be asked (it answers {status} and no JSON)")
 
 
-class Client:
+class DaemonClient:
     """A daemon, local or remote."""
 
-    def __init__(self, place: Here | Remote) -> None:
+    def __init__(self, place: LocalDaemon | RemoteDaemon) -> None:
         self._place = place
 
     @classmethod
-    def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> Client:
+    def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> DaemonClient:
         """Return the client for the daemon of a configuration folder on this machine."""
-        return cls(Here(folder, environ))
+        return cls(LocalDaemon(folder, environ))
 
     def get(self, *path: str, **query: str) -> Any:
         """Return the daemon's answer at ``/api/…``.
@@ -129,13 +129,13 @@ class Client:
             return answer
         detail = answer.get("detail", "") if isinstance(answer, dict) else ""
         text = str(detail) or f"the daemon answers {status}"
-        if status == 401 and isinstance(self._place, Remote):
+        if status == 401 and isinstance(self._place, RemoteDaemon):
             text += "; give a token with CALLROUTER_TOKEN or --token"
         elif status in {404, 409, 422}:
             names = _named_in(query or {}) | _named_in(body or {})
             hint = self._meant(names | _of_path(path) if status == 404 else names)
-            raise Refused(status, text, hint)
-        raise Refused(status, text)
+            raise DaemonRefused(status, text, hint)
+        raise DaemonRefused(status, text)
 
     def _exchange(
         self,
@@ -173,7 +173,7 @@ class Client:
             parts = kind.split("/")
             try:
                 _, views = self._exchange("GET", tuple(parts), {}, None)
-            except Failed:
+            except CommandFailed:
                 return ""
             known = [str(view["id"]) for view in views] if isinstance(views, list) else []
             if name not in known and (hint := meant(name, known)):
