@@ -11,7 +11,7 @@ from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.call_notices import CallerIdRefused
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.diagnostics.checks import Examination, examine
+from callrouter.pbx.asterisk.diagnostics.examination import Examination, examine
 from callrouter.settings import AsteriskSettings
 from callrouter.settings.schema.number_parsing import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage

@@ -12,7 +12,7 @@ import pytest_asyncio
 from callrouter.lab import Install, Lab, lab
 from callrouter.model.routing_table import Table
 from callrouter.pbx.asterisk.ami import AmiClient, AmiMessage
-from callrouter.pbx.asterisk.diagnostics.checks import Examination, examine
+from callrouter.pbx.asterisk.diagnostics.examination import Examination, examine
 from callrouter.pbx.asterisk.diagnostics.login_check import LoginCheck
 from callrouter.pbx.asterisk.dialplan import render_extensions, render_manager
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter

@@ -246,7 +246,7 @@ async def test_two_agents_of_one_name_are_told_apart(here: Floor) -> None:
 async def test_lines_beyond_all_measure_are_counted_and_reported(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queuelogwriter, "MOST_WAITING", 10)
+    monkeypatch.setattr(queuelogwriter, "MAX_WAITING", 10)
     up = False
     sent: list[str] = []
     writer = queuelogwriter.QueueLogWriter(

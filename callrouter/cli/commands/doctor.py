@@ -96,7 +96,7 @@ def _asterisk(
     office: AsteriskSettings, settings: Settings, status: Mapping[str, Any] | None
 ) -> AsyncIterator[Finding]:
     from callrouter.feature_codes import prompts  # noqa: PLC0415 - only here
-    from callrouter.pbx.asterisk.diagnostics import checks as asterisk  # noqa: PLC0415 - only here
+    from callrouter.pbx.asterisk.diagnostics import examination as asterisk  # noqa: PLC0415 - only here
 
     languages = (agent.language for agent in settings.table.agents.values())
     wanted = asterisk.Examination(

@@ -35,7 +35,7 @@ from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
 from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.lookups.contacts import RegisteredContacts
-from callrouter.pbx.asterisk.queue_log.call_names import QueueLogTranslator
+from callrouter.pbx.asterisk.queue_log.translator import QueueLogTranslator
 from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
 from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
@@ -394,7 +394,8 @@ class AsteriskPbx:
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Execute the commands of one event in a single write.
 
-        While the link is down they are dropped; the next snapshot lets the core correct the difference.
+        While the link is down they are dropped; the next snapshot lets the core correct the
+        difference.
         """
         self.executor.execute(commands)
 

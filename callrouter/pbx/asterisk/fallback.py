@@ -31,7 +31,7 @@ NONE = "-"
 LONGEST = 900
 """Maximum length of a list in bytes. Asterisk accepts header lines of about 1,000."""
 
-_AT_A_TIME = 1000
+_MEMBERS_AT_A_TIME = 1000
 """Members examined in one pass, so that a large routing table never delays an offer."""
 
 
@@ -73,8 +73,8 @@ def _number(device: DeviceSpec, dial_number: str) -> str:
         return ""
 
 
-def _stamp(found: tuple[str, str]) -> str:
-    return hashlib.blake2s("|".join(found).encode(), digest_size=8).hexdigest()
+def _stamp(devices: tuple[str, str]) -> str:
+    return hashlib.blake2s("|".join(devices).encode(), digest_size=8).hexdigest()
 
 
 class _List:
@@ -109,41 +109,41 @@ class FallbackDevices:
         self._states = states
         self._pbx = pbx
         self._dial_number = dial_number
-        self._told: dict[str, tuple[str, str]] = {}
+        self._published: dict[str, tuple[str, str]] = {}
         self._music: dict[str, str] = {}
-        self._next: list[str] = []
+        self._queues_left: list[str] = []
 
     def forget(self) -> None:
         """Publish everything again: Asterisk may have been restarted."""
-        self._told.clear()
+        self._published.clear()
         self._music.clear()
 
-    def told(self, queue: str) -> tuple[str, str] | None:
+    def published(self, queue: str) -> tuple[str, str] | None:
         """What was last published for a queue."""
-        return self._told.get(queue)
+        return self._published.get(queue)
 
     def changes(self) -> Iterator[Action]:
         """The actions that publish the changes."""
-        looked = 0
-        self._next = self._next or sorted(self._board.queue_ids())
-        while self._next and looked < _AT_A_TIME:
-            queue = self._board.queue(self._next.pop(0))
+        examined = 0
+        self._queues_left = self._queues_left or sorted(self._board.queue_ids())
+        while self._queues_left and examined < _MEMBERS_AT_A_TIME:
+            queue = self._board.queue(self._queues_left.pop(0))
             if queue is None:
                 continue
-            looked += queue.members
+            examined += queue.members
             former = queue.spec.renamed_from  # callers may still be at that extension
             names = (queue.id, former) if former else (queue.id,)
             yield from self._music_of(queue, names)
-            found = available_devices(
+            devices = available_devices(
                 self._board, queue.id, self._pbx, self._dial_number, self._states
             )
-            before: tuple[str, str] | None = self._told.get(queue.id)
-            if found != before:
-                self._told[queue.id] = found
+            before: tuple[str, str] | None = self._published.get(queue.id)
+            if devices != before:
+                self._published[queue.id] = devices
                 for name in names:
-                    yield actions.setvar("", DESKS + name, found[0])
-                    yield actions.setvar("", MOBILES + name, found[1])
-                    yield actions.setvar("", STAMP + name, _stamp(found))
+                    yield actions.setvar("", DESKS + name, devices[0])
+                    yield actions.setvar("", MOBILES + name, devices[1])
+                    yield actions.setvar("", STAMP + name, _stamp(devices))
 
     def usual_music(self) -> Iterator[Action]:
         """Reset the queues that have no music class, in case an earlier run set one."""

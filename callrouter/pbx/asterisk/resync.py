@@ -2,8 +2,8 @@
 
 Reading the lists takes several round trips, and events go on arriving. The first time, they are
 buffered and replayed after the snapshot: the core cannot handle news of a call it has not seen.
-While in step, they are handled as they arrive, and whatever they touch keeps the state they gave it:
-a resync never undoes an event (see `tracking.channel_lists`). A replayed event may already be
+While in step, they are handled as they arrive, and whatever they touch keeps the state they gave
+it: a resync never undoes an event (see `tracking.channel_lists`). A replayed event may already be
 included in the lists, which is harmless, because handling an event twice changes nothing.
 """
 
@@ -119,8 +119,8 @@ class Resync:
     def request(self, why: str) -> None:
         """Resync everything with Asterisk. Calls that are already right are not affected.
 
-        If a resync is running, another one follows it. Nothing happens while the link is down, since
-        everything is read when it is up again.
+        If a resync is running, another one follows it. Nothing happens while the link is down,
+        since everything is read when it is up again.
 
         Args:
             why: the reason, for the log.

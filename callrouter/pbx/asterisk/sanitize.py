@@ -44,9 +44,9 @@ def _shown(char: str) -> bool:
 def clean_number(raw: str) -> str:
     """A caller's number, safe in `CallerID: "name" <number>`.
 
-    The result is "" for a withheld number (`model.phone_numbers`). It keeps `0-9 A-Z a-z + * # . _ -` (an
-    internal caller may be a SIP user's name), at most 64 characters. A leading `sip:`, `sips:` or
-    `tel:` is removed, and so is everything from the first `@` or `;`.
+    The result is "" for a withheld number (`model.phone_numbers`). It keeps `0-9 A-Z a-z + * # . _
+    -` (an internal caller may be a SIP user's name), at most 64 characters. A leading `sip:`,
+    `sips:` or `tel:` is removed, and so is everything from the first `@` or `;`.
     """
     if withheld(raw):
         return ""

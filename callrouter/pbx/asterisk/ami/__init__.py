@@ -14,10 +14,11 @@ with one of the errors below. Events go to a callback, in order.
     await up.wait()
     rows = await client.list({"Action": "Status"})
 
-`README.md` in this folder has the whole example and says which file does what. Three promises matter
-to callers:
+`README.md` in this folder has the whole example and says which file does what. Three promises
+matter to callers:
 
-- An action is written once or not at all. After `AmiDown` or `AmiTimeout` it may have been executed.
+- An action is written once or not at all. After `AmiDown` or `AmiTimeout` it may have been
+executed.
 - A value never becomes a second header or a second action: `AmiBadValue` is raised instead.
 - `on_up` is called after every login, because events may have been lost before it. The caller must
   then read the state it needs.

@@ -1,4 +1,4 @@
-"""Everything that this package takes from panoramisk: the base class of a connection, and action ids.
+"""All that this package takes from panoramisk: the base class of a connection, and action ids.
 
 panoramisk 1.4 reads, matches and ends connections in ways that lose replies (see `tests/ami`), so
 `connection`, `wire` and `replies` do that themselves. Nothing else in this package imports it.

@@ -38,7 +38,8 @@ async def check_inbound(asterisk: InspectedAsterisk, dial_number: str) -> AsyncI
 
     Args:
         asterisk: the Asterisk.
-        dial_number: how outside numbers are dialled. Its trunk is probably the one callers come in by.
+        dial_number: how outside numbers are dialled. Its trunk is probably the one callers come in
+            by.
     """
     tech, _, rest = dial_number.partition("/")
     trunk = (

@@ -1,7 +1,7 @@
 """Checks after each login that Asterisk has our dialplan and gives the user every permission.
 
-What is checked is in `requirements`, which `doctor` uses as well. This module turns the results into
-log lines, once a minute at most for the same text.
+What is checked is in `requirements`, which `doctor` uses as well. This module turns the results
+into log lines, once a minute at most for the same text.
 """
 
 from __future__ import annotations

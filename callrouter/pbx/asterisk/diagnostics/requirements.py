@@ -1,8 +1,8 @@
 """What the router needs from an Asterisk. One set of checks, for `doctor` and for each login.
 
 Asterisk does not report any of this. A forbidden action fails only when it is needed, an event that
-the user may not read never arrives, and without the dialplan no call ever reaches the router. So the
-checks ask, and cause events whose echoes they wait for.
+the user may not read never arrives, and without the dialplan no call ever reaches the router. So
+the checks ask, and cause events whose echoes they wait for.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class Step(NamedTuple):
 
     Attributes:
         action: the headers.
-        on_reply: called once, with the reply or with the error that ended the action; None if nothing
-            depends on it.
+        on_reply: called once, with the reply or with the error that ended the action; None if
+            nothing depends on it.
     """
 
     action: Action

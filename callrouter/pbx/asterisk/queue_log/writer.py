@@ -14,10 +14,10 @@ from callrouter.pbx.asterisk.queue_log.lines import QueueLogLine
 
 logger = logging.getLogger(__name__)
 
-MOST_ON_THE_WAY: Final = 200
+MAX_UNCONFIRMED: Final = 200
 """Maximum number of unconfirmed lines. More would delay the actions that calls need."""
 
-MOST_WAITING: Final = 50_000
+MAX_WAITING: Final = 50_000
 """Maximum number of buffered lines: an outage of one hour at 14 lines a second."""
 
 LATE: Final = 2.0
@@ -26,20 +26,29 @@ LATE: Final = 2.0
 Asterisk stamps each line with the time of writing.
 """
 
-Send = Callable[[Action, Callable[[AmiReply | AmiError], None]], None]
+SendAction = Callable[[Action, Callable[[AmiReply | AmiError], None]], None]
 
 
 class QueueLogWriter:
     """Keeps lines in order, writes each at most once, and reports losses.
 
-    If the link breaks after a line was sent, the line may or may not have been written. It is not
-    sent again, because a report counts a second line as a second call.
+    Why at most once, and not at least once: if the link breaks after a line was sent, the line may
+    or may not have been written, and Asterisk cannot be asked. A report counts a second line as a
+    second call, which no reader can undo. A missing line is counted and logged instead.
+
+    Why the order holds although lines wait here: there is one queue, a line leaves it only at the
+    front, and AMI executes the actions of a session in the order in which they were written.
+    Asterisk stamps each line with the time of writing, so a line that is late carries the time of
+    its event as well.
+
+    Why memory is bounded: at most `MAX_UNCONFIRMED` lines are written and not confirmed, at most
+    `MAX_WAITING` wait. The oldest is given up when one more comes.
 
     Attributes:
         lost: number of lines that were not written, or may not have been.
     """
 
-    def __init__(self, name: str, send: Send, up: Callable[[], bool], clock: Clock) -> None:
+    def __init__(self, name: str, send: SendAction, up: Callable[[], bool], clock: Clock) -> None:
         """Write through a PBX.
 
         Args:
@@ -54,20 +63,20 @@ class QueueLogWriter:
         self._up = up
         self._clock = clock
         self._waiting: deque[tuple[QueueLogLine, float]] = deque()
-        self._on_the_way = 0
-        self._there = True
+        self._unconfirmed = 0
+        self._has_app_queue = True
 
     def __len__(self) -> int:
         """The number of unconfirmed lines."""
-        return len(self._waiting) + self._on_the_way
+        return len(self._waiting) + self._unconfirmed
 
-    def use(self, there: bool) -> None:
+    def use(self, has_app_queue: bool) -> None:
         """Set whether Asterisk can write queue_log. Without app_queue the action does not exist.
 
         Lines that wait are lost then, as all further ones; callers are served all the same.
         """
-        self._there = there
-        if not there:
+        self._has_app_queue = has_app_queue
+        if not has_app_queue:
             self.lost += len(self._waiting)
             self._waiting.clear()
 
@@ -78,12 +87,12 @@ class QueueLogWriter:
             line: the line.
             at: time of its event in epoch seconds; None for now.
         """
-        if not self._there:
+        if not self._has_app_queue:
             self.lost += 1
             return
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()
-            self._report(1, f"more than {MOST_WAITING} lines wait for Asterisk")
+            self._report(1, f"more than {MAX_WAITING} lines wait for Asterisk")
         self._waiting.append((line, self._clock.now() if at is None else at))
         self.write()
 
@@ -93,10 +102,10 @@ class QueueLogWriter:
         Call this when the link is up again.
         """
         now = self._clock.now()
-        while self._waiting and self._on_the_way < MOST_ON_THE_WAY and self._up():
+        while self._waiting and self._unconfirmed < MAX_UNCONFIRMED and self._up():
             line, at = self._waiting.popleft()
-            self._on_the_way += 1
-            self._send(line.action(at if now - at > LATE else None), self._answered)
+            self._unconfirmed += 1
+            self._send(line.action(at if now - at > LATE else None), self._on_reply)
 
     def close(self) -> None:
         """Report the lines that remain unwritten because the daemon is stopping."""
@@ -104,8 +113,8 @@ class QueueLogWriter:
             self._report(len(self._waiting), "Asterisk is away and the router stops")
             self._waiting.clear()
 
-    def _answered(self, reply: AmiReply | AmiError) -> None:
-        self._on_the_way -= 1
+    def _on_reply(self, reply: AmiReply | AmiError) -> None:
+        self._unconfirmed -= 1
         if isinstance(reply, AmiDown):
             self._report(1, "the link broke before Asterisk confirmed them")
         elif isinstance(reply, AmiTimeout):

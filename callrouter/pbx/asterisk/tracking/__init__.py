@@ -1,1 +1,1 @@
-"""What is known of the channels and phones of one Asterisk, kept up to date from its events and lists."""
+"""What is known of the channels and phones of one Asterisk, from its events and lists."""

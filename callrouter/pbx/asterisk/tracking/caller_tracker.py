@@ -1,8 +1,9 @@
 """Tracks the callers on one Asterisk. No I/O.
 
-`tracker` passes the events that concern callers to this module. Commands, resyncs and queries call it
-directly. A caller is entered when the dialplan or a list shows the channel, and leaves the table when
-the call has ended for us: hung up, transferred, taken by another program, or sent away by the core.
+`tracker` passes the events that concern callers to this module. Commands, resyncs and queries call
+it directly. A caller is entered when the dialplan or a list shows the channel, and leaves the table
+when the call has ended for us: hung up, transferred, taken by another program, or sent away by the
+core.
 """
 
 from __future__ import annotations
@@ -220,8 +221,8 @@ class CallerTracker:
     def moved_away(self, caller: CallerChannel) -> None:
         """A caller has left our part of the dialplan.
 
-        If they were waiting, another program took them; if they were connected, it transferred them. Either
-        way they are gone from this moment and never pulled back.
+        If they were waiting, another program took them; if they were connected, it transferred
+        them. Either way they are gone from this moment and never pulled back.
         """
         self._channels.touched.add(caller.uid)
         if caller.state in {CallerState.WAITING, CallerState.CONNECTING}:

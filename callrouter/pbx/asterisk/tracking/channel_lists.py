@@ -6,8 +6,8 @@ record. `DeviceStateList` lists the state of every phone.
 Why comparing is safe: a list is a picture of the past. It was written while events went on
 arriving, so it may contradict what the tracker has learned since. But whatever an event or a
 command has touched since the lists were requested is in `Tracker.touched`, and its row is ignored.
-Everything else has not changed since then, so its row is right. A change that neither an event nor a
-command explains is drift, and the list wins.
+Everything else has not changed since then, so its row is right. A change that neither an event nor
+a command explains is drift, and the list wins.
 """
 
 from __future__ import annotations

@@ -284,8 +284,8 @@ class TrackedChannels:
 class TrackerOutput(Protocol):
     """Receives what the tracker finds out, and does what follows from it on Asterisk.
 
-    The methods are called while an event is handled. They write actions or schedule queries, and return
-    at once.
+    The methods are called while an event is handled. They write actions or schedule queries, and
+    return at once.
     """
 
     def post(self, event: Event) -> None:
@@ -294,8 +294,8 @@ class TrackerOutput(Protocol):
     def acknowledge(self, caller: CallerChannel) -> None:
         """The core has been told of a new caller: mark the channel.
 
-        A channel that is marked tolerates a longer silence of the router. Called again if the caller says
-        that the mark has not arrived.
+        A channel that is marked tolerates a longer silence of the router. Called again if the
+        caller says that the mark has not arrived.
         """
 
     def unknown_caller(self, uid: str) -> None:
@@ -359,6 +359,6 @@ class TrackerOutput(Protocol):
     def find_caller(self, caller: CallerChannel) -> None:
         """Something unexplained happened to a caller: ask Asterisk where they are.
 
-        The event that explains it may follow, so there is no hurry. The answer comes back as a call of
-        `CallerTracker.moved_away` or another of the tracker's methods, or not at all.
+        The event that explains it may follow, so there is no hurry. The answer comes back as a call
+        of `CallerTracker.moved_away` or another of the tracker's methods, or not at all.
         """

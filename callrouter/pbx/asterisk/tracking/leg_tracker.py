@@ -1,8 +1,8 @@
 """Tracks the legs that we placed, and the channels on their routes. No I/O.
 
 `tracker` passes the events that concern legs to this module, and the commands that ring, stop and
-connect them. A leg is entered when its Originate is written, under a channel id that we chose. So an
-event about its channel never comes before the leg is known, in whatever order events arrive.
+connect them. A leg is entered when its Originate is written, under a channel id that we chose. So
+an event about its channel never comes before the leg is known, in whatever order events arrive.
 """
 
 from __future__ import annotations
@@ -265,7 +265,8 @@ class LegTracker:
 
         Args:
             name: one of `contract.LEG_EVENTS`.
-            message: the event. Its channel may be a colleague's phone that picked up what rang on a leg.
+            message: the event. Its channel may be a colleague's phone that picked up what rang on a
+                leg.
         """
         uid = message.get("Uniqueid")
         leg = self._legs.get(uid) or self._picked_up_elsewhere(message)
@@ -356,7 +357,8 @@ class LegTracker:
     def hung_up(self, leg: LegChannel, message: AmiMessage) -> None:
         """Handle the Hangup of a leg's channel.
 
-        The leg goes on if another channel is its heir, and may go on if a colleague picked up the call.
+        The leg goes on if another channel is its heir, and may go on if a colleague picked up the
+        call.
         """
         if leg.route and (heir := self._heir(leg)):
             self._continue_on(leg, heir)

@@ -94,7 +94,12 @@ class PhoneStates:
     def __init__(
         self, on_change: Callable[[str, DeviceState], None], now: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """`on_change` is called with each watched endpoint whose state has changed; `now` is a clock."""
+        """Watch nothing yet.
+
+        Args:
+            on_change: called with each watched endpoint whose state has changed.
+            now: a clock (epoch seconds).
+        """
         self.watched: dict[str, EndpointWatch] = {}
         self.devices: dict[str, str] = {}
         self._on_change = on_change
@@ -165,8 +170,8 @@ class PhoneStates:
     def state_of(self, endpoint: str) -> DeviceState:
         """The state of an endpoint.
 
-        A foreign channel on one of its phones makes it in use, whatever the device state says. A device that
-        Asterisk has never reported cannot be rung.
+        A foreign channel on one of its phones makes it in use, whatever the device state says. A
+        device that Asterisk has never reported cannot be rung.
         """
         watch = self.watched.get(endpoint)
         if watch is None:
@@ -271,10 +276,10 @@ class PhoneStates:
             self._report_changes(phone)
 
     def endpoint_at(self, phone: str) -> str:
-        """What the table calls the endpoint behind which a phone stands; the phone itself if that is not clear.
+        """The table's name of the endpoint that a phone belongs to; the phone itself if that is unclear.
 
-        An extension that is rung through the dialplan (``Local/…``) stands there as such; its `state` or hint
-        names the phone.
+        An extension that is rung through the dialplan (``Local/…``) stands there as such; its
+        `state` or hint names the phone.
         """
         if phone in self.watched:
             return phone
@@ -301,7 +306,8 @@ class PhoneStates:
     def disregard(self, endpoint: str) -> None:
         """Disregard the foreign channels now on an endpoint's phones: they are not calls.
 
-        The core orders this if an agent declares that their phone is free although a channel hangs on it.
+        The core orders this if an agent declares that their phone is free although a channel hangs
+        on it.
         """
         watch = self.watched.get(endpoint)
         for uid, phone in list(self._phone_of.items()):

@@ -160,7 +160,8 @@ class Tracker:
         """Take Asterisk's current time, as a message reports it.
 
         Args:
-            theirs: epoch seconds with a fraction, as Asterisk writes them. An implausible text is ignored.
+            theirs: epoch seconds with a fraction, as Asterisk writes them. An implausible text is
+                ignored.
         """
         shown = epoch_seconds(theirs)
         if shown is not None and self.clock is not None:
