@@ -368,7 +368,7 @@ async def test_only_the_codes_there_are(here: Floor) -> None:
 async def test_a_conversation_that_takes_too_long_is_ended(
     here: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "LONGEST", 2.0)
+    monkeypatch.setattr(people, "LONGEST_DIALOGUE", 2.0)
     feature_codes = await begin(here)
     dialog = await here.phone("1003").call("*45")
     await here.until(lambda: feature_codes.status()["conversations"] == 1)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from callrouter.lab import Install
 from callrouter.model.events import CallMoveRequested
 from callrouter.model.routing_table import KeepWaiting
-from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk import heartbeat
 from tests.asterisk.floor import Floor, person, queue, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -76,7 +76,7 @@ async def test_music_follows_a_caller_to_another_queue(here: Floor) -> None:
 async def test_a_dialplan_that_disappears_is_noticed(
     here: Floor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(driver, "DIALPLAN_EVERY", 1.0)
+    monkeypatch.setattr(heartbeat, "DIALPLAN_EVERY", 1.0)
     await here.fresh(person("a1"), queues=[queue("support", ["a1"])])
     assert here.pbx.health().missing == ()
     path = Path(here.lab.asterisk.folder) / "etc/lab-dialplan.conf"
