@@ -122,8 +122,8 @@ class Site:
         self.phones = list(phones)
         self.runtime.attach(Phones())
         self.runtime.post(PbxSnapshot(pbx="office", endpoints=phones))
-        self.records: list[Notice] = []
-        self.runtime.listen(self.records.append)
+        self.notices: list[Notice] = []
+        self.runtime.listen(self.notices.append)
         self.calls = 0
 
     def post(self, event: Any) -> None:

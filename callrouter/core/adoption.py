@@ -65,7 +65,9 @@ def _adopt_calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     found = [item for item in seen.calls if item.arrived.call not in known]
     for item in sorted(found, key=lambda item: item.arrived.entered_at or floor.now):
         if item.talking_to and not _has(floor, item.arrived.queue):
-            floor.note(f"call {item.arrived.call} talks, and its queue is gone; left alone")
+            floor.report_oddity(
+                f"call {item.arrived.call} talks, and its queue is gone; left alone"
+            )
         else:
             arrivals.arrived(floor, item.arrived, found=True)
 
@@ -99,7 +101,9 @@ def _adopt_unknown_leg(
         # another party just keeps its agent busy.
         in_talk = call if seen.offer in talking else None
         if not _adopt_conversation(floor, pbx, seen, in_talk):
-            floor.note(f"{seen.agent or 'an agent'} talks on a leg of offer {seen.offer}; let be")
+            floor.report_oddity(
+                f"{seen.agent or 'an agent'} talks on a leg of offer {seen.offer}; let be"
+            )
         return
     member = call.queue.members.get(agent.id) if call is not None and agent is not None else None
     if (

@@ -135,11 +135,11 @@ def _transferred(floor: Floor, event: CallerTransferred) -> None:
 
 
 def _over(floor: Floor, event: CallEvent) -> None:
-    floor.note(f"{type(event).__name__} for call {event.call}, which is over")
+    floor.report_oddity(f"{type(event).__name__} for call {event.call}, which is over")
 
 
 def _odd(floor: Floor, event: CallEvent, call: Call) -> None:
-    floor.note(
+    floor.report_oddity(
         f"{type(event).__name__} can't be for call {call.id}, which is {call.state.value}; passed over"
     )
 
@@ -147,25 +147,25 @@ def _odd(floor: Floor, event: CallEvent, call: Call) -> None:
 def _move_requested(floor: Floor, event: CallMoveRequested) -> None:
     call = floor.calls.get(event.call)
     if call is None:
-        floor.note(f"there is no call {event.call}")
+        floor.report_oddity(f"there is no call {event.call}")
         return
     wrong = queueing.move_by_supervisor(floor, call, event)
     if wrong:
-        floor.note(wrong)
+        floor.report_oddity(wrong)
 
 
 def _end_requested(floor: Floor, event: CallEndRequested) -> None:
     call = floor.calls.get(event.call)
     if call is None:
-        floor.note(f"there is no call {event.call}")
+        floor.report_oddity(f"there is no call {event.call}")
     elif call.pbx not in floor.up:
-        floor.note(f"call {call.id} can't be ended now: {call.pbx} is not connected")
+        floor.report_oddity(f"call {call.id} can't be ended now: {call.pbx} is not connected")
     elif call.state is CallState.WAITING:
         queueing.leave_queue(floor, call, HangUp(), Result.CLOSED, by=event.by)
     elif call.state is CallState.TALKING:
         bridging.end_conversation(floor, call, event.by)
     else:
-        floor.note(f"call {call.id} is just being connected; ask again")
+        floor.report_oddity(f"call {call.id} is just being connected; ask again")
 
 
 # ---------------------------------------------------------------- PBXes and the table

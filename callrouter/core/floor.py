@@ -116,7 +116,7 @@ class Floor:
         departed[call] = self.now
         departed.move_to_end(call)
 
-    def note(self, text: str, mistake: str = "") -> None:
+    def report_oddity(self, text: str, mistake: str = "") -> None:
         """Report something odd that is otherwise ignored. `mistake` is as in `Oddity`."""
         self.out.append(Oddity(at=self.now, text=text, mistake=mistake))
 

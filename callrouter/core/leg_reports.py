@@ -62,10 +62,10 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
     leg = offer.legs.get(event.device) if offer else None
     if offer is None or leg is None:
         if not isinstance(event, LegEnded):  # a leg of an offer we gave up on may end late
-            floor.note(f"{type(event).__name__} for offer {event.offer}, which is over")
+            floor.report_oddity(f"{type(event).__name__} for offer {event.offer}, which is over")
         return
     if leg.state not in LIVE:
-        floor.note(
+        floor.report_oddity(
             f"{type(event).__name__} from {leg.device.address} for offer {offer.id}, where it is "
             f"{leg.state.value}"
         )
@@ -157,7 +157,7 @@ def _picked_up_elsewhere(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) 
     owners = floor.owners.get((leg.pbx, event.endpoint), ())
     taker = next((agent for agent in owners if _can_take_over(agent, offer)), None)
     if taker is None:
-        floor.note(
+        floor.report_oddity(
             f"{event.endpoint} picked up a call for {offer.agent.id}, and is the phone of nobody "
             f"who could take one of {offer.call.queue.id} now"
         )
@@ -263,7 +263,7 @@ def _accepted_again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> No
 
 def _too_late(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """Picked up while being stopped: the leg is being hung up and no caller is connected to it."""
-    floor.note(
+    floor.report_oddity(
         f"{type(event).__name__} from {leg.device.address} after offer {offer.id} was decided"
     )
 
@@ -273,7 +273,7 @@ def _ignore(_floor: Floor, _offer: Offer, _leg: Leg, _event: LegEvent) -> None:
 
 
 def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    floor.note(
+    floor.report_oddity(
         f"{type(event).__name__} from {leg.device.address} can't be in an offer that is "
         f"{offer.state.value}; passed over"
     )

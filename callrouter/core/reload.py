@@ -209,7 +209,7 @@ def _apply_members(floor: Floor, queue: Queue) -> None:
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
             if not queue.gone:  # otherwise they were removed together with the queue
-                floor.note(f"queue {queue.id} names '{spec.agent}', who is no agent")
+                floor.report_oddity(f"queue {queue.id} names '{spec.agent}', who is no agent")
             continue
         membership = queue.known.get(spec.agent)
         if membership is None or membership.agent is not agent:

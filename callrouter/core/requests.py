@@ -70,7 +70,7 @@ def handle_request(floor: Floor, event: AgentRequest) -> None:
     """Handle a request by an agent, or by a supervisor for them."""
     reason = refusal(floor, event)
     if reason:
-        floor.note(f"{type(event).__name__} refused: {reason}")
+        floor.report_oddity(f"{type(event).__name__} refused: {reason}")
         return
     agent = floor.agents[event.agent]
     agent.acted = True

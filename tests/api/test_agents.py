@@ -99,7 +99,7 @@ async def test_pause_and_back(client: Client, world: World) -> None:
 
 async def test_who_asked_is_told(client: Client, world: World) -> None:
     await client.post("/api/agents/bob/sign-in")
-    signed_in, told = world.records[-2:]
+    signed_in, told = world.notices[-2:]
     assert (type(signed_in), type(told)) == (AgentSignedIn, AgentNotified)
     assert getattr(signed_in, "by", "") == "crm"
     assert getattr(told, "message", "") == "signed in by crm"

@@ -206,7 +206,7 @@ async def test_end_a_conversation(client: Client, world: World) -> None:
     assert (answer.status, (await answer.json())["state"]) == (200, "completed")
     leave = next(c for c in world.pbx.commands if isinstance(c, Leave))
     assert (leave.call, leave.target) == ("c1", HangUp())
-    [over] = [r for r in world.records if isinstance(r, CallCompleted)]
+    [over] = [r for r in world.notices if isinstance(r, CallCompleted)]
     assert over.ended_by == "crm"
     assert "ended by crm" in log_line(over)
     why = await (await client.get("/api/calls/c1/why")).json()

@@ -142,9 +142,9 @@ class World:
         self.runtime.attach(self.pbx)
         self.call_log = CallLog(self.floor)
         self.watchers = LiveViews()
-        self.records: list[Notice] = []
+        self.notices: list[Notice] = []
         self.runtime.listen(self.call_log.listen)
-        self.runtime.listen(self.records.append)
+        self.runtime.listen(self.notices.append)
         self.runtime.listen(self.watchers.listen)
         self.backend = Backend(
             views=FloorViews(self.floor, self.call_log, self.clock),

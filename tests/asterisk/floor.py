@@ -112,8 +112,8 @@ class Floor:
     """Where the router finds the manager; a proxy's port, or 0 for Asterisk's own."""
     site: dict[str, Any] = field(default_factory=dict)
     """More settings of the PBX."""
-    records: list[Notice] = field(default_factory=list)
-    notes: list[Oddity] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    oddities: list[Oddity] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -149,15 +149,15 @@ class Floor:
             run_id=run_id,
         )
         self.runtime.attach(self.pbx)
-        self.records, self.notes = [], []
+        self.notices, self.oddities = [], []
         self._trace()
 
         def listen(notice: Notice) -> None:
             self.trace.append(f"        {notice}")
             if isinstance(notice, Oddity):
-                self.notes.append(notice)
+                self.oddities.append(notice)
             else:
-                self.records.append(notice)
+                self.notices.append(notice)
             self.breaches.extend(check(router.floor))
 
         self.runtime.listen(listen)
@@ -229,7 +229,7 @@ class Floor:
         self.runtime.post(event)
 
     def happened(self, kind: type[N]) -> list[N]:
-        return [record for record in self.records if isinstance(record, kind)]
+        return [record for record in self.notices if isinstance(record, kind)]
 
     def outcomes(self) -> list[tuple[str, str]]:
         """(agent, how it ended) of every offer so far."""
@@ -270,9 +270,9 @@ class Floor:
     def accounted_for(self) -> None:
         """Every caller who came in went out again in exactly one way."""
         entered = Counter(record.call for record in self.happened(CallEntered))
-        ended = Counter(record.call for record in self.records if isinstance(record, CallEnd))
+        ended = Counter(record.call for record in self.notices if isinstance(record, CallEnd))
         assert entered == ended
-        faulty = [note.text for note in self.notes if "can't be" in note.text]
+        faulty = [note.text for note in self.oddities if "can't be" in note.text]
         assert faulty == []
 
     async def channels(self) -> list[str]:

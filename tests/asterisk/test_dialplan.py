@@ -228,14 +228,14 @@ async def test_variables_cannot_smuggle_in_others(here: Floor) -> None:
     [call] = here.router.floor.calls.values()
     assert call.queue.id == "support"
     assert (call.priority, call.tag, call.first_agent, dict(call.skills)) == (50, "", "", {})
-    assert [note.mistake for note in here.notes] == ["priority", "agent", "tag"]
-    assert "'1,Agent: a2'" in here.notes[0].text
+    assert [note.mistake for note in here.oddities] == ["priority", "agent", "tag"]
+    assert "'1,Agent: a2'" in here.oddities[0].text
     await done(here, caller)
 
 
 async def came(here: Floor, number: str) -> Call:
     """The call that a number of the dialplan sends in, while no agent is rung for it."""
-    here.notes.clear()
+    here.oddities.clear()
     caller = await here.call(number)
     await here.until(lambda: here.router.floor.calls)
     [call] = here.router.floor.calls.values()
@@ -249,13 +249,13 @@ async def test_values_of_the_dialplan_are_kept_exactly(here: Floor) -> None:
     await here.fresh(*skilled, queues=[queue("support", ["a1"])])
     here.phone("1001").behaviour = RingOnly()
     for number, tag in enumerate(TAGS, 6100):
-        assert ((await came(here, str(number))).tag, here.notes) == (tag, [])
+        assert ((await came(here, str(number))).tag, here.oddities) == (tag, [])
     call = await came(here, "6201")
     assert (call.priority, call.first_agent, call.skills) == (
         *(7, "a1"),
         {"french": 2, "billing": 1},
     )
-    assert here.notes == []
+    assert here.oddities == []
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_values_that_cannot_be_right_are_refused_with_a_word(
     await here.fresh(agent, queues=[queue("support", ["a1"])])
     call = await came(here, number)
     assert (call.priority, call.tag, call.first_agent, call.skills) == (50, "", "", {})
-    [note] = here.notes
+    [note] = here.oddities
     assert note.mistake == what
     assert text in note.text
 
@@ -306,7 +306,7 @@ async def test_capital_letters_name_the_same_queue(here: Floor) -> None:
     for number in ("6401", "6402"):
         caller = await here.call(number)
         await caller.wait_heard("1001")
-        assert here.notes == []
+        assert here.oddities == []
         await done(here, caller)
 
 
@@ -322,7 +322,7 @@ async def test_a_queue_that_does_not_exist(here: Floor, number: str, text: str) 
     await here.fresh(*staff(2), queues=[queue("support", ["a1"])])
     caller = await here.call(number)
     assert await shown(here) == "fallback closed"
-    [note] = here.notes
+    [note] = here.oddities
     assert (note.mistake, text in note.text) == ("queue", True)
     assert here.phone("1001").incoming == []
     await caller.bye()

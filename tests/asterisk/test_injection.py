@@ -121,7 +121,7 @@ def untouched(here: Floor) -> None:
     """Nothing that the router did or learned came of it."""
     assert here.state("ann") == "available"
     changes = (AgentSignedIn, AgentSignedOut, AgentPaused, AgentResumed)
-    assert [type(r) for r in here.records if isinstance(r, changes)] == [AgentSignedIn]
+    assert [type(r) for r in here.notices if isinstance(r, changes)] == [AgentSignedIn]
 
 
 HOSTILE = [

@@ -126,7 +126,7 @@ async def test_WZA_13_both_hang_up_within_20_ms(here: Floor) -> None:
     await alone(here)
     for gap in (0.0, 0.0, 0.001, 0.002, 0.005, 0.01, 0.02):
         for first_is_caller in (True, False):
-            here.records.clear()
+            here.notices.clear()
             pair = await talk(here)
             one, two = pair if first_is_caller else pair[::-1]
             goodbye = asyncio.ensure_future(one.bye())

@@ -155,9 +155,9 @@ async def test_an_attended_transfer_onto_a_waiting_line_keeps_its_place(here: Fl
     ids = {line[1] for line in enqueued(here) if line[4] == "ENTERQUEUE"}
     abandoned = here.happened(CallAbandoned)
     assert len(abandoned) == 1, "only who hung up"
-    here.records.remove(abandoned[0])
+    here.notices.remove(abandoned[0])
     entered = next(r for r in here.happened(CallEntered) if r.call == abandoned[0].call)
-    here.records.remove(entered)
+    here.notices.remove(entered)
     here.pbx.resync("a test")
     await here.until(lambda: here.pbx._resync._task is None or here.pbx._resync._task.done())
     await served(here, caller, other)

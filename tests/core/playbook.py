@@ -358,7 +358,7 @@ class Play:
         assert len(orders) <= 1, orders
         return orders[0] if orders else None
 
-    def records(self, kind: type[N], *, call: str = "", agent: str = "") -> list[N]:
+    def notices(self, kind: type[N], *, call: str = "", agent: str = "") -> list[N]:
         return [
             item
             for _, item in self.log
@@ -369,9 +369,9 @@ class Play:
 
     def outcomes(self, agent: str) -> list[str]:
         """How this agent's offers ended, but for those that were accepted."""
-        return [r.outcome.value for r in self.records(OfferEnded, agent=agent)]
+        return [r.outcome.value for r in self.notices(OfferEnded, agent=agent)]
 
-    def notes(self) -> list[str]:
+    def oddities(self) -> list[str]:
         return [item.text for _, item in self.log if isinstance(item, Oddity)]
 
     def quiet(self) -> bool:

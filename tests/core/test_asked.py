@@ -51,7 +51,7 @@ def test_after_six_seconds_the_next_agent_is_offered_the_call_as_well() -> None:
     assert play.ringing() == {"ann": "c1"}
     play.until(8)
     assert play.ringing() == {"ann": "c1", "bob": "c1"}
-    (shared,) = play.records(OfferShared)
+    (shared,) = play.notices(OfferShared)
     assert (shared.agent, shared.device) == ("ann", "mobile")
     assert shared.why is ShareReason.NOT_ACCEPTED_YET
     play.until(25)
@@ -138,7 +138,7 @@ def test_who_pressed_2_at_the_mobile_and_rings_at_the_desk_is_rung_alone() -> No
     play.phone("ann", "mobile").end = (4, LegEnd.DECLINED)
     play.call("c1", "q").until(12)
     assert play.ringing() == {"ann": "c1"}
-    assert play.records(OfferShared) == []
+    assert play.notices(OfferShared) == []
 
 
 def test_when_all_others_have_refused_they_come_again_while_the_mobile_is_asked() -> None:

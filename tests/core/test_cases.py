@@ -72,7 +72,7 @@ def test_AST_02_positions_by_priority_and_then_by_arrival() -> None:
     p.pause("a1").pause("a2")
     for number, priority in enumerate((50, 50, 40, 40, 30)):
         p.call(f"c{number}", "q1", priority=priority)
-    assert [r.position for r in p.records(CallEntered)] == [1, 2, 1, 2, 1]
+    assert [r.position for r in p.notices(CallEntered)] == [1, 2, 1, 2, 1]
     before = p.waiting("q1")
     p.call("one-too-many", "q1", priority=1)
     left = p.left("one-too-many")
@@ -89,7 +89,7 @@ def test_AST_04_ring_all_twice_then_timeout() -> None:
     left = p.left("c1")
     assert left is not None
     assert left.result is Result.TIMEOUT
-    assert p.records(CallLeftQueue)[0].at == 3
+    assert p.notices(CallLeftQueue)[0].at == 3
     assert p.ringing() == {}
     assert p.outcomes("a1") == p.outcomes("a2") == ["no answer"]
 
@@ -97,7 +97,7 @@ def test_AST_04_ring_all_twice_then_timeout() -> None:
 def test_AST_05_a_paused_agent_stays_quiet() -> None:
     p = play(q(policy="ring-all", ring_for=2.0, max_wait=3.0)).pause("a1").call("c1", "q1").until(9)
     assert p.rings() == [(0, "a2")]
-    assert p.records(CallLeftQueue)[0].at == 3
+    assert p.notices(CallLeftQueue)[0].at == 3
 
 
 def test_AST_08_a_forward_to_nowhere_is_a_failed_phone() -> None:
@@ -120,7 +120,7 @@ def test_AST_09_62_70_the_agents_own_leg_keeps_the_agent(case: str) -> None:
     p.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN if case == "AST-70" else CallerEnd.HUNG_UP))
     p.call("c2", "q1").on(30)
     assert p.rings(call="c2") == []
-    assert len(p.records(CallCompleted)) == 1, "closed once"
+    assert len(p.notices(CallCompleted)) == 1, "closed once"
     p.agent_hangs_up("a1")
     assert p.ringing() == {"a1": "c2"}
 
@@ -158,7 +158,7 @@ def test_AST_25_not_accepted_when_nobody_is_signed_in() -> None:
     left = p.left("c1")
     assert left is not None
     assert (left.result, left.target) == (Result.NOBODY, overflow)
-    assert p.records(CallAbandoned) == []
+    assert p.notices(CallAbandoned) == []
 
 
 def test_AST_26_nobody_signed_in_but_waiting_allowed() -> None:
@@ -172,7 +172,7 @@ def test_AST_26_nobody_signed_in_but_waiting_allowed() -> None:
 
 def test_AST_30_WZA_16_WZ_22_signing_in_twice_is_signing_in_once() -> None:
     p = play(q("a1")).pause("a1").sign_in("a1").sign_in("a1")
-    assert len(p.records(AgentSignedIn)) == 1
+    assert len(p.notices(AgentSignedIn)) == 1
     assert p.state("a1") is AgentState.PAUSED
     p.resume("a1").sign_in("a1").call("c1", "q1")
     assert len(p.rings()) == 1
@@ -238,7 +238,7 @@ def test_AST_43_the_phone_is_quiet_before_it_rings_again() -> None:
 def test_AST_44_the_caller_hangs_up_while_it_rings() -> None:
     p = play(q("a1", auto_pause=1, wrap_up=9.0)).call("c1", "q1").on(2).caller_hangs_up("c1")
     assert p.stops()[0][1].why is StopReason.CALLER_GONE
-    assert len(p.records(CallAbandoned)) == 1
+    assert len(p.notices(CallAbandoned)) == 1
     assert p.outcomes("a1") == ["caller gone"]
     assert p.state("a1") is AgentState.AVAILABLE
 
@@ -278,8 +278,8 @@ def test_AST_71_a_caller_taken_out_of_the_waiting_room() -> None:
     p.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
     p.on()
     assert p.ringing() == {}
-    assert len(p.records(CallMovedAway)) == 1
-    assert p.records(CallAbandoned) == []
+    assert len(p.notices(CallMovedAway)) == 1
+    assert p.notices(CallAbandoned) == []
 
 
 def test_AST_78_BT_18_a_private_call_from_before_the_start() -> None:
@@ -374,7 +374,7 @@ def test_FS_21_a_queue_removed_while_two_wait() -> None:
     p = play(q("a1"), q("a2", name="q2")).pause("a1").call("c1", "q1").call("c2", "q1")
     p.reload(table(q("a2", name="q2")))
     assert [p.left(name) is not None for name in ("c1", "c2")] == [True, True]
-    assert p.notes() == []
+    assert p.oddities() == []
     assert p.quiet()
 
 
@@ -433,7 +433,7 @@ def test_OS_06_positions_start_at_one_and_fall_only_when_someone_ahead_leaves() 
 
 def test_WZ_05_no_hidden_pause() -> None:
     p = play(q("a1"), signed_in="").pause("a1").sign_in("a1")
-    assert "not signed in" in p.notes()[0]
+    assert "not signed in" in p.oddities()[0]
     assert p.state("a1") is AgentState.AVAILABLE
 
 
@@ -503,7 +503,7 @@ def test_WZA_11_one_waits_three_are_refused() -> None:
     p = play(q("a1", max_waiting=1)).pause("a1")
     for number in range(4):
         p.call(f"c{number}", "q1")
-    assert len([r for r in p.records(CallLeftQueue) if r.result.value == "full"]) == 3
+    assert len([r for r in p.notices(CallLeftQueue) if r.result.value == "full"]) == 3
 
 
 def test_WZA_12_three_hang_up_three_abandoned() -> None:
@@ -513,7 +513,7 @@ def test_WZA_12_three_hang_up_three_abandoned() -> None:
     for number in range(3):
         p.caller_hangs_up(f"c{number}")
         p.feed(CallerLeft(call=f"c{number}"))
-    assert len(p.records(CallAbandoned)) == len(p.records(CallEntered)) == 3
+    assert len(p.notices(CallAbandoned)) == len(p.notices(CallEntered)) == 3
 
 
 @pytest.mark.parametrize("first", ["agent", "caller"])
@@ -524,7 +524,7 @@ def test_WZA_13_who_hung_up_first_and_only_once(first: str) -> None:
     events: list[Event] = [over, CallerLeft(call="c1")]
     for event in events if first == "agent" else reversed(events):
         p.feed(event)
-    (record,) = p.records(CallCompleted)
+    (record,) = p.notices(CallCompleted)
     assert record.by.value == first
 
 
@@ -569,7 +569,7 @@ def test_WZC_01_TW_08_two_accept_in_the_same_instant(kind: Any) -> None:
     p.on()
     assert len(p.talking()) == 1
     assert p.ringing() == {}
-    assert len(p.records(ConversationStarted)) == 1
+    assert len(p.notices(ConversationStarted)) == 1
     (loser,) = {"a1", "a2"} - p.talking().keys()
     assert p.state(loser) is AgentState.AVAILABLE
 
@@ -581,7 +581,7 @@ def test_WZC_02_hang_up_and_answer_cross() -> None:
     p.pbxes["office"].press_1(leg)
     p.on()
     assert p.pbxes["office"].legs == {}
-    assert len(p.records(CallAbandoned)) == 1
+    assert len(p.notices(CallAbandoned)) == 1
     assert p.state("a1") is AgentState.AVAILABLE
 
 
@@ -751,7 +751,7 @@ def test_OA_04_a_phone_that_registers_anew_while_it_rings() -> None:
 def test_OA_05_signing_out_during_wrap_up_closes_it() -> None:
     p = play(q("a1", wrap_up=60.0)).call("c1", "q1").accepts("a1").on(5).agent_hangs_up("a1")
     p.sign_out("a1")
-    assert len(p.records(WrapUpStarted)) == len(p.records(WrapUpEnded)) == 1
+    assert len(p.notices(WrapUpStarted)) == len(p.notices(WrapUpEnded)) == 1
 
 
 def test_BB_01_the_rate_of_rings() -> None:
@@ -835,8 +835,8 @@ def test_AI_05_counts_are_exact() -> None:
         for name in list(p.talking()):  # some of them have hardly talked
             p.agent_hangs_up(name)
     counted = sum(agent.calls for agent in p.router.floor.agents.values())
-    requeued = len(p.records(CallRequeued))
-    assert counted == len(p.records(ConversationStarted)) - requeued == 100
+    requeued = len(p.notices(CallRequeued))
+    assert counted == len(p.notices(ConversationStarted)) - requeued == 100
     assert requeued > 0
     assert p.router.floor.queues["q1"].answered == 100
 

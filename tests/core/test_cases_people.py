@@ -29,7 +29,7 @@ from tests.core.test_restarts import restarted
 
 def states(p: Play, name: str) -> list[str]:
     """Every state that was told of an agent."""
-    return [record.status.state.value for record in p.records(AgentStatusChanged, agent=name)]
+    return [record.status.state.value for record in p.notices(AgentStatusChanged, agent=name)]
 
 
 def test_WZ_04_the_full_cycle_of_states() -> None:
@@ -41,7 +41,7 @@ def test_WZ_04_the_full_cycle_of_states() -> None:
         *("available", "paused", "available", "reserved", "ringing", "on-call"),
         *("wrap-up", "available", "offline"),
     ]
-    times = [record.at for record in p.records(AgentStatusChanged, agent="a1")]
+    times = [record.at for record in p.notices(AgentStatusChanged, agent="a1")]
     assert times == [0, 1, 2, 2, 2, 4, 9, 19, 19], "each in the instant of what causes it"
 
 
@@ -169,8 +169,8 @@ def test_AI_13_each_pause_has_its_whole_length() -> None:
     assert p.state("a1") is AgentState.PAUSED
     p.on(1)
     assert p.state("a1") is AgentState.AVAILABLE
-    ends = [r.at for r in p.records(AgentResumed)]
-    starts = [r.at for r in p.records(AgentPaused)]
+    ends = [r.at for r in p.notices(AgentResumed)]
+    starts = [r.at for r in p.notices(AgentPaused)]
     assert [end - start for start, end in zip(starts, ends, strict=True)] == [5, 20]
 
 

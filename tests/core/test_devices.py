@@ -96,7 +96,7 @@ def test_hours_are_those_of_the_zone_also_where_the_clock_is_changed() -> None:
     spec = agent("ann", mobile("ann", hours=hours("daily 08:00-09:00", "Europe/Berlin")))
     play = Play(table(spec, queue("q", "ann")), now=saturday)
     play.until(saturday + 48 * HOUR)
-    changes = [r for r in play.records(AgentStatusChanged, agent="ann") if r.at > saturday]
+    changes = [r for r in play.notices(AgentStatusChanged, agent="ann") if r.at > saturday]
     assert [(record.at - saturday) / HOUR for record in changes] == [7, 8, 30, 31]
 
 
@@ -123,7 +123,7 @@ def test_a_device_that_is_switched_off_is_not_rung_and_the_others_are() -> None:
     play = switch(Play(both()), "mobile", on=False)
     play.call("c1", "q")
     assert rung(play) == [(0, "desk")]
-    switched = play.records(AgentDeviceSwitched)[0]
+    switched = play.notices(AgentDeviceSwitched)[0]
     assert (switched.device, switched.on, switched.by) == ("mobile", False, "ann")
     assert device_lines(play.router.floor, play.agent("ann")) == [
         "mobile (office): switched off by ann"
@@ -162,12 +162,12 @@ def test_what_can_not_be_switched_is_refused() -> None:
     event = replace(event, device="car")
     assert refusal(play.router.floor, event) == "ann has no device 'car'; there are: desk"
     play.feed(event)
-    assert play.records(AgentDeviceSwitched) == []
+    assert play.notices(AgentDeviceSwitched) == []
 
 
 def test_switching_to_what_it_is_already_changes_nothing() -> None:
     play = switch(Play(both()), "mobile", on=True)
-    assert play.records(AgentDeviceSwitched) == []
+    assert play.notices(AgentDeviceSwitched) == []
 
 
 # ---------------------------------------------------------------- reloads in mid-call

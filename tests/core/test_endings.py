@@ -44,7 +44,7 @@ def mute(play: Play) -> Play:
 
 def test_the_agent_hangs_up_first() -> None:
     play = talk().on(42).agent_hangs_up("ann")
-    (record,) = play.records(CallCompleted)
+    (record,) = play.notices(CallCompleted)
     assert (record.by, record.wait_s, record.talk_s) == (EndedBy.AGENT, 0, 42)
     left = play.left("c1")
     assert left is not None
@@ -53,7 +53,7 @@ def test_the_agent_hangs_up_first() -> None:
 
 def test_the_caller_hangs_up_first() -> None:
     play = talk().on(42).caller_hangs_up("c1")
-    (record,) = play.records(CallCompleted)
+    (record,) = play.notices(CallCompleted)
     assert (record.by, record.wait_s, record.talk_s) == (EndedBy.CALLER, 0, 42)
     assert play.left("c1") is None
     assert play.state("ann") is AgentState.AVAILABLE
@@ -66,7 +66,7 @@ def test_both_hang_up_within_an_instant_and_it_is_one_end() -> None:
     pbx.end_leg(leg, LegEnd.HUNG_UP)
     play.feed(CallerLeft(call="c1"))
     play.on()
-    assert len(play.records(CallCompleted)) == 1
+    assert len(play.notices(CallCompleted)) == 1
     assert play.quiet()
 
 
@@ -91,7 +91,7 @@ def test_the_agent_is_on_the_call_until_their_own_phone_is_on_hook() -> None:
 @pytest.mark.parametrize("kind", TransferKind)
 def test_a_transfer_ends_the_call_and_the_wrap_up_starts_on_hook(kind: TransferKind) -> None:
     play = talk(wrap_up=10).on(5).transfers("c1", kind).on(0)
-    (record,) = play.records(ConversationTransferred)
+    (record,) = play.notices(ConversationTransferred)
     assert (record.transfer, record.to) == (kind, "1234")
     assert play.gone("c1")
     if kind is TransferKind.ATTENDED:
@@ -124,8 +124,8 @@ def test_a_waiting_caller_who_is_taken_by_someone_else_did_not_abandon() -> None
     play.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
     play.on()
     assert play.ringing() == {}
-    assert len(play.records(CallMovedAway)) == 1
-    assert play.records(CallAbandoned) == []
+    assert len(play.notices(CallMovedAway)) == 1
+    assert play.notices(CallAbandoned) == []
 
 
 # ---------------------------------------------------------------- hardly a talk
@@ -167,7 +167,7 @@ def test_the_caller_had_just_gone() -> None:
     play.accepts("ann")
     assert play.quiet()
     assert play.state("ann") is AgentState.AVAILABLE, "no wrap-up for a call that was none"
-    assert len(play.records(CallAbandoned)) == 1
+    assert len(play.notices(CallAbandoned)) == 1
 
 
 def test_the_agents_phone_had_just_gone() -> None:
@@ -185,7 +185,7 @@ def test_the_pbx_refuses_to_connect() -> None:
     play.feed(ConnectFailed(call="c1", offer=leg.ring.offer, why=ConnectFault.FAILED))
     play.on()
     assert play.ringing() == {"bob": "c1"}, "ann's phone was hung up, bob's rings"
-    assert len(play.records(CallRequeued)) == 1
+    assert len(play.notices(CallRequeued)) == 1
 
 
 def test_a_connect_that_nobody_hears_of_is_given_up_after_ten_seconds() -> None:
@@ -226,7 +226,7 @@ def test_all_accept_in_the_same_instant_and_one_wins() -> None:
     play.call("c1", "q").until(1)
     assert len(play.talking()) == 1
     assert play.ringing() == {}
-    assert len(play.records(ConversationStarted)) == 1
+    assert len(play.notices(ConversationStarted)) == 1
     for loser in set(names.split()) - play.talking().keys():
         assert play.state(loser) is AgentState.AVAILABLE
 
@@ -257,7 +257,7 @@ def test_a_colleague_picks_the_call_up_and_has_it() -> None:
     assert play.state("bob") is AgentState.ON_CALL
     assert play.state("ann") is AgentState.AVAILABLE
     assert (play.agent("ann").misses, play.outcomes("ann")) == (0, [])
-    assert play.records(ConversationStarted)[0].agent == "bob"
+    assert play.notices(ConversationStarted)[0].agent == "bob"
     play.on(5).caller_hangs_up("c1")
     assert play.state("bob") is AgentState.WRAP_UP
 
@@ -285,7 +285,7 @@ def test_a_phone_of_nobody_picks_up_and_the_call_stays_with_whom_it_rang() -> No
     play.call("c1", "q").on(2)
     picked_up(play, "ann", "PJSIP/reception")
     assert play.state("ann") is AgentState.ON_CALL
-    assert "phone of nobody" in play.notes()[0]
+    assert "phone of nobody" in play.oddities()[0]
 
 
 def test_a_colleague_on_a_call_can_not_have_two() -> None:

@@ -45,7 +45,7 @@ def test_a_person_can_say_that_it_is_no_call() -> None:
     ]
     play.on()
     assert play.ringing() == {"ann": "c1"}
-    [freed] = play.records(PrivateCallDisregarded, agent="ann")
+    [freed] = play.notices(PrivateCallDisregarded, agent="ann")
     assert (freed.device, freed.channel, freed.by) == ("desk", GHOST, "sam")
     assert "taken as free by sam" in play.told("ann")[-1]
 
@@ -61,5 +61,5 @@ def test_a_call_that_begins_later_counts_again() -> None:
 def test_without_such_a_call_it_is_refused_and_changes_nothing() -> None:
     play = Play(table(queue("q", "ann")))
     play.feed(PhoneFreed(agent="ann", by="sam"))
-    assert "no phone of ann is in a call" in play.notes()[-1]
-    assert play.records(PrivateCallDisregarded) == []
+    assert "no phone of ann is in a call" in play.oddities()[-1]
+    assert play.notices(PrivateCallDisregarded) == []

@@ -96,7 +96,7 @@ def test_a_caller_who_hung_up_meanwhile_has_abandoned() -> None:
     office(play).hang_up("c1")
     play.on(3).back()
     assert play.waiting("q") == ["c2"]
-    (record,) = play.records(CallAbandoned)
+    (record,) = play.notices(CallAbandoned)
     assert (record.call, record.how) == ("c1", CallerEnd.LOST)
 
 
@@ -105,7 +105,7 @@ def test_a_talk_that_ended_meanwhile_has_ended() -> None:
     play.call("c1", "q").accepts("ann").on(5).lose()
     office(play).hang_up("c1")
     play.on(20).back()
-    assert len(play.records(CallCompleted)) == 1
+    assert len(play.notices(CallCompleted)) == 1
     assert play.state("ann") is AgentState.WRAP_UP
 
 
@@ -182,7 +182,7 @@ def test_calls_found_waiting_that_we_thought_were_talking_wait_again() -> None:
     office(play).callers["c1"].talks_to = None
     office(play).legs.clear()
     play.on(5).back()
-    assert len(play.records(CallRequeued)) == 1
+    assert len(play.notices(CallRequeued)) == 1
     assert play.ringing() in ({"ann": "c1"}, {"bob": "c1"})
     assert not any(isinstance(order, Requeue) for _, order in play.log), "they are there already"
 
@@ -212,7 +212,7 @@ def test_a_caller_found_talking_to_someone_who_is_none_of_ours_is_served() -> No
     seen = replace(snapshot.calls[0], talking_to="stranger")
     play.back(snapshot=replace(snapshot, calls=(seen,)))
     assert play.gone("c1")
-    assert len(play.records(CallMovedAway)) == 1
+    assert len(play.notices(CallMovedAway)) == 1
 
 
 def test_a_talk_that_moved_to_another_agent_unheard_is_a_transfer() -> None:
@@ -222,7 +222,7 @@ def test_a_talk_that_moved_to_another_agent_unheard_is_a_transfer() -> None:
     snapshot = office(play).snapshot()
     seen = replace(snapshot.calls[0], talking_to="z-1")
     play.back(snapshot=replace(snapshot, calls=(seen,), legs=(leg,)))
-    assert len(play.records(ConversationTransferred)) == 1
+    assert len(play.notices(ConversationTransferred)) == 1
     assert play.state("bob") is AgentState.ON_CALL
     assert play.state("ann") is AgentState.AVAILABLE
 
@@ -519,7 +519,7 @@ def test_a_restored_wrap_up_ends_in_the_name_of_its_queue() -> None:
     )
     assert play.agent("ann").signed_in_at == -9
     play.until(6)
-    (ended,) = play.records(WrapUpEnded)
+    (ended,) = play.notices(WrapUpEnded)
     assert ended.queue == "q"
 
 
@@ -570,7 +570,7 @@ def test_late_news_of_a_transfer_takes_the_caller_off_our_hands() -> None:
     play.feed(CallerTransferred(call="c1", kind=TransferKind.BLIND, to="1234"))
     play.on()
     assert play.quiet()
-    assert len(play.records(CallMovedAway)) == 1
+    assert len(play.notices(CallMovedAway)) == 1
 
 
 def test_a_leg_that_ends_late_says_nothing() -> None:
@@ -646,4 +646,4 @@ def test_a_talk_of_nobody_we_could_name_is_let_be() -> None:
     empty.feed(PbxSnapshot(pbx="office", legs=(leg,)))
     assert empty.stops() == []
     assert empty.router.floor.agents == {}
-    assert "let be" in empty.notes()[0]
+    assert "let be" in empty.oddities()[0]

@@ -37,7 +37,7 @@ def test_a_rule_fits_however_it_and_the_trunk_write_the_number(rule: str, shown:
     play = Play(ruled(caller(rule)))
     play.call("c1", "q", caller_number=shown)
     assert play.find("c1").priority == 1
-    assert play.records(CallEntered)[0].caller_number == "+442079460018"
+    assert play.notices(CallEntered)[0].caller_number == "+442079460018"
     play.call("c2", "q", caller_number="+33142685300")
     assert play.find("c2").priority == 50
 
@@ -67,7 +67,7 @@ def test_one_customer_however_written_is_one_regular_and_the_withheld_are_none()
     play.call("c4", "q", caller_number="+266696687")
     assert play.ringing() == {"ann": "c4"}
     assert (play.find("c4").caller_number, play.find("c4").first_agent) == ("", "")
-    [withheld] = play.records(CallEntered, call="c3")
+    [withheld] = play.notices(CallEntered, call="c3")
     assert (withheld.caller_number, withheld.caller_name) == ("", "")
 
 

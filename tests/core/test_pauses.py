@@ -60,7 +60,7 @@ def test_an_unknown_reason_is_refused_with_those_there_are(asked: str, text: str
     assert text in refusal(play.router.floor, event)
     play.feed(event)
     assert play.state("ann") is AgentState.AVAILABLE
-    assert text in play.notes()[0]
+    assert text in play.oddities()[0]
 
 
 def test_a_bare_pause_has_the_default_reason_where_there_is_one() -> None:
@@ -89,7 +89,7 @@ def test_after_the_longest_length_the_agent_is_back() -> None:
     assert play.state("ann") is AgentState.PAUSED
     play.until(2700)
     assert play.state("ann") is AgentState.AVAILABLE
-    [resumed] = play.records(AgentResumed)
+    [resumed] = play.notices(AgentResumed)
     assert (resumed.reason, resumed.by) == ("lunch", "callrouter")
     assert play.agent("ann").idle_since == 2700
     assert play.told("ann") == [
@@ -107,7 +107,7 @@ def test_or_signed_out() -> None:
 def test_or_told_once_while_the_pause_goes_on() -> None:
     play = paused("short").until(9999)
     assert play.state("ann") is AgentState.PAUSED
-    assert [record.at for record in play.records(AgentNotified)] == [600]
+    assert [record.at for record in play.notices(AgentNotified)] == [600]
     assert play.told("ann") == [
         "the pause 'short' has lasted 10 min, the longest it may; resume when you are back"
     ]
@@ -167,7 +167,7 @@ def test_told_once_is_told_again_only_if_the_length_is_longer_now() -> None:
     play = paused("short").until(700)
     longer = {**PAUSES, "short": replace(PAUSES["short"], longest=1200)}
     play.reload(centre(pauses=longer)).until(1300)
-    assert [record.at for record in play.records(AgentNotified)] == [600, 1200]
+    assert [record.at for record in play.notices(AgentNotified)] == [600, 1200]
 
 
 @pytest.mark.parametrize("pbx_first", [True, False])
@@ -187,16 +187,16 @@ def test_a_length_that_ran_out_while_the_router_was_dead_strikes_at_its_start() 
 def test_who_was_told_before_a_restart_is_not_told_again_and_who_was_not_is() -> None:
     new = restarted(paused("short").until(700), centre(), after=10, pbx_first=True)
     new.on(5000)
-    assert new.records(AgentNotified) == []
+    assert new.notices(AgentNotified) == []
     new = restarted(paused("short").until(500), centre(), after=5000, pbx_first=True)
-    assert len(new.records(AgentNotified)) == 1
+    assert len(new.notices(AgentNotified)) == 1
 
 
 def test_a_clock_that_jumps_strikes_once() -> None:
     play = paused("lunch")
     play.now = 99_999.0
     play.feed(TimePassed())
-    assert len(play.records(AgentResumed)) == 1
+    assert len(play.notices(AgentResumed)) == 1
 
 
 # ---------------------------------------------------------------- who did it
@@ -220,7 +220,7 @@ def test_what_a_supervisor_does_is_kept_and_the_agent_is_told() -> None:
         "signed out by sam",
     ]
     assert (play.agent("ann").changed_by, play.agent("ann").changed_at) == ("sam", 5.0)
-    assert [record.at for record in play.records(AgentNotified)] == [1, 2, 3, 4, 5]
+    assert [record.at for record in play.notices(AgentNotified)] == [1, 2, 3, 4, 5]
 
 
 def test_what_agents_do_themselves_they_need_not_be_told() -> None:
@@ -235,7 +235,7 @@ def test_what_a_supervisor_asks_for_in_a_call_is_told_at_once_and_when_it_is_so(
     assert play.told("ann") == ["sam asked for a pause after this call"]
     play.on(5).agent_hangs_up("ann")
     assert play.told("ann")[1:] == ["paused by sam: short"]
-    paused = play.records(AgentPaused)[0]
+    paused = play.notices(AgentPaused)[0]
     assert (paused.reason, paused.by) == ("short", "sam")
 
 

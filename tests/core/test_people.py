@@ -63,7 +63,7 @@ def test_signing_in_again_changes_nothing() -> None:
     play = Play(table(queue("q", "ann")))
     play.pause("ann").on(5).sign_in("ann")
     assert play.state("ann") is AgentState.PAUSED
-    assert len(play.records(AgentSignedIn)) == 1
+    assert len(play.notices(AgentSignedIn)) == 1
 
 
 def test_signing_in_offers_a_waiting_call_at_once() -> None:
@@ -87,7 +87,7 @@ def test_signing_out_during_a_call_takes_effect_after_it_and_there_is_no_wrap_up
     assert play.state("ann") is AgentState.ON_CALL
     play.on(5).agent_hangs_up("ann")
     assert play.state("ann") is AgentState.OFFLINE
-    assert play.records(AgentSignedOut)[0].at == 5
+    assert play.notices(AgentSignedOut)[0].at == 5
     play.until(100)
     assert play.rings() == [(0, "ann")]
 
@@ -108,7 +108,7 @@ def test_signing_in_again_while_the_phone_is_still_being_silenced_counts() -> No
 def test_signing_out_ends_a_wrap_up_and_its_record_is_closed() -> None:
     play = Play(table(queue("q", "ann", wrap_up=30)))
     play.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann").on(2).sign_out("ann")
-    assert len(play.records(WrapUpEnded)) == 1
+    assert len(play.notices(WrapUpEnded)) == 1
     play.on(100).sign_in("ann")
     assert play.state("ann") is AgentState.AVAILABLE
 
@@ -138,7 +138,7 @@ def test_pausing_while_ringing_withdraws_the_offer_at_once() -> None:
 def test_pausing_during_a_call_takes_effect_after_it() -> None:
     play = Play(table(queue("q", "ann", wrap_up=10)))
     play.call("c1", "q").accepts("ann").on(1).pause("ann", "lunch").on(5)
-    assert play.records(AgentPaused) == []
+    assert play.notices(AgentPaused) == []
     play.agent_hangs_up("ann")
     assert play.state("ann") is AgentState.PAUSED
     assert play.agent("ann").pause == "lunch"
@@ -179,7 +179,7 @@ def test_a_signed_out_agent_can_not_pause_and_carries_no_hidden_pause() -> None:
 def test_unknown_people_are_noted() -> None:
     play = Play(table(queue("q", "ann")))
     play.feed(SignedIn(agent="nobody"))
-    assert "no agent 'nobody'" in play.notes()[0]
+    assert "no agent 'nobody'" in play.oddities()[0]
 
 
 # ---------------------------------------------------------------- wrap-up
@@ -223,7 +223,7 @@ def test_a_wrap_up_is_struck_on_time_even_if_the_router_is_late() -> None:
     play.now = 40.0
     play.sign_in("ann")
     assert play.agent("ann").idle_since == 15
-    assert play.records(WrapUpEnded)[0].at == 15
+    assert play.notices(WrapUpEnded)[0].at == 15
 
 
 def test_with_two_hands_the_longer_wrap_up_goes_on() -> None:
@@ -280,7 +280,7 @@ def test_three_misses_in_a_row_pause_and_coming_back_starts_anew() -> None:
     play = Play(table(queue("q", "ann", ring_for=2, retry_after=1)))
     play.call("c1", "q").until(100)
     assert play.rings() == [(0, "ann"), (3, "ann"), (6, "ann")]
-    (paused,) = play.records(AgentPaused)
+    (paused,) = play.notices(AgentPaused)
     assert paused.at == 8
     assert (paused.reason, paused.by) == ("missed calls", "callrouter")
     play.resume("ann").until(104)
@@ -304,14 +304,14 @@ def test_busy_refused_and_unreachable_are_no_misses(why: LegEnd) -> None:
     play.phone("ann").says(why)
     play.call("c1", "q").until(60)
     assert len(play.rings()) > 1
-    assert play.records(AgentPaused) == []
+    assert play.notices(AgentPaused) == []
 
 
 def test_auto_pause_0_never_pauses() -> None:
     play = Play(table(queue("q", "ann", ring_for=2, retry_after=1, auto_pause=0)))
     play.call("c1", "q").until(300)
     assert len(play.rings()) == 100 + 1
-    assert play.records(AgentPaused) == []
+    assert play.notices(AgentPaused) == []
 
 
 # ---------------------------------------------------------------- phones

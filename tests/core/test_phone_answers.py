@@ -134,7 +134,7 @@ def test_a_phone_that_rings_in_time_is_offered_the_call_alone() -> None:
     play = two()
     play.call("c1", "q").until(19)
     assert play.ringing() == {"ann": "c1"}
-    assert play.records(OfferShared) == []
+    assert play.notices(OfferShared) == []
 
 
 def test_a_mobile_network_has_longer_to_find_a_phone() -> None:
@@ -193,7 +193,7 @@ def test_a_caller_with_whom_no_phone_can_talk_does_not_rest_them_all() -> None:
     assert len(play.rings(call="c1")) <= 10, "in a minute; it was twenty-four in half of one"
     assert play.router.floor.cooldowns == {}
     assert max(play.failures("ann"), play.failures("bob")) <= 1
-    whys = [record.why.value for record in play.records(CallRequeued)]
+    whys = [record.why.value for record in play.notices(CallRequeued)]
     assert "the caller's line" in whys[-1]
     play.call("c2", "q")
     assert "c2" in play.ringing().values(), "others are served in the meantime"

@@ -66,7 +66,7 @@ def test_an_agent_who_is_taken_out_finishes_the_call_and_is_gone() -> None:
     assert play.talking() == {"ann": "c1"}
     play.on(5).agent_hangs_up("ann")
     assert "ann" not in play.router.floor.agents
-    assert play.records(AgentSignedOut)[0].by == "taken out of the table"
+    assert play.notices(AgentSignedOut)[0].by == "taken out of the table"
 
 
 def test_an_agent_who_is_taken_out_while_idle_is_gone_at_once_with_their_rests() -> None:
@@ -105,7 +105,7 @@ def test_a_removed_queue_serves_those_who_wait_takes_nobody_new_and_then_is_gone
     play.agent_hangs_up("ann")
     assert "q" not in play.router.floor.queues
     assert play.agent("ann").memberships == {}
-    assert [record.queue for record in play.records(QueueDrained)] == ["q"]
+    assert [record.queue for record in play.notices(QueueDrained)] == ["q"]
     assert [play.left(name).result for name in ("c1", "c2")] == [Result.ANSWERED] * 2  # type: ignore[union-attr]
     play.agent_hangs_up("bob")
     assert play.quiet()
@@ -245,7 +245,7 @@ def test_a_member_who_is_no_agent_is_noted_and_the_rest_applies() -> None:
     play = Play(table(spec))
     play.reload(Table(agents={"ann": agent("ann")}, queues={"q": wrong})).call("c1", "q")
     assert play.ringing() == {"ann": "c1"}
-    assert any("typo" in note for note in play.notes())
+    assert any("typo" in note for note in play.oddities())
 
 
 def test_the_weight_of_a_queue_changes_who_comes_first() -> None:

@@ -94,7 +94,7 @@ def test_agents_who_leave_finish_and_are_out_of_every_queue_first() -> None:
     assert play.talking() == {"ann": "c1"}
     play.on(5).agent_hangs_up("ann")
     assert "ann" not in play.router.floor.agents
-    assert not any("no agent" in note for note in play.notes())
+    assert not any("no agent" in note for note in play.oddities())
 
 
 def test_it_is_told_once_that_a_table_is_in_force() -> None:
@@ -103,8 +103,8 @@ def test_it_is_told_once_that_a_table_is_in_force() -> None:
     play = Play(old)
     for step in steps(old, new, size=20):
         play.reload(step, more=step is not new)
-    assert len(play.records(TableReloaded)) == 1
-    assert len(play.records(TablePartlyReloaded)) == 4
+    assert len(play.notices(TableReloaded)) == 1
+    assert len(play.notices(TablePartlyReloaded)) == 4
 
 
 def ranked(spec: QueueSpec, **levels: int) -> QueueSpec:

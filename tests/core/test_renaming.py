@@ -101,7 +101,7 @@ def test_an_agent_keeps_state_clock_and_everything_else() -> None:
     assert play.state("annette") is AgentState.AVAILABLE
     play.sign_in("bob").call("c2", "support", caller_number="+44201")
     assert play.find("c2").first_agent == "annette"  # the last agent of that caller
-    assert play.records(AgentRenamed, agent="annette")[0].former_id == "ann"
+    assert play.notices(AgentRenamed, agent="annette")[0].former_id == "ann"
 
 
 def replace_all(play: Play, name: str = "ann") -> tuple[object, ...]:
@@ -129,7 +129,7 @@ def test_new_calls_for_the_former_names_are_served() -> None:
     play = Play(new_table()).call("c1", "support", agent="ann")
     assert play.waiting("helpdesk") == ["c1"]
     assert play.find("c1").first_agent == "annette"
-    assert play.notes() == []
+    assert play.oddities() == []
     play.call("c2", "suport")
     left = play.left("c2")
     assert left is not None
@@ -187,7 +187,7 @@ def test_a_large_change_gives_the_names_first() -> None:
     assert play.talking() == {"a0": "c1"}  # as the phone has it
     assert play.state("b0") is AgentState.ON_CALL
     assert all(one.signed_in for one in play.router.floor.agents.values())
-    assert len(play.records(AgentRenamed)) + len(play.records(QueueRenamed)) == 450
+    assert len(play.notices(AgentRenamed)) + len(play.notices(QueueRenamed)) == 450
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -26,8 +26,8 @@ def test_the_place_and_what_rings_for_it_are_kept() -> None:
     assert play.ringing() == {"bob": "c1"}
     call = play.find("c1")
     assert (call.caller_number, call.caller_name, call.entered_at) == ("+442079460018", "Eve", 0)
-    assert play.records(CallAbandoned) == []
-    assert len(play.records(PlaceHandedOver)) == 1
+    assert play.notices(CallAbandoned) == []
+    assert len(play.notices(PlaceHandedOver)) == 1
 
 
 def test_who_transferred_the_caller_is_the_last_choice_for_them() -> None:
@@ -56,4 +56,4 @@ def test_of_a_call_that_is_over_it_says_nothing() -> None:
     play = waits()
     play.caller_hangs_up("c1")
     play.feed(OTHER)
-    assert any("CallerReplaced" in note for note in play.notes())
+    assert any("CallerReplaced" in note for note in play.oddities())

@@ -123,8 +123,8 @@ def test_what_was_pending_takes_effect_after_the_call_that_went_on(pbx_first: bo
         new.on(50).agent_hangs_up("ann")
         assert new.state("ann") is state
         assert (new.agent("ann").changed_by, new.agent("ann").changed_at) == ("sam", 51.0)
-        done = new.records(AgentPaused)[:1] if state is AgentState.PAUSED else []
-        by = [one.by for one in done or new.records(AgentSignedOut)[:1]]
+        done = new.notices(AgentPaused)[:1] if state is AgentState.PAUSED else []
+        by = [one.by for one in done or new.notices(AgentSignedOut)[:1]]
         assert by == ["sam"]
 
 

@@ -278,7 +278,7 @@ def test_a_dead_phone_holds_nobody_up_and_its_agent_is_let_go_two_seconds_later(
     play.until(7)
     assert not play.agent("ann").offers
     assert play.state("ann") is AgentState.OFFLINE, "its phone rests for half a minute"
-    assert any("did not stop ringing" in note for note in play.notes())
+    assert any("did not stop ringing" in note for note in play.oddities())
 
 
 def test_a_phone_is_not_rung_for_the_next_call_before_it_is_quiet() -> None:

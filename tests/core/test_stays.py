@@ -43,7 +43,7 @@ def test_a_transferred_caller_has_the_whole_max_wait() -> None:
     assert play.left("c1") is None
     play.until(41)
     assert play.left("c1") is not None
-    assert play.records(CallLeftQueue)[0].wait_s == 8
+    assert play.notices(CallLeftQueue)[0].wait_s == 8
 
 
 def test_a_transferred_caller_is_not_widened_for_at_once() -> None:
@@ -59,9 +59,9 @@ def test_the_hold_time_that_is_told_is_that_of_the_queue() -> None:
     play = talked()
     play.phone("bob").picks_up(after=1)
     play.until(35).resume("bob").until(40).caller_hangs_up("c1")
-    assert [r.wait_s for r in play.records(ConversationStarted, call="c1")] == [3, 3]
-    assert [r.wait_s for r in play.records(ConversationTransferred, call="c1")] == [3]
-    [over] = play.records(CallCompleted, call="c1")
+    assert [r.wait_s for r in play.notices(ConversationStarted, call="c1")] == [3, 3]
+    assert [r.wait_s for r in play.notices(ConversationTransferred, call="c1")] == [3]
+    [over] = play.notices(CallCompleted, call="c1")
     assert (over.by, over.wait_s, over.talk_s) == (EndedBy.CALLER, 3, 4)
 
 
@@ -76,7 +76,7 @@ def test_a_call_that_comes_back_after_a_timeout_waits_as_long_again_and_keeps_it
     assert [play.left("c2") is not None, "c1" in play.router.floor.calls] == [True, True]
     play.until(20)
     assert "c1" not in play.router.floor.calls
-    assert [r.wait_s for r in play.records(CallLeftQueue, call="c1")] == [10, 10]
+    assert [r.wait_s for r in play.notices(CallLeftQueue, call="c1")] == [10, 10]
 
 
 def test_a_connect_that_fails_does_not_start_the_clock_again() -> None:

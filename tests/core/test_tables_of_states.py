@@ -125,17 +125,17 @@ def test_each_leg_event_in_each_state_of_an_offer(state: OfferState, event: LegE
     play = OFFERS[state](deaf())
     offer = play.router.floor.offers.get(OFFER)
     assert (offer.state if offer else OfferState.ENDED) is state
-    notes = len(play.notes())
+    notes = len(play.oddities())
     before = picture(play)
     play.feed(event)
     offer = play.router.floor.offers.get(OFFER)
     after = AFTER.get((state, type(event)), OfferState.ENDED)
     assert (offer.state if offer else OfferState.ENDED) is after
     if state in {C, E} and not isinstance(event, LegEnded | LegRang):
-        assert len(play.notes()) > notes
+        assert len(play.oddities()) > notes
         assert picture(play) == before
     if state in {A, T} and isinstance(event, LegPickedUpElsewhere):
-        assert len(play.notes()) > notes
+        assert len(play.oddities()) > notes
         assert picture(play) == before
 
 
@@ -154,7 +154,7 @@ def test_no_event_of_a_leg_that_is_not_there_changes_anything(
     before = picture(play)
     play.feed(event)
     assert picture(play) == before
-    assert play.notes()
+    assert play.oddities()
 
 
 def picture(play: Play) -> tuple[object, ...]:
@@ -211,7 +211,7 @@ MEANS: dict[tuple[CallState, str], CallState] = {
 @pytest.mark.parametrize("event", CALL_EVENTS, ids=lambda e: f"{e}"[:70])
 def test_each_call_event_in_each_state_of_a_call(state: CallState, event: Event) -> None:
     play = CALLS[state](deaf())
-    before, notes = picture(play), len(play.notes())
+    before, notes = picture(play), len(play.oddities())
     play.feed(event)
     words = [type(event).__name__]
     if isinstance(event, ConnectSucceeded | ConnectFailed):
@@ -223,7 +223,7 @@ def test_each_call_event_in_each_state_of_a_call(state: CallState, event: Event)
     assert (call.state if call else CallState.ENDED) is (means or state)
     if means is None:
         assert picture(play) == before
-        assert len(play.notes()) > notes
+        assert len(play.oddities()) > notes
 
 
 # ---------------------------------------------------------------- people

@@ -293,7 +293,7 @@ def test_the_first_rule_that_fits_is_applied_and_named() -> None:
     play.call("c1", "q", caller_number="0044 20 7946-0018")
     call = play.find("c1")
     assert (call.queue.id, call.priority) == ("vip", 2)
-    assert [record.rule for record in play.records(RuleApplied)] == ["VIP"]
+    assert [record.rule for record in play.notices(RuleApplied)] == ["VIP"]
     play.call("c2", "q", caller_number="+33 1")
     assert play.find("c2").priority == 99
 

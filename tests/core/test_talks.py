@@ -54,7 +54,7 @@ def no(play: Play, what: ConversationAction, call: str = "c1", **to: str) -> str
     said = refusal(play.router.floor, event)
     play.feed(event)
     assert said
-    assert play.notes()[-1] == said
+    assert play.oddities()[-1] == said
     assert len(play.log) == before + 1
     return said
 
@@ -78,13 +78,13 @@ def test_hold_and_back() -> None:
     ask(play, W.UNHOLD)
     assert not play.find("c1").held
     assert no(play, W.UNHOLD) == "the caller of c1 is not on hold"
-    assert [(r.on, r.by) for r in play.records(HoldChanged)] == [(True, "ann"), (False, "ann")]
+    assert [(r.on, r.by) for r in play.notices(HoldChanged)] == [(True, "ann"), (False, "ann")]
     assert state(play, "ann") == "on-call"
 
 
 def test_a_caller_on_hold_hangs_up() -> None:
     play = ask(talk(), W.HOLD).on(5).caller_hangs_up("c1")
-    assert [r.by.value for r in play.records(CallCompleted)] == ["caller"]
+    assert [r.by.value for r in play.notices(CallCompleted)] == ["caller"]
     assert state(play, "ann") == "wrap-up"
 
 
@@ -126,9 +126,9 @@ def test_a_transfer_to_a_queue_keeps_priority_and_first_entry() -> None:
     assert len(orders(play, Requeue)) == 1
     assert state(play, "ann") == "wrap-up"
     assert play.agent("ann").wrap_until == play.now + 10, "of the queue that the talk was for"
-    [gone] = play.records(ConversationTransferred)
+    [gone] = play.notices(ConversationTransferred)
     assert (gone.transfer.value, gone.to) == ("blind", "r")
-    assert [r.queue for r in play.records(CallEntered, call="c1")] == ["q", "r"]
+    assert [r.queue for r in play.notices(CallEntered, call="c1")] == ["q", "r"]
 
 
 def test_a_transfer_to_a_colleague_rings_that_one() -> None:
@@ -213,9 +213,9 @@ def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
     assert play.talking() == {"bob": "c1"}
     assert (state(play, "ann"), state(play, "bob")) == ("wrap-up", "on-call")
     assert not play.find("c1").held
-    assert [(r.to, r.by) for r in play.records(CallPutThrough)] == [("bob", "ann")]
+    assert [(r.to, r.by) for r in play.notices(CallPutThrough)] == [("bob", "ann")]
     play.on(20).agent_hangs_up("bob")
-    [done] = play.records(CallCompleted)
+    [done] = play.notices(CallCompleted)
     assert (done.agent, done.by) == ("bob", EndedBy.AGENT)
     assert play.agent("bob").calls == play.agent("ann").calls == 1
     play.on(60)
@@ -233,7 +233,7 @@ def test_hanging_up_before_the_colleague_answers_puts_the_caller_back_in_line() 
     play = asked().on(2).agent_hangs_up("ann").on(30)
     call = play.find("c1")
     assert (call.priority, call.entered_at) == (7, 0.0)
-    assert play.records(ConversationTransferred)[0].transfer.value == "blind"
+    assert play.notices(ConversationTransferred)[0].transfer.value == "blind"
     assert play.ringing(), "somebody is rung for the caller"
     assert call.consult is None
 
@@ -292,7 +292,7 @@ def test_a_caller_who_hangs_up_meanwhile(answered: bool) -> None:
     play.caller_hangs_up("c1").on(30)
     assert play.gone("c1")
     assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
-    assert len(play.records(CallCompleted)) == 1
+    assert len(play.notices(CallCompleted)) == 1
 
 
 @pytest.mark.parametrize("answered", [False, True])
@@ -303,7 +303,7 @@ def test_a_phone_of_its_own_that_transfers_the_caller_lets_the_colleague_go(answ
     play.transfers("c1").on()
     assert not play.ringing()
     assert play.talking() == {}
-    assert len(play.records(ConversationTransferred)) == 1
+    assert len(play.notices(ConversationTransferred)) == 1
     play.on(30)
     assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
 

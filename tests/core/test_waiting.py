@@ -174,7 +174,7 @@ def test_a_queue_without_anyone_sends_callers_away_at_once() -> None:
     left = play.left("c1")
     assert left is not None
     assert (left.result, left.target) == (Result.NOBODY, VOICEMAIL)
-    assert play.records(CallAbandoned) == []
+    assert play.notices(CallAbandoned) == []
 
 
 def test_a_queue_that_may_wait_without_anyone_does_so() -> None:
@@ -231,7 +231,7 @@ def test_an_overflow_in_a_circle_ends() -> None:
     left = play.left("c1")
     assert left is not None
     assert (left.result, left.target) == (Result.FULL, None)
-    assert [r.queue for r in play.records(CallEntered)] == ["one", "two", "three"]
+    assert [r.queue for r in play.notices(CallEntered)] == ["one", "two", "three"]
 
 
 def test_a_circle_of_queues_without_anyone_ends_too() -> None:
@@ -247,7 +247,7 @@ def test_an_overflow_to_a_queue_that_is_gone_falls_back() -> None:
     left = play.left("c1")
     assert left is not None
     assert left.target is None
-    assert play.records(CallLeftQueue)[0].target is None, "the record says where it really went"
+    assert play.notices(CallLeftQueue)[0].target is None, "the record says where it really went"
 
 
 def test_an_unknown_queue_is_no_reason_to_keep_a_caller() -> None:
@@ -302,7 +302,7 @@ def test_a_move_that_makes_no_sense_changes_nothing(move: CallMoveRequested, not
     play.call("c1", "q")
     play.feed(move)
     assert play.ringing() == {"ann": "c1"}
-    assert note in play.notes()[-1]
+    assert note in play.oddities()[-1]
 
 
 def test_a_talking_call_is_not_moved() -> None:
@@ -310,7 +310,7 @@ def test_a_talking_call_is_not_moved() -> None:
     play.call("c1", "q").accepts("ann")
     play.feed(CallMoveRequested(call="c1", priority=1))
     assert play.talking() == {"ann": "c1"}
-    assert len(play.notes()) == 1
+    assert len(play.oddities()) == 1
 
 
 def test_a_supervisor_ends_a_conversation_and_it_says_who_did() -> None:
@@ -322,7 +322,7 @@ def test_a_supervisor_ends_a_conversation_and_it_says_who_did() -> None:
     assert left.target == HangUp()
     play.on()
     assert play.talking() == {}
-    [over] = play.records(CallCompleted)
+    [over] = play.notices(CallCompleted)
     assert (over.agent, over.by, over.ended_by) == ("ann", EndedBy.SUPERVISOR, "sam")
     assert (over.wait_s, over.talk_s, over.first_position) == (2.0, 30.0, 1)
     assert play.state("ann").value == "wrap-up"
@@ -336,7 +336,7 @@ def test_a_call_that_is_being_connected_is_not_ended_in_between() -> None:
     play.pbxes["office"].connects = False
     play.call("c1", "q").accepts("ann")
     play.feed(CallEndRequested(call="c1"))
-    assert [note for note in play.notes() if "just being connected" in note]
+    assert [note for note in play.oddities() if "just being connected" in note]
 
 
 def test_who_moved_or_ended_a_waiting_call_is_told() -> None:
@@ -344,8 +344,8 @@ def test_who_moved_or_ended_a_waiting_call_is_told() -> None:
     play.call("c1", "q").on(3)
     play.feed(CallMoveRequested(call="c1", queue="r", by="sam"))
     play.feed(CallEndRequested(call="c1", by="kim"))
-    [moved] = play.records(WaitingCallMoved)
-    [left] = play.records(CallLeftQueue)
+    [moved] = play.notices(WaitingCallMoved)
+    [left] = play.notices(CallLeftQueue)
     assert moved.by == "sam"
     assert left.by == "kim"
 
@@ -372,7 +372,7 @@ def test_a_caller_may_hang_up_at_any_instant(at: float) -> None:
     play.call("c1", "q").until(at).caller_hangs_up("c1")
     assert play.ringing() == {}
     assert play.quiet()
-    assert len(play.records(CallAbandoned)) == 1
+    assert len(play.notices(CallAbandoned)) == 1
     assert play.agent("ann").wrap_until is None
     assert play.agent("ann").misses == (1 if at >= 5 else 0)
 

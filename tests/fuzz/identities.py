@@ -187,7 +187,7 @@ class Door:
             "callers": {uid for uid, caller in tracker.callers.items() if caller.queue != "night"},
             "legs": set(tracker.legs),
             "phones": tracker.phones.report_all(),
-            "changes": sum(type(record) in _CHANGES for record in self.here.records),
+            "changes": sum(type(record) in _CHANGES for record in self.here.notices),
             "faults": self.here.runtime.faults + self.here.pbx.health().faults,
             "drift": self.here.pbx.drift,
         }

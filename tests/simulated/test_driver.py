@@ -37,12 +37,12 @@ async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Notice]]]
     pbx = SimulatedPbx(PBX, settings, post=runtime.post, table=table, traffic=QUICK, clock=clock)
     as_pbx: Pbx = pbx  # what mypy is to see: it is one
     runtime.attach(as_pbx)
-    records: list[Notice] = []
-    runtime.listen(records.append)
+    notices: list[Notice] = []
+    runtime.listen(notices.append)
     runtime.start()
     task = asyncio.create_task(pbx.run())
     try:
-        yield runtime, pbx, records
+        yield runtime, pbx, notices
     finally:
         runtime.close()
         task.cancel()
@@ -57,14 +57,14 @@ async def until(true: Callable[[], bool], within: float = 5.0) -> None:
 
 
 async def test_calls_are_answered_at_real_speed() -> None:
-    async with running() as (runtime, pbx, records):
+    async with running() as (runtime, pbx, notices):
         await until(lambda: PBX in runtime.router.floor.up)
         assert pbx.health().up
         for agent in call_centre().agents:
             runtime.post(SignedIn(agent=agent))
-        await until(lambda: sum(isinstance(r, ConversationStarted) for r in records) >= 3)
+        await until(lambda: sum(isinstance(r, ConversationStarted) for r in notices) >= 3)
         pbx.resync("for the test")
-        await until(lambda: sum(isinstance(r, CallCompleted) for r in records) >= 3)
+        await until(lambda: sum(isinstance(r, CallCompleted) for r in notices) >= 3)
         check(runtime.router.floor)
     assert not pbx.health().up
 

@@ -102,8 +102,8 @@ class World:
         rng = random.Random(self.seed)
         self.engine = Engine(PBX, self.table, self.traffic, rng, now=self.now, run_id="t")
         self.router = Router(self.table, rng=random.Random(2), run_id="b", now=self.now)
-        self.records: list[Notice] = []
-        self.notes: list[str] = []
+        self.notices: list[Notice] = []
+        self.oddities: list[str] = []
         self.breaches: list[str] = []
         self.ends: Counter[tuple[str, str]] = Counter()
         self.rung: Counter[tuple[str, str]] = Counter()
@@ -122,11 +122,11 @@ class World:
         for command in self.router.handle(event, self.now):
             match command:
                 case Oddity():
-                    self.notes.append(command.text)
+                    self.oddities.append(command.text)
                 case OfferDecided():
                     pass
                 case Notice():
-                    self.records.append(command)
+                    self.notices.append(command)
                 case _:
                     if isinstance(command, Ring):
                         self.rung[command.offer, command.device] += 1
@@ -169,4 +169,4 @@ class World:
         self.run(7200.0)
 
     def happened(self, kind: type[N]) -> list[N]:
-        return [record for record in self.records if isinstance(record, kind)]
+        return [record for record in self.notices if isinstance(record, kind)]

@@ -116,8 +116,8 @@ class AsteriskWorld(World):
         return self._floor.router
 
     @property
-    def records(self) -> Sequence[Notice]:
-        return self._floor.records
+    def notices(self) -> Sequence[Notice]:
+        return self._floor.notices
 
     def clock(self) -> float:
         return self._floor.runtime.clock.now()

@@ -33,7 +33,7 @@ class _Clockwork(Protocol):
 
     now: float
     router: Router
-    records: list[Notice]
+    notices: list[Notice]
 
     def post(self, event: Event) -> None: ...
 
@@ -56,8 +56,8 @@ class Virtual(World, Generic[W]):
         return self._world.router
 
     @property
-    def records(self) -> Sequence[Notice]:
-        return self._world.records
+    def notices(self) -> Sequence[Notice]:
+        return self._world.notices
 
     def clock(self) -> float:
         return self._world.now
@@ -118,7 +118,7 @@ class TwilioWorld(Virtual[twilio.World]):
                 self._world.peer.hang_up(leg)
 
     async def restart(self) -> None:
-        self._world.records.clear()
+        self._world.notices.clear()
         self._world.restart()
 
     def ringing(self) -> set[str]:
@@ -141,7 +141,7 @@ class TwilioWorld(Virtual[twilio.World]):
     async def nothing_left(self) -> None:
         self._world.nothing_left()
         assert self._world.control.account.callers == {}
-        assert not [note for note in self._world.notes if "can't be" in note]
+        assert not [note for note in self._world.oddities if "can't be" in note]
 
 
 class Played(Engine):
@@ -253,7 +253,7 @@ class SimulatedWorld(Virtual[simulated.World]):
 
     async def restart(self) -> None:
         world = self._world
-        world.records.clear()
+        world.notices.clear()
         world.router = Router(world.table, rng=random.Random(3), run_id="b2", now=world.now)
         world.post(self._engine.snapshot())
 
@@ -279,4 +279,4 @@ class SimulatedWorld(Virtual[simulated.World]):
         assert self._world.breaches == []
         assert check(self.router.floor) == []
         assert set(self._world.ends.values()) <= {1}
-        assert not [note for note in self._world.notes if "can't be" in note]
+        assert not [note for note in self._world.oddities if "can't be" in note]

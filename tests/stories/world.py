@@ -204,7 +204,7 @@ class World(ABC):
 
     @property
     @abstractmethod
-    def records(self) -> Sequence[Notice]:
+    def notices(self) -> Sequence[Notice]:
         """What it has recorded since it started."""
 
     @abstractmethod
@@ -235,7 +235,7 @@ class World(ABC):
 
     def outcomes(self) -> list[tuple[str, str]]:
         """How offers have ended."""
-        return [(one.agent, one.outcome.value) for one in self.records if isinstance(one, OfferEnded)]  # fmt: skip
+        return [(one.agent, one.outcome.value) for one in self.notices if isinstance(one, OfferEnded)]  # fmt: skip
 
     # ------------------------------------------------------------ the end of a story
 
@@ -245,8 +245,8 @@ class World(ABC):
         await self.until(lambda: not floor.calls and not floor.offers)
         await self.until(lambda: not self.ringing() and not self.talking())
         await self.until(lambda: all(self.over(caller) for caller in self.callers))
-        entered = Counter(one.call for one in self.records if isinstance(one, CallEntered))
-        ended = Counter(one.call for one in self.records if isinstance(one, CallEnd))
+        entered = Counter(one.call for one in self.notices if isinstance(one, CallEntered))
+        ended = Counter(one.call for one in self.notices if isinstance(one, CallEnd))
         assert entered == ended
         assert set(entered.values()) <= {1}
         await self.nothing_left()

@@ -204,7 +204,7 @@ def test_after_a_redirect_the_queue_s_action_is_asked_for_as_well_and_changes_no
     world.peer.phones[A] = Phone(hangs_up_after=None)
     caller = world.peer.call()
     world.run(10.0)
-    records = len(world.records)
+    records = len(world.notices)
     for result in ("redirected", "redirected-from-bridged"):
         said = world.control.handlers.answer(
             "left", "", params(caller, QueueResult=result), world.now
@@ -214,7 +214,7 @@ def test_after_a_redirect_the_queue_s_action_is_asked_for_as_well_and_changes_no
         "wait", "support.50.1800000000", params(caller, QueueTime="9"), world.now
     )
     assert "<Dial" not in wait, "a document that came late is run by nobody, and moves nobody"
-    assert len(world.records) == records
+    assert len(world.notices) == records
     assert world.peer.hear(caller) == [A]
 
 
@@ -254,7 +254,7 @@ def test_the_same_question_gets_the_same_answer_and_nothing_happens_twice() -> N
     caller = world.peer.call()
     world.run(10.0)
     agent = line_of(world, A)
-    records, desk_ = len(world.records), world.control.handlers
+    records, desk_ = len(world.notices), world.control.handlers
     voice = params(caller, From=caller.number, To=NUMBER)
     assert "Conference" in desk_.answer("voice", "", voice, world.now)
     for _ in range(3):
@@ -263,7 +263,7 @@ def test_the_same_question_gets_the_same_answer_and_nothing_happens_twice() -> N
         assert desk_.answer("agent", agent.token, params(agent), world.now) == again
     for status in ("initiated", "ringing", "in-progress", "ringing"):
         desk_.answer("offer", agent.token, params(agent, CallStatus=status), world.now)
-    assert len(world.records) == records
+    assert len(world.notices) == records
     assert world.router.floor.agents["ann"].calls == 1
 
 
@@ -274,7 +274,7 @@ def test_replays_after_the_end_bring_nobody_back() -> None:
     agent = line_of(world, A)
     assert caller.over
     assert agent.over
-    records, asks = len(world.records), len(world.peer.asks)
+    records, asks = len(world.notices), len(world.peer.asks)
     desk_ = world.control.handlers
     live = {"CallStatus": "in-progress", "From": caller.number, "To": NUMBER}
     for part in ("voice", "wait", "left", "caller-done", "caller-status"):
@@ -283,7 +283,7 @@ def test_replays_after_the_end_bring_nobody_back() -> None:
         answer = desk_.answer(part, agent.token, params(agent) | {"Digits": "1"}, world.now)
         assert "<Conference" not in answer
     world.run(5.0)
-    assert len(world.records) == records
+    assert len(world.notices) == records
     assert len(world.peer.asks) == asks
     assert world.router.floor.calls == {}
     assert world.control.account.counts["stale"] == 2
@@ -307,7 +307,7 @@ def test_a_token_is_good_for_its_own_call_only() -> None:
 @pytest.mark.parametrize("sid", ["", "CA1", "CA" + "g" * 32, "CA" + "0" * 33, "AC" + "0" * 32])
 def test_malformed_requests_are_refused_and_change_nothing(sid: str) -> None:
     world = World(table(ANN))
-    records = len(world.records)
+    records = len(world.notices)
     for part in (
         "voice",
         "wait",
@@ -321,7 +321,7 @@ def test_malformed_requests_are_refused_and_change_nothing(sid: str) -> None:
         with pytest.raises(MalformedWebhook):
             world.control.handlers.answer(part, "t1-1", {"CallSid": sid}, world.now)
     assert world.control.handlers.answer("conference", "", {}, world.now) == twiml.nothing()
-    assert len(world.records) == records
+    assert len(world.notices) == records
 
 
 def test_odd_values_are_data_and_no_crash() -> None:

@@ -85,8 +85,8 @@ class World:
         self.now = START
         self.settings = settings(**changes)
         self.routes = routes
-        self.records: list[Notice] = []
-        self.notes: list[str] = []
+        self.notices: list[Notice] = []
+        self.oddities: list[str] = []
         self.ends: Counter[tuple[str, str]] = Counter()
         self.outcomes: list[LegEnded] = []
         self.inbox: deque[Event] = deque()
@@ -172,11 +172,11 @@ class World:
         for command in self.router.handle(event, self.now):
             match command:
                 case Oddity():
-                    self.notes.append(command.text)
+                    self.oddities.append(command.text)
                 case OfferDecided():
                     pass
                 case Notice():
-                    self.records.append(command)
+                    self.notices.append(command)
                     heard.append(command)
                 case _:
                     orders.append(command)
@@ -219,7 +219,7 @@ class World:
         self.now = self.peer.now = until
 
     def happened(self, kind: type[N]) -> list[N]:
-        return [record for record in self.records if isinstance(record, kind)]
+        return [record for record in self.notices if isinstance(record, kind)]
 
     def ring(self) -> list[str]:
         """The phones that ring or are off-hook."""

@@ -75,7 +75,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     row = event.row
     agent = floor.agent_named(row.agent)
     if agent is None or agent.gone:
-        floor.note(f"'{row.agent}' was an agent before the restart and is none now")
+        floor.report_oddity(f"'{row.agent}' was an agent before the restart and is none now")
         return
     if agent.acted:
         return

@@ -37,7 +37,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     applies.
     """
     if event.call in floor.calls:
-        floor.note(f"call {event.call} arrived again and is known already")
+        floor.report_oddity(f"call {event.call} arrived again and is known already")
         return
     event = under_new_names(floor, event)
     as_written = event.caller_number
@@ -106,12 +106,14 @@ def report_no_queue(floor: Floor, event: CallArrived) -> None:
     name = event.queue
     queue = floor.queues.get(name)
     if queue is not None and queue.gone:
-        floor.note(f"call {event.call} arrived for '{name}', which takes no new calls", "queue")
+        floor.report_oddity(
+            f"call {event.call} arrived for '{name}', which takes no new calls", "queue"
+        )
         return
     names = (queue.id for queue in floor.queues.values() if not queue.gone)
     shown = name if name.startswith(("'", '"')) else f"'{name}'"
     text = f"call {event.call} arrived for {shown}, which is no queue{nearest(name, names)}"
-    floor.note(text, "queue")
+    floor.report_oddity(text, "queue")
 
 
 def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
@@ -126,11 +128,11 @@ def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
 def checked(floor: Floor, event: CallArrived) -> CallArrived:
     """The same arrival without values that are not valid. Each removal is reported."""
     for what, why in event.refused:
-        floor.note(f"call {event.call}: {why}", what)
+        floor.report_oddity(f"call {event.call}: {why}", what)
     if event.agent and event.agent not in floor.agents:
         hint = nearest(event.agent, floor.agents)
         text = f"call {event.call} asks for agent '{event.agent}', who does not exist{hint}"
-        floor.note(text, "agent")
+        floor.report_oddity(text, "agent")
         event = replace(event, agent="")
     if event.skills:
         event = replace(event, skills=_known_skills(floor, event))
@@ -147,7 +149,7 @@ def _known_skills(floor: Floor, event: CallArrived) -> dict[str, int]:
             continue
         known = {name for spec in islice(specs, _FEW) for name in spec.skills}
         text = f"call {event.call} asks for skill '{skill}', which no agent has"
-        floor.note(text + nearest(skill, known), "skills")
+        floor.report_oddity(text + nearest(skill, known), "skills")
     return kept
 
 

@@ -141,7 +141,7 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
     """A supervisor ends a conversation: both parties are hung up, and the agent's wrap-up begins."""
     offer = call.winner
     if offer is None or call.pbx not in floor.up:
-        floor.note(f"call {call.id} can't be ended now")
+        floor.report_oddity(f"call {call.id} can't be ended now")
         return
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     _report_completed(floor, call, EndedBy.SUPERVISOR, by)

@@ -66,7 +66,9 @@ def _nothing(_floor: Floor, _call: Call) -> None:
 
 
 def _impossible(floor: Floor, call: Call) -> None:
-    floor.note(f"call {call.id} is {call.state.value}: the change is not for it; passed over")
+    floor.report_oddity(
+        f"call {call.id} is {call.state.value}: the change is not for it; passed over"
+    )
 
 
 _C = CallChange

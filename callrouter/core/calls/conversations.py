@@ -37,7 +37,7 @@ def handle(floor: Floor, event: ConversationRequested) -> None:
     """Carry out a request, or note why it is refused."""
     wrong = refusal(floor, event)
     if wrong:
-        floor.note(wrong)
+        floor.report_oddity(wrong)
         return
     call = floor.calls[event.call]
     match event.action:

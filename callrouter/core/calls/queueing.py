@@ -111,7 +111,9 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
     """The queue to overflow to; None if it is gone or the call has been there already."""
     queue = floor.queues.get(target.queue)
     if queue is None or queue.gone or queue.id in call.queues_entered:
-        floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
+        floor.report_oddity(
+            f"call {call.id} can't overflow to '{target.queue}': it is gone or was there"
+        )
         return None
     return queue
 

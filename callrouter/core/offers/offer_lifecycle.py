@@ -87,7 +87,9 @@ def _nothing(_floor: Floor, _offer: Offer) -> None:
 
 
 def _impossible(floor: Floor, offer: Offer) -> None:
-    floor.note(f"offer {offer.id} is {offer.state.value}: the change is not for it; passed over")
+    floor.report_oddity(
+        f"offer {offer.id} is {offer.state.value}: the change is not for it; passed over"
+    )
 
 
 ACCEPTED: Final = OfferChange.ACCEPTED

@@ -331,6 +331,8 @@ def give_up_waiting(floor: Floor, offer: Offer) -> None:
         if leg.state in LIVE:
             advance_leg(leg, LegChange.ENDED)
             if leg.pbx in floor.up:
-                floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
+                floor.report_oddity(
+                    f"{leg.device.address} did not stop ringing for offer {offer.id}"
+                )
                 devices.did_not_stop(floor, offer, leg.device, COOLDOWN_DEAD)
     end_offer(floor, offer)
