@@ -47,18 +47,20 @@ def arm_day(floor: Floor) -> None:
 
 
 def new_day(floor: Floor) -> None:
-    """Reset the daily totals."""
+    """Reset the daily totals, also those of members whose shift is over."""
     for agent in floor.agents.values():
         if agent.calls:
             floor.changed_rows[agent.id] = None
         agent.calls = 0
         agent.talk = 0.0
-        for membership in agent.memberships.values():
-            membership.calls = 0
-            membership.talk = 0.0
         floor.mark_changed(agent)
     for queue in floor.queues.values():
         queue.answered = 0
+        for membership in queue.known.values():
+            if membership.calls or membership.talk:
+                floor.changed_rows[membership.agent.id] = None
+            membership.calls = 0
+            membership.talk = 0.0
     arm_day(floor)
 
 

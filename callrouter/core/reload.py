@@ -221,6 +221,7 @@ def _apply_members(floor: Floor, queue: Queue) -> None:
             _leave_lanes_of(floor, agent, queue)
             membership.spec = spec
             membership.escalation_step = escalation_step
+            floor.changed_rows[agent.id] = None
             _enter_lanes(membership)
         elif membership.spec is not spec and membership.spec != spec:
             membership.spec = spec
@@ -232,6 +233,7 @@ def _apply_members(floor: Floor, queue: Queue) -> None:
             _leave_lanes_of(floor, member.agent, queue)
             if member.agent.memberships.get(queue.id) is member:
                 del member.agent.memberships[queue.id]
+                floor.changed_rows[member.agent.id] = None
     presence.count_members(floor, queue)
     clock_changes.arm_shift(floor, queue)
 

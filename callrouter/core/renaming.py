@@ -130,10 +130,11 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
     queue.spec = replace(queue.spec, id=new)
     floor.queues[new] = queue
     for agent in floor.agents.values():
+        if old in agent.memberships or agent.wrap_queue == old:
+            floor.changed_rows[agent.id] = None
         agent.memberships = _keys(agent.memberships, {old: new})
         if agent.wrap_queue == old:
             agent.wrap_queue = new
-            floor.changed_rows[agent.id] = None
     for call in floor.calls.values():
         call.queues_entered = tuple(new if name == old else name for name in call.queues_entered)
     for place in [place for place in floor.last_talks if place[0] == old]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import FailureStreak
 from callrouter.model.frozen import frozen
+
+
+class QueueTotal(NamedTuple):
+    """What an agent did for one queue on one day. `fewest-calls` and `least-talk-time` rank by it."""
+
+    calls: int
+    talk_s: float
 
 
 @frozen
@@ -23,6 +31,8 @@ class AgentRow:
     - `idle_since`: when the agent last became free for work.
     - `misses`: number of calls missed in a row.
     - `calls`: number of calls on the day `day`, written as `day_of` does.
+    - `queue_totals`: calls and talk time on that day, by queue. Only queues that the agent serves
+      at the time, and took a call of, are listed.
     - `pending`: what was requested during a call; None: nothing.
     - `changed_by`, `changed_at`: who last changed the agent's requested state, and when.
     - `devices_off`: devices switched off at run time, each with who did it and when.
@@ -50,6 +60,7 @@ class AgentRow:
     failure_streaks: Mapping[str, FailureStreak] = field(default_factory=dict)
     shown: AgentState | None = None
     since: float | None = None
+    queue_totals: Mapping[str, QueueTotal] = field(default_factory=dict)
 
 
 def day_of(at: float, zone: tzinfo) -> str:

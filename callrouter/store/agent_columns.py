@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final
 
+from callrouter.model.agent_row import QueueTotal
 from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.store.packing import Packing
@@ -75,6 +76,22 @@ def _unpack_failures(text: str) -> dict[str, FailureStreak]:
     }
 
 
+def _pack_totals(totals: Mapping[str, QueueTotal]) -> str:
+    """``{queue: [calls, talk_s]}``."""
+    return json.dumps(totals, sort_keys=True)
+
+
+def _unpack_totals(text: str) -> dict[str, QueueTotal]:
+    found = _json(text)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        queue: QueueTotal(max(0, item[0]), max(0.0, float(item[1])))
+        for queue, item in found.items()
+        if isinstance(item, list) and len(item) == 2 and type(item[0]) is int and _is_time(item[1])
+    }
+
+
 def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
@@ -104,6 +121,7 @@ AGENT_COLUMNS: Final = {
     "shown": Packing("shown", _pack_member, _unpack_state),
     "devices_off": Packing("devices_off", _pack_devices_off, _unpack_devices_off),
     "messages": Packing("messages", _pack_messages, _unpack_messages),
+    "queue_totals": Packing("queue_totals", _pack_totals, _unpack_totals),
     "failure_streaks": Packing("strikes", _pack_failures, _unpack_failures),
 }
 """By field of `AgentRow`."""

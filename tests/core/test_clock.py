@@ -24,6 +24,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
+from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 
 HOUR = 3600.0
@@ -146,3 +147,12 @@ def test_what_a_deadline_leads_to_in_the_step_of_a_snapshot_is_not_taken_back() 
     assert again.state is OfferState.RINGING
     router.handle(seen, now + 21)
     assert router.floor.offers.get(again.id) is not again, "and a later one may"
+
+
+def test_midnight_resets_the_totals_of_those_whose_shift_is_over_as_well() -> None:
+    play = Play(table(queue("q", "ann bob"), queue("r", "ann")))
+    play.call("c1", "q").accepts("ann").on(10).caller_hangs_up("c1").on(1)
+    play.reload(table(queue("q", "bob"), queue("r", "ann"))).until(86_401)
+    play.reload(table(queue("q", "ann bob"), queue("r", "ann")))
+    member = play.agent("ann").memberships["q"]
+    assert (member.calls, member.talk) == (0, 0.0)

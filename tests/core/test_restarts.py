@@ -266,3 +266,55 @@ def test_nothing_that_was_kept_by_a_clock_that_was_ahead_is_later_than_now() -> 
         assert at is not None
         assert at <= now
     assert all(until <= now + 3600 for until in play.router.floor.cooldowns.values())
+
+
+def took_one(policy: str) -> tuple[Play, Table]:
+    """Ann has talked for ten seconds for `q`, and nobody for `r`."""
+    spec = table(queue("q", "ann bob", policy=policy), queue("r", "ann bob", policy=policy))
+    old = Play(spec, signed_in="ann")
+    old.call("c1", "q").accepts("ann").on(10).caller_hangs_up("c1").on(1)
+    return old.sign_in("bob"), spec
+
+
+@pytest.mark.parametrize("policy", ["fewest-calls", "least-talk-time"])
+def test_what_was_done_today_ranks_after_a_restart_as_before(policy: str) -> None:
+    old, spec = took_one(policy)
+    new = restarted(old, spec, pbx_first=True)
+    member = new.agent("ann").memberships["q"]
+    assert (member.calls, member.talk) == (1, 10.0)
+    assert new.call("c2", "q").ringing() == {"bob": "c2"}
+    assert new.call("c3", "r").ringing() == {"bob": "c2", "ann": "c3"}
+
+
+@pytest.mark.parametrize("policy", ["fewest-calls", "least-talk-time"])
+def test_what_was_done_yesterday_does_not_count(policy: str) -> None:
+    old, spec = took_one(policy)
+    new = restarted(old, spec, after=86_400.0, pbx_first=True)
+    member = new.agent("ann").memberships["q"]
+    assert (new.agent("ann").calls, member.calls, member.talk) == (0, 0, 0.0)
+    assert new.call("c2", "q").ringing() == {"ann": "c2"}, "idle for longer"
+
+
+def test_todays_calls_go_with_a_queue_that_was_renamed_while_no_router_ran() -> None:
+    old, _ = took_one("fewest-calls")
+    new = restarted(old, table(queue("p", "ann bob", renamed_from="q")), pbx_first=True)
+    assert new.agent("ann").memberships["p"].calls == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("", {}),
+        ("[]", {}),
+        ('{"q": 1, "r": [1], "s": ["1", 2.0], "t": [1, NaN], "u": [true, 1]}', {}),
+        ('{"q": [2, 7]}', {"q": (2, 7.0)}),
+        ('{"q": [-2, -7.5]}', {"q": (0, 0.0)}),
+    ],
+)
+def test_totals_that_make_no_sense_are_left_out(
+    text: str, read: dict[str, tuple[int, float]]
+) -> None:
+    row = values(AgentRow(agent="ann")) | {"queue_totals": text}
+    found = parse(AgentRow, [*row.values()])
+    assert found is not None
+    assert found.queue_totals == read

@@ -101,6 +101,8 @@ async def test_a_wrap_up_ends_when_it_would_have(place: Place, clock: Clock) -> 
         world.connect()
         ann = world.agent("ann")
         assert (ann.wrap_until, ann.wrap_queue, ann.calls) == (T0 + 40, "q", 1)
+        member = ann.memberships["q"]
+        assert (member.calls, member.talk) == (1, 10.0)
         clock.at = T0 + 39.9
         world.post(TimePassed())
         assert shown(world) is AgentState.WRAP_UP

@@ -10,7 +10,7 @@ from callrouter.core.agents import agent_availability, devices, presence, reques
 from callrouter.core.agents.agent_availability import OFF_HOOK
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
-from callrouter.model.agent_row import AgentRow, day_of
+from callrouter.model.agent_row import AgentRow, QueueTotal, day_of
 from callrouter.model.agent_status import PendingRequest
 from callrouter.model.events import AgentRestored
 
@@ -46,6 +46,11 @@ def row_of(floor: Floor, agent: Agent, now: float) -> AgentRow:
         failure_streaks=dict(agent.failure_streaks),
         shown=agent.status.state,
         since=agent.since,
+        queue_totals={
+            queue: QueueTotal(member.calls, member.talk)
+            for queue, member in agent.memberships.items()
+            if member.calls or member.talk
+        },
     )
 
 
@@ -84,7 +89,8 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.signed_in = row.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if row.idle_since is None else row.idle_since)
     agent.misses = row.misses
-    agent.calls = row.calls if row.day == day_of(floor.now, floor.table.zone) else 0
+    if row.day == day_of(floor.now, floor.table.zone):
+        _totals(floor, agent, row)
     agent.changed_by = row.changed_by
     agent.changed_at = None if row.changed_at is None else min(floor.now, row.changed_at)
     agent.devices_off = {
@@ -115,6 +121,15 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     ends = requested_state.pause_ends(floor, agent)
     agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
     requested_state.limit_pause(floor, agent)
+
+
+def _totals(floor: Floor, agent: Agent, row: AgentRow) -> None:
+    """Restore what the agent did today."""
+    agent.calls = row.calls
+    for queue, total in row.queue_totals.items():
+        member = agent.memberships.get(floor.former_queues.get(queue, queue))
+        if member is not None:
+            member.calls, member.talk = total
 
 
 def _since(floor: Floor, agent: Agent, row: AgentRow) -> None:
