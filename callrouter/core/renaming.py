@@ -65,7 +65,8 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     _agents_places(floor, agent, old)
     _agents_deadlines(floor, old, new)
     floor.mark_changed(agent)
-    floor.changed_rows[old] = None
+    floor.changed_rows[old] = None  # is deleted
+    floor.changed_rows[new] = None
     floor.publish(AgentRenamed(at=floor.now, agent=new, former_id=old))
 
 

@@ -220,7 +220,7 @@ def test_a_database_that_is_locked_and_then_deleted(ready: Scene) -> None:
     for part in path.parent.glob("callrouter.db*"):
         part.unlink()
     ask(ready.place, "agents/bob/pause", {"reason": "lunch"})
-    ready.daemon.wait_for("was taken away; making it anew")
+    ready.daemon.wait_for("was taken away; creating it again")
     until(lambda: saved(ready.place))
     ready.serves("c2")
     with closing(sqlite3.connect(path)) as link:
