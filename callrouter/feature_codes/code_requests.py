@@ -42,10 +42,20 @@ def digit_of_reason(pauses: Pauses, agent: AgentView) -> int:
 def requested_by(
     pauses: Pauses, agent: AgentView, code: Code, by: str, digit: str = ""
 ) -> AgentRequest | None:
-    """The request that a code stands for; None for codes about phones.
+    """The request that a code stands for in the agent's present state.
 
     Dialling a code again reverses it. With a `digit` the request is a pause for that reason in any
     state, so a paused agent stays paused.
+
+    Args:
+        pauses: the pause reasons.
+        agent: the agent as they are now.
+        code: the code.
+        by: who makes the request, for the records.
+        digit: the digit after a pause code, of a reason that exists; empty if there was none.
+
+    Returns:
+        The request; None for codes about phones, which are not requests to the core.
     """
     if code is Code.PAUSE_RESUME and digit:
         return PauseRequested(agent=agent.id, reason=reason_for_digit(pauses, digit), by=by)
@@ -73,7 +83,10 @@ def _usual_reason(pauses: Pauses) -> str:
 def state_prompt(agent: AgentView, code: Code, reason: int = 0) -> tuple[str, ...]:
     """The sounds that tell the agent's present state, as far as the code is about it.
 
-    `reason` is the digit of the pause reason, which is spoken after it; 0: none.
+    Args:
+        agent: the agent as they are now.
+        code: the code that was dialled.
+        reason: the digit of the pause reason, which is spoken after the pause; 0 if it has none.
     """
     which = (f"digits/{reason}",) if reason else ()
     if not agent.signed_in:

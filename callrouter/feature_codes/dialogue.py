@@ -35,27 +35,41 @@ MOST_OWN: Final = 1000
 OnDigits: TypeAlias = Callable[["CodeCall", str], None]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class CodeCall:
-    """One call to a feature code. `agent` is empty until the agent is identified."""
+    """One call to a feature code.
+
+    Attributes:
+        pbx: the PBX.
+        channel: the channel on it.
+        code: the code that was dialled.
+        digit: the digit after a pause code; empty if there was none.
+        endpoint: the phone's endpoint; empty if it is not a phone of the PBX.
+        number: the number that it claims to call from.
+        own: whether the endpoint belongs to an agent.
+        ends_at: when the dialogue counts as over, in epoch seconds.
+        agent: the agent; empty until identified.
+        by: who makes the request, for the records.
+        by_pin: whether the agent was identified by a PIN.
+        extension: the extension that was keyed in.
+        tries: number of PINs that were keyed in.
+        then: what to do with the digits that were asked for; None if none were.
+    """
 
     pbx: str
     channel: str
     code: Code
+    digit: str
     endpoint: str
     number: str
-    own: bool = False
-    """Whether the endpoint belongs to an agent."""
-    ends_at: float = 0.0
+    own: bool
+    ends_at: float
     agent: str = ""
-    extension: str = ""
     by: str = ""
     by_pin: bool = False
-    digit: str = ""
-    """The digit after the code."""
+    extension: str = ""
     tries: int = 0
     then: OnDigits | None = None
-    """What to do with the digits that were asked for."""
 
 
 class FeatureCodes:
@@ -96,11 +110,20 @@ class FeatureCodes:
         self._calls: dict[tuple[str, str], CodeCall] = {}
 
     def attach(self, name: str, pbx: HasPhoneDialogues) -> None:
-        """Use this PBX as well. The owner must pass its events to `heard`."""
+        """Use this PBX as well.
+
+        Args:
+            name: its name.
+            pbx: its driver, whose events the owner must pass to `handle`.
+        """
         self._pbxes[name] = pbx
 
     def handle(self, event: PhoneEvent) -> bool:
-        """Handle an event. Returns False if its channel does not belong to a dialogue here."""
+        """Handle what happened on a phone.
+
+        Returns:
+            False if the channel belongs to no dialogue here, such as that of a verification call.
+        """
         match event:
             case CodeDialled():
                 self._on_code(event)
@@ -132,7 +155,7 @@ class FeatureCodes:
         return counts | {"outside_closed_s": closed} if closed else counts
 
     async def load_locks(self) -> None:
-        """Restore the lockouts of an earlier run. Waits for the store."""
+        """Restore the lockouts of an earlier run. Waits until the store can be read."""
         if self._locks is not None:
             rows = await self._locks.load()
             self.pins.lockout.restore(rows, self._clock.now())
@@ -148,17 +171,28 @@ class FeatureCodes:
     # ------------------------------------------------------------ who it is
 
     def _on_code(self, event: CodeDialled) -> None:
+        """A code was dialled. The phone identifies the agent if it is one agent's, else a PIN must.
+
+        A phone that several agents share identifies none of them.
+        """
         here = self._board.agents_at(event.pbx, event.endpoint)
-        call = CodeCall(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
-        call.digit = event.digit
-        call.own, call.ends_at = bool(here), self._clock.now() + LONGEST_DIALOGUE
+        call = CodeCall(
+            pbx=event.pbx,
+            channel=event.channel,
+            code=event.code,
+            digit=event.digit,
+            endpoint=event.endpoint,
+            number=event.caller_number,
+            own=bool(here),
+            ends_at=self._clock.now() + LONGEST_DIALOGUE,
+        )
         self._end_overdue()
         alike = sum(one.own == call.own for one in self._calls.values())
         if alike >= (MOST_OWN if call.own else MOST_OTHERS):
             self._speak(call, prompts.NOT_NOW)
             return
         self._calls[event.pbx, event.channel] = call
-        if len(here) == 1:  # a phone shared by several agents identifies none of them
+        if len(here) == 1:
             call.agent, call.by = here[0].id, f"phone {event.endpoint}"
             self._carry_out(call)
         else:
@@ -181,9 +215,14 @@ class FeatureCodes:
 
     def _on_pin(self, call: CodeCall, digits: str) -> None:
         agent = self._board.agent_with_extension(call.extension)
-        # Calls from outside share a trunk endpoint, so the number tells their phones apart.
-        phone = f"{call.endpoint} {one_spelling(call.number, self._region())}"
-        claim = PinClaim(call.extension, agent.id if agent else "", digits, phone, call.own)
+        claim = PinClaim(
+            extension=call.extension,
+            agent=agent.id if agent else "",
+            pin=digits,
+            endpoint=call.endpoint,
+            number=one_spelling(call.number, self._region()),
+            own=call.own,
+        )
         self._tasks.spawn(self._check_pin(call, claim), "looking a PIN up")
 
     async def _check_pin(self, call: CodeCall, claim: PinClaim) -> None:
@@ -214,7 +253,11 @@ class FeatureCodes:
     # ------------------------------------------------------------ what they want
 
     def _carry_out(self, call: CodeCall) -> None:
-        """Carry out the request and announce the result."""
+        """Carry out the request, and tell the agent what is true afterwards.
+
+        It is the new state that is announced and not what was done. So an agent who dials twice, or
+        whose supervisor acts in between, hears the right thing.
+        """
         agent, pauses = self._board.agent(call.agent), self._board.table.pauses
         if agent is None or agent.gone:
             self._say_last(call, prompts.NOT_POSSIBLE)

@@ -29,7 +29,7 @@ class _Record:
 
 
 class Lockout:
-    """Counts wrong PINs by key: an extension that was keyed in, a calling phone, the whole house.
+    """Counts wrong PINs by key: an extension that was keyed in, a calling phone, all outside phones.
 
     Args:
         keep: called with each lockout that begins, because it must outlive a restart, and with each one
@@ -79,7 +79,10 @@ class Lockout:
         return seconds
 
     def _make_room(self, now: float) -> None:
-        """Forget the key that has been quiet longest. A locked key is always kept."""
+        """Forget the key that has been quiet longest, if there are too many.
+
+        A locked key is always kept. Otherwise attackers could unlock one by trying many others.
+        """
         if len(self._records) <= KEPT:
             return
         for key, record in self._records.items():
@@ -88,7 +91,10 @@ class Lockout:
                 return
 
     def right(self, key: str) -> None:
-        """The PIN was right: forgive earlier wrong ones. Earlier lockouts still count."""
+        """The PIN was right: forgive earlier wrong ones.
+
+        Earlier lockouts still count, so that the next one is longer.
+        """
         record = self._records.get(key)
         if record is not None:
             record.wrong.clear()

@@ -12,7 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 def pin_matches(digest: str, pin: str) -> bool:
-    """Whether a PIN matches an argon2id hash. Takes a tenth of a second: not for the event loop."""
+    """Whether a PIN matches an argon2id hash. Takes a tenth of a second: not for the event loop.
+
+    A text that is not such a hash matches no PIN. That is logged, since an operator must correct it.
+    """
     try:
         return PasswordHasher().verify(digest, pin)
     except VerifyMismatchError:
@@ -32,7 +35,12 @@ def cost(digest: str) -> int:
 
 
 def hash_of_no_pin(model: str) -> str:
-    """A hash that no PIN matches, as expensive to verify as `model`."""
+    """A hash that no PIN matches.
+
+    Args:
+        model: the hash whose parameters it gets, so that it is as expensive to verify; the default
+            ones if this is not a hash.
+    """
     try:
         hasher = PasswordHasher.from_parameters(extract_parameters(model))
     except InvalidHashError:

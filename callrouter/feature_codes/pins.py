@@ -45,22 +45,30 @@ class PinResult(Enum):
     RIGHT = "right"
     WRONG = "wrong"
     LOCKED = "locked"
+    """The extension or the phone is locked, or this wrong PIN has locked it."""
     BUSY = "busy"
+    """Too many PINs are waiting to be checked. This one was not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PinClaim:
     """A person at a phone claims to be an agent.
 
-    `extension` is what was keyed in, `agent` the agent it belongs to (empty: none). `phone` is the
-    endpoint and, after a blank, the number they call from in one spelling. `own`: the endpoint
-    belongs to an agent.
+    Attributes:
+        extension: what was keyed in as the extension.
+        agent: the agent it belongs to; empty if there is none.
+        pin: what was keyed in as the PIN.
+        endpoint: the phone's endpoint; a trunk's for a call from outside.
+        number: the number that the person calls from, in one spelling. Calls from outside share a
+            trunk's endpoint, so the number tells their phones apart.
+        own: whether the endpoint belongs to an agent.
     """
 
     extension: str
     agent: str
     pin: str
-    phone: str
+    endpoint: str
+    number: str = ""
     own: bool = True
 
     @property
@@ -71,13 +79,12 @@ class PinClaim:
     @property
     def place(self) -> str:
         """The phone, for the log: the endpoint, and the masked number of an outside caller."""
-        endpoint, _, number = self.phone.partition(" ")
-        shown = number if len(number) < _OUTSIDE else mask(number)
-        return " ".join(part for part in (endpoint, shown) if part)
+        shown = self.number if len(self.number) < _OUTSIDE else mask(self.number)
+        return " ".join(part for part in (self.endpoint, shown) if part)
 
 
 class _CheckQueue:
-    """PINs that are checked one after the other."""
+    """PINs that are checked one after the other. `waiting` includes the one being checked."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
@@ -89,10 +96,15 @@ def _extension(claim: PinClaim) -> str:
 
 
 def _limits(claim: PinClaim) -> dict[str, int]:
-    """The keys that a wrong PIN counts against, and how many wrong PINs lock each."""
-    limits = {_extension(claim): MOST, f"phone {claim.phone}": MOST}
+    """The keys that a wrong PIN counts against, and how many wrong PINs lock each.
+
+    The extension is locked against attacks on one agent from many phones, the phone against attacks
+    on many agents. A number is only a claim of the trunk and can be changed with each call, so
+    phones from outside count by their trunk and all together as well.
+    """
+    limits = {_extension(claim): MOST, f"phone {claim.endpoint} {claim.number}": MOST}
     if not claim.own:
-        limits[f"endpoint {claim.phone.partition(' ')[0]}"] = ENDPOINT_MOST
+        limits[f"endpoint {claim.endpoint}"] = ENDPOINT_MOST
         limits[OUTSIDE] = HOUSE_MOST
     return limits
 
@@ -129,7 +141,7 @@ class PinChecker:
         self._clock = clock
         self._verify = verify or pin_matches
         self._on_wrong = wrong
-        self._lines = {True: _CheckQueue(), False: _CheckQueue()}
+        self._queues = {True: _CheckQueue(), False: _CheckQueue()}
         self._no_pin = ("", "")
 
     def closed_for(self) -> float:
@@ -137,14 +149,18 @@ class PinChecker:
         return self.lockout.left(OUTSIDE, self._clock.now())
 
     async def check(self, claim: PinClaim) -> PinResult:
-        """Check the PIN of a claim."""
+        """Check the PIN of a claim. Takes a tenth of a second, most of it in a thread.
+
+        A right PIN forgives the extension its wrong ones, but not the phone. Otherwise attackers
+        could reset the phone's count with a PIN of their own.
+        """
         limits = _limits(claim)
-        line = self._lines[claim.own]
-        if line.waiting >= WAITING_MOST:
+        queue = self._queues[claim.own]
+        if queue.waiting >= WAITING_MOST:
             return PinResult.BUSY
-        line.waiting += 1
+        queue.waiting += 1
         try:
-            async with line.turn:  # so that many calls at once get no more tries than one
+            async with queue.turn:  # so that many calls at once get no more tries than one
                 if any(self.lockout.left(key, self._clock.now()) for key in limits):
                     logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
                     return PinResult.LOCKED
@@ -154,8 +170,7 @@ class PinChecker:
                 if known is None or not fit:
                     return self._count_wrong(limits, claim)
         finally:
-            line.waiting -= 1
-        # The phone's count stays. Otherwise attackers could reset it with a PIN of their own.
+            queue.waiting -= 1
         self.lockout.right(_extension(claim))
         if not claim.own and len(claim.pin) < OUTSIDE_DIGITS:
             logger.warning(
@@ -168,6 +183,7 @@ class PinChecker:
         return PinResult.RIGHT
 
     def _count_wrong(self, limits: Mapping[str, int], claim: PinClaim) -> PinResult:
+        """Count a wrong PIN against each key. Returns `LOCKED` if it has locked any of them."""
         now = self._clock.now()
         self.lockout.wrong_total += 1
         locks = {
@@ -193,7 +209,11 @@ class PinChecker:
         return PinResult.LOCKED if locks else PinResult.WRONG
 
     def _hash_of_no_pin(self) -> str:
-        """A hash that no PIN matches, as expensive to verify as the most expensive real one."""
+        """A hash that no PIN matches, as expensive to verify as the most expensive real one.
+
+        It is verified for unknown extensions, so that they take as long as known ones. Made once,
+        and again when the PINs' hashes become more expensive.
+        """
         pins = self._pins()
         model = max(pins.values(), key=cost, default="")
         if not self._no_pin[0] or self._no_pin[1] != model:

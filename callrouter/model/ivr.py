@@ -96,7 +96,10 @@ class DigitsKeyed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonLeft:
-    """The channel is gone, whichever side hung up. This is the last event of every channel."""
+    """The channel is gone, whichever side hung up.
+
+    This is the last event of every channel with a dialogue, and comes exactly once.
+    """
 
     pbx: str
     channel: str
@@ -104,7 +107,10 @@ class PersonLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberAnswered:
-    """A number called by `CallNumber` was picked up, by a person or a machine."""
+    """A number called by `CallNumber` was picked up, by a person or a machine.
+
+    Its `channel` has a dialogue from now on: a `Say` is expected.
+    """
 
     pbx: str
     ref: str

@@ -87,7 +87,7 @@ def test_memory_is_bounded() -> None:
 
 
 def claim(extension: str = "1001", agent: str = "alice", pin: str = "83164") -> PinClaim:
-    return PinClaim(extension, agent, pin, "PJSIP/1003 1003")
+    return PinClaim(extension=extension, agent=agent, pin=pin, endpoint="PJSIP/1003", number="1003")
 
 
 async def test_right_and_wrong() -> None:
@@ -136,13 +136,26 @@ async def test_locked_is_not_even_looked_at_and_says_the_same_for_nobody() -> No
     pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, clock, verify)
     for extension, agent in (("1001", "alice"), ("1777", "")):
         answers = [
-            await pins.check(PinClaim(extension, agent, "1", f"phone {extension}{n}"))
+            await pins.check(
+                PinClaim(
+                    extension=extension,
+                    agent=agent,
+                    pin="1",
+                    endpoint="phone",
+                    number=f"{extension}{n}",
+                )
+            )
             for n in range(7)
         ]
         assert answers == [PinResult.WRONG] * 4 + [PinResult.LOCKED] * 3
     assert looked == 10
     clock.at += FIRST
-    assert await pins.check(PinClaim("1001", "alice", "1", "another phone")) is PinResult.WRONG
+    assert (
+        await pins.check(
+            PinClaim(extension="1001", agent="alice", pin="1", endpoint="another", number="phone")
+        )
+        is PinResult.WRONG
+    )
 
 
 async def test_many_at_once_get_no_more_tries_and_do_not_pile_up() -> None:
@@ -155,7 +168,14 @@ async def test_many_at_once_get_no_more_tries_and_do_not_pile_up() -> None:
 
     pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock(), verify)
     answers = await asyncio.gather(
-        *(pins.check(PinClaim("1001", "alice", str(n), f"phone {n}")) for n in range(100))
+        *(
+            pins.check(
+                PinClaim(
+                    extension="1001", agent="alice", pin=str(n), endpoint="phone", number=f"{n}"
+                )
+            )
+            for n in range(100)
+        )
     )
     assert looked == MOST
     assert answers.count(PinResult.BUSY) == 100 - WAITING_MOST
@@ -182,8 +202,18 @@ async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
 ) -> None:
     pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock())
     for _ in range(MOST + 1):
-        await pins.check(PinClaim("83164", "", "1001", "PJSIP/carrier +447400123456"))
-    await pins.check(PinClaim("1001", "alice", "83165", "PJSIP/1003 1003"))
+        await pins.check(
+            PinClaim(
+                extension="83164",
+                agent="",
+                pin="1001",
+                endpoint="PJSIP/carrier",
+                number="+447400123456",
+            )
+        )
+    await pins.check(
+        PinClaim(extension="1001", agent="alice", pin="83165", endpoint="PJSIP/1003", number="1003")
+    )
     assert "wrong PIN for nobody's extension at PJSIP/carrier +44…456" in caplog.text
     assert "phone PJSIP/carrier +44…456 is locked for 15 min after wrong PINs" in caplog.text
     assert "wrong PIN for extension 1001 (alice) at PJSIP/1003 1003" in caplog.text
@@ -196,7 +226,14 @@ async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
 
 def outside(n: int, trunk: str = "PJSIP/trunk", pin: str = "000001") -> PinClaim:
     """A stranger at a trunk, with another extension and another number each time."""
-    return PinClaim(f"1{n:03d}", "", pin, f"{trunk} +4477009{n:05d}", own=False)
+    return PinClaim(
+        extension=f"1{n:03d}",
+        agent="",
+        pin=pin,
+        endpoint=trunk,
+        number=f"+4477009{n:05d}",
+        own=False,
+    )
 
 
 async def test_thirty_wrong_ones_from_outside_close_the_door_and_own_phones_go_on(
@@ -208,10 +245,22 @@ async def test_thirty_wrong_ones_from_outside_close_the_door_and_own_phones_go_o
     answers = [await pins.check(outside(n, f"PJSIP/trunk{n % 2}")) for n in range(HOUSE_MOST)]
     assert answers == [*[PinResult.WRONG] * (HOUSE_MOST - 1), PinResult.LOCKED]
     assert pins.closed_for() == FIRST
-    right = PinClaim("1001", "alice", "831640", "PJSIP/trunk9 +447700900123", own=False)
+    right = PinClaim(
+        extension="1001",
+        agent="alice",
+        pin="831640",
+        endpoint="PJSIP/trunk9",
+        number="+447700900123",
+        own=False,
+    )
     assert await pins.check(right) is PinResult.LOCKED
     assert (
-        await pins.check(PinClaim("1001", "alice", "831640", "PJSIP/1003 1003")) is PinResult.RIGHT
+        await pins.check(
+            PinClaim(
+                extension="1001", agent="alice", pin="831640", endpoint="PJSIP/1003", number="1003"
+            )
+        )
+        is PinResult.RIGHT
     )
     assert [r.levelname for r in caplog.records if "from outside" in r.message] == ["ERROR"]
     clock.at += FIRST
@@ -246,7 +295,9 @@ async def test_strangers_who_key_at_once_do_not_make_agents_phones_wait() -> Non
     strangers = [asyncio.create_task(pins.check(outside(n))) for n in range(WAITING_MOST + 5)]
     await asyncio.sleep(0.05)
     assert sum(task.done() for task in strangers) == 5  # those are turned away
-    own = PinClaim("1001", "alice", "831640", "PJSIP/1003 1003")
+    own = PinClaim(
+        extension="1001", agent="alice", pin="831640", endpoint="PJSIP/1003", number="1003"
+    )
     assert await asyncio.wait_for(pins.check(own), 5) is PinResult.RIGHT
     gate.set()
     await asyncio.gather(*strangers)
@@ -255,14 +306,37 @@ async def test_strangers_who_key_at_once_do_not_make_agents_phones_wait() -> Non
 async def test_a_short_pin_from_outside_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     pins = PinChecker(lambda: {"alice": "x"}, Clock(), lambda _digest, _pin: True)
     assert (
-        await pins.check(PinClaim("1", "alice", "83164", "PJSIP/trunk 1", own=False))
+        await pins.check(
+            PinClaim(
+                extension="1",
+                agent="alice",
+                pin="83164",
+                endpoint="PJSIP/trunk",
+                number="1",
+                own=False,
+            )
+        )
         is PinResult.RIGHT
     )
     assert "fewer than 6 digits" in caplog.text
     caplog.clear()
-    assert await pins.check(PinClaim("1", "alice", "83164", "PJSIP/1003 1")) is PinResult.RIGHT
     assert (
-        await pins.check(PinClaim("1", "alice", "831640", "PJSIP/t 1", own=False))
+        await pins.check(
+            PinClaim(extension="1", agent="alice", pin="83164", endpoint="PJSIP/1003", number="1")
+        )
+        is PinResult.RIGHT
+    )
+    assert (
+        await pins.check(
+            PinClaim(
+                extension="1",
+                agent="alice",
+                pin="831640",
+                endpoint="PJSIP/t",
+                number="1",
+                own=False,
+            )
+        )
         is PinResult.RIGHT
     )
     assert "fewer" not in caplog.text

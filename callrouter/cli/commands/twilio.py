@@ -18,7 +18,7 @@ from callrouter.files import Folder
 from callrouter.model.text import clean
 
 if TYPE_CHECKING:
-    from callrouter.pbx.twilio.setup.resources import AccountResources
+    from callrouter.pbx.twilio.setup.account_resources import AccountResources
     from callrouter.pbx.twilio.setup.steps import AccountNeeds, SetupStep
     from callrouter.settings import Settings, TwilioSettings
 
@@ -122,7 +122,7 @@ def _wish(
 async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
     """Show or make the changes of one account; True: some are still pending."""
     from callrouter.pbx.twilio.rest.api_client import ApiUnavailable  # noqa: PLC0415 - only here
-    from callrouter.pbx.twilio.setup.resources import opened  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.setup.account_resources import opened  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.steps import needed_steps, numbers_of  # noqa: PLC0415 - only here
 
     click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")

@@ -59,7 +59,7 @@ class SimulatedPbx:
         )
 
     async def run(self) -> None:
-        """Simulate calls until cancelled."""
+        """Simulate calls until cancelled. The router gets a snapshot first, as from a real PBX."""
         self._up = True
         logger.info("%s: simulated: no phone really rings", self.name)
         self.resync("start")
@@ -72,7 +72,10 @@ class SimulatedPbx:
                 self._timer.cancel()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Execute the commands of one event."""
+        """Execute the commands of one event. Does nothing while the driver is not running.
+
+        Their effects follow after a moment, as events from `run`, never before this returns.
+        """
         if not self._up:
             return
         now = self._clock.now()

@@ -101,7 +101,11 @@ class Engine:
         return self._scheduler.next_at()
 
     def step(self, now: float) -> Events:
-        """Run the first action that is due by `now`. Return the events for the router, in order."""
+        """Run the first action that is due by `now`, at the time for which it was scheduled.
+
+        Returns:
+            The events for the router, in order; none if nothing was due or the action is void.
+        """
         due = self._scheduler.pop_due(now)
         if due is None:
             return ()
@@ -118,7 +122,11 @@ class Engine:
     # ------------------------------------------------------------ its owner
 
     def use(self, table: Table, now: float) -> None:
-        """Use a new routing table. New queues get calls from now on, removed queues get no more."""
+        """Use a new routing table.
+
+        New queues get calls from now on, removed queues get no more. Callers who wait stay, since
+        the router decides what becomes of them.
+        """
         self._now = max(self._now, now)
         new = [queue for queue in table.queues if queue not in self._table.queues]
         self._table = table

@@ -23,9 +23,14 @@ class SimulatedCallerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class SimulatedCaller:
-    """A simulated caller.
+    """A simulated caller. Times are epoch seconds.
 
     Attributes:
+        arrived: the event that reported them.
+        entered_at: when they called.
+        gives_up_at: when they lose patience, unless they are talking then.
+        state: where they are.
+        leg: the leg that they talk to, or are being connected with.
         turn: counts state changes, so that actions planned before a change are void.
         heard: the announcements played: time, position in the queue, minutes.
     """
@@ -41,7 +46,15 @@ class SimulatedCaller:
 
 @dataclass(slots=True, eq=False)
 class SimulatedLeg:
-    """A phone that was told to ring."""
+    """A phone that was told to ring.
+
+    Attributes:
+        ring: the command.
+        answered: whether it is off-hook.
+        accepted: whether the agent has accepted the call.
+        stopping: whether it was told to stop. It ends a moment later, as a real one would.
+        caller: the caller it was connected with; None if it never was.
+    """
 
     ring: Ring
     answered: bool = False
@@ -56,7 +69,10 @@ class SimulatedLeg:
 
 
 def seen_call(caller: SimulatedCaller) -> SeenCall:
-    """A caller for a snapshot."""
+    """A caller for a snapshot.
+
+    A simulated caller keeps their first entry over a snapshot, as a real PBX would report it.
+    """
     talks = caller.state is SimulatedCallerState.TALKING and caller.leg is not None
     arrived = caller.arrived
     again = CallArrived(

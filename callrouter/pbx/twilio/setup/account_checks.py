@@ -11,7 +11,7 @@ from callrouter.model.routing_table import Table
 from callrouter.pbx.base import Finding
 from callrouter.pbx.twilio.rest.api_client import ApiUnavailable
 from callrouter.pbx.twilio.setup import steps
-from callrouter.pbx.twilio.setup.resources import AccountResources, opened
+from callrouter.pbx.twilio.setup.account_resources import AccountResources, opened
 from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 

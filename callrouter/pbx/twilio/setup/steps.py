@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from callrouter.mobiles.number_policy import country_of
 from callrouter.model.routing_table import Table
-from callrouter.pbx.twilio.setup.resources import AccountResources, SipDomain
+from callrouter.pbx.twilio.setup.account_resources import AccountResources, SipDomain
 from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 
