@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -30,6 +31,7 @@ from callrouter.settings import (
     UserSettings,
     changes,
 )
+from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Findings, Source
 from callrouter.settings.loaded import SocketSettings
 from callrouter.settings.reference import reference
@@ -56,7 +58,8 @@ from callrouter.settings.schema.root_options import (
     UserOptions,
 )
 from callrouter.settings.yaml.reader import YamlReader
-from tests.settings.cases import loaded
+from callrouter.settings.yaml.substitution import takes
+from tests.settings.cases import CONFIG, loaded
 
 DOCS = Path(__file__).parents[2] / "docs"
 EVERY = sorted({group for _, group in walk(RootOptions)}, key=lambda group: group.__name__)
@@ -267,3 +270,34 @@ def test_every_key_is_in_the_reference() -> None:
         for name in options_of(group):
             key = group.model_fields[name].alias or name
             assert f"\n| `{key}` |" in page
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (QueueOptions, "queues.yaml"),
+        (AgentOptions, "agents.yaml"),
+        (DeviceOptions, "agents.yaml"),
+        (AsteriskOptions, "callrouter.yaml"),
+        (TwilioOptions, "callrouter.yaml"),
+        (NumbersOptions, "callrouter.yaml"),
+    ],
+)
+def test_every_key_is_in_the_sample_files(group: type[OptionGroup], name: str) -> None:
+    sample = (CONFIG / name).read_text("utf-8")
+    for key in options_of(group).keys() - {"record"}:  # which does nothing in this version
+        assert re.search(rf"^[# ]*(?:- )?{key}\b", sample, re.MULTILINE), key
+
+
+def test_secrets_come_from_the_environment_and_are_hidden() -> None:
+    for path, group in walk(RootOptions):
+        keys = [
+            part.replace("*", "x")
+            for part in path
+            if path[:2] != ("http", "api_tokens") or part != "*"
+        ]
+        for name, declared in options_of(group).items():
+            if declared.example.startswith("${"):
+                assert declared.secret
+                assert takes((*keys, name))
+                assert is_secret(name)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from callrouter.settings.schema.options import OptionGroup, options_of
+from callrouter.settings.schema.options import OptionGroup, key_of, options_of
 
 RESTART: Final = " (needs a restart)"
 _Key = TypeVar("_Key", bound=Hashable)
@@ -45,11 +45,13 @@ def option_differences(
         if declared.attribute is None or not (declared.words or declared.secret):
             continue
         before, after = getattr(old, attribute), getattr(new, attribute)
-        key = group.model_fields[name].alias or name
-        if declared.words is None:
-            if before != after:
-                yield Difference(f"{where} {key} changed", declared.restart)
+        if before == after:
             continue
+        key = key_of(name, group.model_fields[name])
+        if declared.words is None:
+            yield Difference(f"{where} {key} changed", declared.restart)
+            continue
+        # Hours may differ in their zone or holidays alone, which have lines of their own.
         was, now = declared.words(before), declared.words(after)
         if was != now:
             yield Difference(f"{where} {key} {was} -> {now}", declared.restart)
