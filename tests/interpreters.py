@@ -52,7 +52,7 @@ TESTS = (
     "tests/model",
     "tests/settings/test_meaning.py",
     "tests/api/test_agents.py",
-    "tests/api/test_doorkeeper.py",
+    "tests/api/test_connection_limit.py",
 )
 
 

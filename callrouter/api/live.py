@@ -13,7 +13,6 @@ from callrouter.api.access.tokens import ApiCaller, ApiTokens
 from callrouter.api.context import Backend
 from callrouter.api.json_answers import SLICE, encode, encode_list
 from callrouter.api.json_values import Json, moment, seconds
-from callrouter.api.live_filter import shown
 from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_context import BACKEND, CALLER, backend_of
@@ -22,6 +21,7 @@ from callrouter.api.shared_answers import LISTS, RATES
 from callrouter.api.views.sight import Sight
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import Notice, Oddity
+from callrouter.model.text import mask
 from callrouter.transports import cut
 
 TOO_SLOW: Final = 4008
@@ -223,3 +223,43 @@ async def _state(b: Backend, seen: Sight, caller: ApiCaller) -> bytes:
         parts["status"] = encode(status_json(b, caller))
     body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
     return b'{"type":"state","at":"%s",%s}' % (moment(now).encode(), body)
+
+
+# ---------------------------------------------------------------- what a caller may see
+
+
+_PRIVATE: Final = ("caller_number", "caller_name", "to", "target", "to_agent")
+"""Fields with names and numbers, removed from records about other agents' calls."""
+
+
+def shown(view: Json, sight: Sight) -> Json | None:
+    """Return the message for this caller; None: it is not shown.
+
+    Notes are free text about anything, so only callers who see everything get them. Decisions name
+    candidates, so an agent's token does not get them.
+    """
+    if sight.everything:
+        return view
+    agent, queue = view.get("agent", ""), view.get("queue", "")
+    if view["type"] == "note":
+        return None
+    if not sight.masked:
+        return view if _seen(sight, agent, queue) else None
+    if view["type"] == "decision":
+        return None
+    if agent:
+        return view if agent == sight.agent else None
+    return _hidden(view) if queue and sight.sees_queue(queue) else None
+
+
+def _seen(sight: Sight, agent: str, queue: str) -> bool:
+    if queue:
+        return sight.sees_queue(queue)
+    return bool(agent) and sight.sees_agent(agent)
+
+
+def _hidden(view: Json) -> Json:
+    kept = {name: value for name, value in view.items() if name not in _PRIVATE}
+    if "caller_number" in view:
+        kept["caller_number"] = mask(view["caller_number"])
+    return kept

@@ -113,8 +113,8 @@ def _in_queue(
 
 def _opens(queue: Queue, now: float) -> str:
     """Say when a closed queue opens; empty if unknown."""
-    assert queue.spec.hours is not None  # noqa: S101 - else it is never closed
-    at = queue.spec.hours.next_change(now)
+    hours = queue.spec.hours
+    at = hours.next_change(now) if hours is not None else None
     return f", and opens in {rough_duration(at - now)}" if at is not None else ""
 
 

@@ -178,10 +178,9 @@ async def change(request: web.Request) -> web.Response:
         raise ApiProblem(422, "wrong-body", f"say what to change: {known}")
     requester, agent = _requester(identify(request)), request.match_info["id"]
     device = request.match_info["device"]
-    made: VerificationStarted | RequestDone | None = None
+    events: list[MobileRequest] = []
     if body.keys() - {"enabled"}:
-        made = _ask(
-            request,
+        events.append(
             ChangeRequested(
                 requester=requester,
                 agent=agent,
@@ -192,10 +191,11 @@ async def change(request: web.Request) -> web.Response:
             ),
         )
     if "enabled" in body:
-        event = SwitchRequested(requester=requester, agent=agent, device=device, on=body["enabled"])
-        made = _ask(request, event)
-    assert made is not None  # noqa: S101 - the body says something
-    return _made(request, made)
+        events.append(
+            SwitchRequested(requester=requester, agent=agent, device=device, on=body["enabled"])
+        )
+    made = [_ask(request, event) for event in events]
+    return _made(request, made[-1])
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -56,10 +56,14 @@ MOST_BYTES: Final = 64 * 1024
 def make_app(
     backend: Backend, tokens: ApiTokens, watchers: LiveViews, doors: Sequence[web.RouteDef] = ()
 ) -> web.Application:
-    """Create the application. The caller connects `watchers` to the runtime.
+    """Create the application.
 
-    `doors` are routes of other parts, such as the webhooks of a PBX. They authenticate requests
-    themselves.
+    Args:
+        backend: the daemon.
+        tokens: the API tokens in force. Live views whose token is removed are closed.
+        watchers: the live views. The caller connects them to the runtime.
+        doors: routes of other parts, such as the webhooks of a PBX. They authenticate requests
+            themselves.
     """
     app = web.Application(
         middlewares=[
@@ -106,20 +110,26 @@ async def _goodbye(app: web.Application) -> None:
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
-    """Create the runner of the application.
-
-    `doorkeeper.IDLE` is how long it waits for a request.
-    """
+    """Create the runner of the application. It waits `IDLE` seconds for a request."""
     return HttpRunner(app, keepalive_timeout=IDLE)
 
 
 async def open_tcp(runner: web.AppRunner, listening: ListeningSockets) -> None:
-    """Serve the open sockets, with a doorkeeper. From here on the runner closes them."""
-    assert runner.server is not None  # noqa: S101 - it is set up
-    keeper = ConnectionLimiter(runner.server, most_connections(), listening.tls)
-    runner.app[LIMITER].append(keeper)
+    """Serve the open sockets, with a limit of connections. From here on the runner closes them.
+
+    Args:
+        runner: the runner of the application.
+        listening: the sockets.
+
+    Raises:
+        RuntimeError: the runner is not set up.
+    """
+    if runner.server is None:
+        raise RuntimeError("set the runner up first")
+    limiter = ConnectionLimiter(runner.server, most_connections(), listening.tls)
+    runner.app[LIMITER].append(limiter)
     for sock in listening.sockets:
-        await _Site(runner, sock, listening, keeper).start()
+        await _Site(runner, sock, listening, limiter).start()
 
 
 class HttpServer:
@@ -162,11 +172,11 @@ class _Site(web.BaseSite):
         runner: web.AppRunner,
         sock: socket.socket,
         listening: ListeningSockets,
-        keeper: ConnectionLimiter,
+        limiter: ConnectionLimiter,
     ) -> None:
         super().__init__(runner)
         self._sock = sock
-        self._keeper = keeper
+        self._limiter = limiter
         self._url = listening.url
 
     @property
@@ -177,6 +187,6 @@ class _Site(web.BaseSite):
         await super().start()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._keeper, sock=self._sock, backlog=ONE_AT_A_TIME
+            self._limiter, sock=self._sock, backlog=ONE_AT_A_TIME
         )
         self._sock.listen(BACKLOG)

@@ -1,8 +1,15 @@
-"""Limits the connections of the HTTP side: idle connections cannot exhaust the limit."""
+"""Limits the connections of the HTTP side: idle connections cannot exhaust the limit.
+
+asyncio and aiohttp accept every connection and time out only some. So a stranger could hold all of
+them, with no token, by asking nothing. Here each connection is in one of four states: in its TLS
+handshake, idle (no request yet), sending a body, or being answered. If there are too many, one of
+those that can be spared is cut. No state but the last has a cost for callers.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import resource
 import ssl
@@ -13,7 +20,6 @@ from typing import Any, Final, cast
 from aiohttp import web
 
 from callrouter.api.problem_json import Handler
-from callrouter.api.server.connection_groups import ConnectionGroup, client_origin
 from callrouter.transports import cut
 
 logger = logging.getLogger(__name__)
@@ -67,33 +73,38 @@ class ConnectionLimiter:
         self._bodies = ConnectionGroup()
         self._idle = ConnectionGroup()
         self._handshakes = ConnectionGroup()
-        self._begun: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._said = float("-inf")
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
-        visitor = LimitedConnection(self, self._server())
-        return visitor if self._tls is None else TlsHandshake(self, self._tls, visitor)
+        connection = LimitedConnection(self, self._server())
+        return connection if self._tls is None else TlsHandshake(self, self._tls, connection)
 
     def __len__(self) -> int:
         return len(self._here)
 
-    def came(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
-        """Note a new connection; `secured`: past the TLS handshake, or without TLS."""
+    def opened(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
+        """Note a new connection, and cut one if there are too many now. It may be this one.
+
+        Args:
+            transport: the connection.
+            secured: whether it is past the TLS handshake, or needs none.
+        """
         of = self._here[transport] = client_origin(transport)
         (self._idle if secured else self._handshakes).add(transport, of)
         if len(self._handshakes) > MOST_HANDSHAKES:
-            self._shut_out(self._handshakes.first())
+            self._cut(self._handshakes.first())
         elif len(self._here) > self._most:
-            self._shut_out(
+            self._cut(
                 self._bodies.first() or self._idle.first() or self._handshakes.first() or transport
             )
 
-    def _shut_out(self, transport: asyncio.BaseTransport | None) -> None:
+    def _cut(self, transport: asyncio.BaseTransport | None) -> None:
         if transport is None:
             return
         self.shut_out += 1
-        self.left(transport)
+        self.closed(transport)
         cut(transport)
         now = asyncio.get_running_loop().time()
         if now - self._said >= _SAY_EVERY:
@@ -104,47 +115,49 @@ class ConnectionLimiter:
                 *(self._most, self.shut_out),
             )
 
-    def left(self, transport: asyncio.BaseTransport) -> None:
-        """Note a closed connection."""
+    def closed(self, transport: asyncio.BaseTransport) -> None:
+        """Note that a connection is closed, or was passed on by its TLS handshake."""
         self._here.pop(transport, None)
-        self._leaves_crowds(transport)
+        self._leave_groups(transport)
 
-    def _leaves_crowds(self, transport: asyncio.BaseTransport) -> None:
-        for crowd in (self._idle, self._bodies, self._handshakes):
-            if crowd.drop(transport):
+    def _leave_groups(self, transport: asyncio.BaseTransport) -> None:
+        for group in (self._idle, self._bodies, self._handshakes):
+            if group.drop(transport):
                 return
 
-    def asks(self, transport: asyncio.BaseTransport, *, whole: bool = True) -> None:
+    def requested(self, transport: asyncio.BaseTransport, *, whole: bool = True) -> None:
         """Note a request head.
 
-        `whole`: the body has arrived too, and the request is being answered.
+        Args:
+            transport: the connection it came over.
+            whole: whether the body has arrived too, so that the request is being answered.
         """
-        self._leaves_crowds(transport)
+        self._leave_groups(transport)
         if not whole and transport in self._here:
             self._bodies.add(transport, self._here[transport])
 
-    def body_came(self, transport: asyncio.BaseTransport) -> None:
+    def body_complete(self, transport: asyncio.BaseTransport) -> None:
         """Note that the rest of a body has arrived."""
         self._bodies.drop(transport)
 
     def answered(self, transport: asyncio.BaseTransport) -> None:
         """Note that the answer is complete."""
         if transport in self._here:
-            self._leaves_crowds(transport)
+            self._leave_groups(transport)
             self._idle.add(transport, self._here[transport])
 
-    def spawn(self, beginning: Coroutine[Any, Any, None]) -> None:
-        """Run a TLS handshake as a task."""
-        task = asyncio.get_running_loop().create_task(beginning, name="TLS handshake")
-        self._begun.add(task)
-        task.add_done_callback(self._begun.discard)
+    def spawn(self, handshake: Coroutine[Any, Any, None]) -> None:
+        """Run a TLS handshake as a task, kept until it is done: asyncio keeps a weak reference."""
+        task = asyncio.get_running_loop().create_task(handshake, name="TLS handshake")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class LimitedConnection(asyncio.Protocol):
-    """aiohttp's protocol, which reports to the doorkeeper as well."""
+    """aiohttp's protocol, which reports to the limiter as well."""
 
-    def __init__(self, keeper: ConnectionLimiter, inner: asyncio.Protocol) -> None:
-        self._keeper, self._inner = keeper, inner
+    def __init__(self, limiter: ConnectionLimiter, inner: asyncio.Protocol) -> None:
+        self._limiter, self._inner = limiter, inner
         self._transport: asyncio.Transport | None = None
         # Called for every piece of data: bind aiohttp's methods directly, without a hop.
         self.data_received = inner.data_received  # type: ignore[method-assign]
@@ -157,36 +170,36 @@ class LimitedConnection(asyncio.Protocol):
         # uvloop's transports do not inherit from asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
         self._inner.connection_made(transport)
-        self._keeper.came(self._transport)
+        self._limiter.opened(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
         if self._transport is not None:
-            self._keeper.left(self._transport)
+            self._limiter.closed(self._transport)
         self._inner.connection_lost(exc)
 
 
 class TlsHandshake(asyncio.Protocol):
-    """A connection in its TLS handshake; `visitor` takes over afterwards.
+    """A connection in its TLS handshake; `connection` takes over afterwards.
 
     asyncio's own TLS server reports a connection only after the handshake, so no limit would apply
     to clients that never complete it.
     """
 
     def __init__(
-        self, keeper: ConnectionLimiter, tls: ssl.SSLContext, visitor: LimitedConnection
+        self, limiter: ConnectionLimiter, tls: ssl.SSLContext, connection: LimitedConnection
     ) -> None:
-        self._keeper, self._tls, self._visitor = keeper, tls, visitor
+        self._limiter, self._tls, self._connection = limiter, tls, connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         raw = cast("asyncio.Transport", transport)
-        self._keeper.came(raw, secured=False)
-        # `came` may have closed this very connection. Until `start_tls` takes over in its task,
+        self._limiter.opened(raw, secured=False)
+        # `opened` may have closed this very connection. Until `start_tls` takes over in its task,
         # reading must pause, or the ClientHello would arrive here and be lost.
         if not raw.is_closing():
             raw.pause_reading()
-            self._keeper.spawn(self._begin(raw))
+            self._limiter.spawn(self._begin(raw))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio if the connection ends before the handshake starts."""
@@ -205,17 +218,17 @@ class TlsHandshake(asyncio.Protocol):
         except OSError:  # no TLS, too slow, or gone: all errors of ssl and asyncio are OSErrors
             return
         finally:
-            self._keeper.left(raw)
+            self._limiter.closed(raw)
         if secure is None or early.lost:
             return
         # Data and the end of the stream may have arrived before the protocol was replaced. Pass
         # them on in the order of a normal connection.
-        secure.set_protocol(self._visitor)
-        self._visitor.connection_made(secure)
+        secure.set_protocol(self._connection)
+        self._connection.connection_made(secure)
         for piece in early.pieces:
-            self._visitor.data_received(piece)
+            self._connection.data_received(piece)
         if early.eof:
-            self._visitor.eof_received()
+            self._connection.eof_received()
 
 
 class _Early(asyncio.Protocol):
@@ -235,23 +248,83 @@ class _Early(asyncio.Protocol):
         self.lost = True
 
 
-LIMITER: Final = web.AppKey("keeper", list[ConnectionLimiter])
-"""The doorkeeper of the TCP side, once open."""
+LIMITER: Final = web.AppKey("limiter", list[ConnectionLimiter])
+"""The limiter of the TCP side, once that is open."""
 
 
 @web.middleware
 async def report_to_limiter(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the doorkeeper which connections are being answered or still sending a body."""
+    """Tell the limiter which connections are being answered or still sending a body."""
     transport = request.transport
-    keepers = request.app[LIMITER]
-    if transport is None or not keepers:
+    limiters = request.app[LIMITER]
+    if transport is None or not limiters:
         return await handler(request)
-    [keeper] = keepers
+    [limiter] = limiters
     whole = not request.body_exists or request.content.is_eof()
-    keeper.asks(transport, whole=whole)
+    limiter.requested(transport, whole=whole)
     if not whole:
-        request.content.on_eof(partial(keeper.body_came, transport))
+        request.content.on_eof(partial(limiter.body_complete, transport))
     try:
         return await handler(request)
     finally:
-        keeper.answered(transport)
+        limiter.answered(transport)
+
+
+# ---------------------------------------------------------------- groups of connections
+
+
+_HOUSE: Final = 64
+"""Prefix length of an IPv6 address that identifies one customer of a provider."""
+
+
+def client_origin(transport: asyncio.BaseTransport) -> str:
+    """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address."""
+    name = transport.get_extra_info("peername")
+    host = str(name[0]) if isinstance(name, tuple | list) and name else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return (int(address) >> (128 - _HOUSE)).to_bytes(8, "big").hex()
+
+
+class ConnectionGroup:
+    """Connections that wait for the same thing, such as the rest of a body."""
+
+    def __init__(self) -> None:
+        self._by_origin: dict[str, dict[asyncio.BaseTransport, None]] = {}
+        self._origins: dict[asyncio.BaseTransport, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._origins)
+
+    def __contains__(self, transport: asyncio.BaseTransport) -> bool:
+        return transport in self._origins
+
+    def add(self, transport: asyncio.BaseTransport, of: str) -> None:
+        """Add a connection as the newest."""
+        self._origins[transport] = of
+        self._by_origin.setdefault(of, {})[transport] = None
+
+    def drop(self, transport: asyncio.BaseTransport) -> bool:
+        """Remove a connection; False: it was not here."""
+        of = self._origins.pop(transport, None)
+        if of is None:
+            return False
+        theirs = self._by_origin[of]
+        del theirs[transport]
+        if not theirs:
+            del self._by_origin[of]
+        return True
+
+    def first(self) -> asyncio.BaseTransport | None:
+        """Return the connection to close first: the oldest one of the origin with the most.
+
+        If all arrive through one proxy, that is simply the oldest one.
+        """
+        theirs = max(self._by_origin.values(), key=len, default=None)
+        return next(iter(theirs)) if theirs else None

@@ -76,9 +76,9 @@ async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamRe
     """
     response = await handler(request)
     if _worth_a_delay(request, response):
-        for keeper in request.app[LIMITER]:
+        for limiter in request.app[LIMITER]:
             if request.transport is not None and not request.can_read_body:
-                keeper.answered(request.transport)
+                limiter.answered(request.transport)
         await request.app[PACE].pause()
     return response
 

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callrouter.cli.tables import agent_table, call_table
-from callrouter.cli.tables.cells import plain, state
-from callrouter.cli.tables.formatting import clock_time, excerpt
+from callrouter.cli.tables.cells import clock_time, excerpt, plain, state
 from callrouter.model.text import clock_duration, counted
 
 if TYPE_CHECKING:

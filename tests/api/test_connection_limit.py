@@ -19,8 +19,12 @@ from callrouter.api.context import ConfigReadResult
 from callrouter.api.server import app as application
 from callrouter.api.server import connection_limit
 from callrouter.api.server.app import make_runner, open_tcp
-from callrouter.api.server.connection_groups import client_origin
-from callrouter.api.server.connection_limit import LIMITER, ConnectionLimiter, most_connections
+from callrouter.api.server.connection_limit import (
+    LIMITER,
+    ConnectionLimiter,
+    client_origin,
+    most_connections,
+)
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.settings import HttpSettings
 from callrouter.settings.config_change import Change
@@ -47,10 +51,10 @@ async def serving(
         listening = await listen_tcp(settings)
         await open_tcp(runner, listening)
         assert listening.url == f"http{'s' if key else ''}://127.0.0.1:{port}"
-        [keeper] = world.app[LIMITER]
-        yield port, keeper
+        [limiter] = world.app[LIMITER]
+        yield port, limiter
         async with asyncio.timeout(10):
-            while len(keeper):  # noqa: ASYNC110 - nobody tells
+            while len(limiter):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
     finally:
         await runner.cleanup()
@@ -66,7 +70,7 @@ async def status(port: int) -> int:
 @pytest.mark.usefixtures("few")
 async def test_those_who_ask_nothing_go_first(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
-    async with serving(world) as (port, keeper):
+    async with serving(world) as (port, limiter):
         async with ClientSession(headers=SUPERVISOR) as session:
             live = await session.ws_connect(f"http://127.0.0.1:{port}/api/live")
             assert (await live.receive()).type is WSMsgType.TEXT
@@ -76,8 +80,8 @@ async def test_those_who_ask_nothing_go_first(caplog: pytest.LogCaptureFixture) 
                     writer.write(HALF[: n + 1])
             for _ in range(5):
                 assert await status(port) == 200
-            assert len(keeper) <= 20
-            assert keeper.shut_out >= 60 - 20
+            assert len(limiter) <= 20
+            assert limiter.shut_out >= 60 - 20
             world.arrive("c1")
             assert (await live.receive()).type is WSMsgType.TEXT, "who was let in stays"
             await live.close()
@@ -112,17 +116,17 @@ RELOAD = b"POST /api/config/reload HTTP/1.1\r\nHost: x\r\n" + TOKEN + b"\r\n"
 async def test_a_newcomer_goes_when_all_are_being_answered() -> None:
     world = World()
     files = world.backend.files = Slow()
-    async with serving(world) as (port, keeper):
+    async with serving(world) as (port, limiter):
         busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         for _, writer in busy:
             writer.write(RELOAD)
         async with asyncio.timeout(10):
-            while keeper._idle:  # noqa: ASYNC110 - nothing tells
+            while limiter._idle:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with suppress(ConnectionError):
             assert await reader.read() == b""
-        assert len(keeper) == 20
+        assert len(limiter) == 20
         files.go_on.set()
         for answers, _ in busy:
             assert (await answers.readline()).startswith(b"HTTP/1.1 200 ")
@@ -133,7 +137,7 @@ async def test_a_newcomer_goes_when_all_are_being_answered() -> None:
 @pytest.mark.usefixtures("few")
 async def test_those_whose_body_does_not_come_go_before_those_who_ask_nothing() -> None:
     world = World()
-    async with serving(world) as (port, keeper):
+    async with serving(world) as (port, limiter):
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
         dripping = []
         for _ in range(60):
@@ -141,14 +145,14 @@ async def test_those_whose_body_does_not_come_go_before_those_who_ask_nothing() 
             writer.write(HALF + TOKEN + b"\r\n{")
             dripping.append((reader, writer))
         async with asyncio.timeout(10):
-            while len(keeper._bodies) < 12:  # noqa: ASYNC110 - nothing tells
+            while len(limiter._bodies) < 12:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
         for _ in range(32):
             assert await status(port) == 200
         reader, writer = idle[0]
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 503 "), "it was never shut out"
-        assert len(keeper) <= 20
+        assert len(limiter) <= 20
         for _, one in (*idle, *dripping):
             one.close()
 
@@ -156,17 +160,17 @@ async def test_those_whose_body_does_not_come_go_before_those_who_ask_nothing() 
 async def test_a_body_that_has_come_is_being_answered() -> None:
     world = World()
     world.backend.files = Slow()
-    async with serving(world) as (port, keeper):
+    async with serving(world) as (port, limiter):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         head = RELOAD.replace(b"Host: x", b"Host: x\r\nContent-Length: 2")
         writer.write(head)
         async with asyncio.timeout(10):
-            while not len(keeper._bodies):  # noqa: ASYNC110 - nothing tells
+            while not len(limiter._bodies):  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
             writer.write(b"{}")
-            while len(keeper._bodies):  # noqa: ASYNC110 - nothing tells
+            while len(limiter._bodies):  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
-        assert (len(keeper), len(keeper._idle)) == (1, 0)
+        assert (len(limiter), len(limiter._idle)) == (1, 0)
         writer.close()
 
 
@@ -188,17 +192,17 @@ def far(host: str) -> Any:
 
 
 async def test_who_has_most_connections_pushes_out_their_own() -> None:
-    keeper = ConnectionLimiter(asyncio.Protocol, 20)
+    limiter = ConnectionLimiter(asyncio.Protocol, 20)
     first = far("198.51.100.1")
-    keeper.came(first)
+    limiter.opened(first)
     many = [far("203.0.113.7") for _ in range(19)]
     for one in many:
-        keeper.came(one)
+        limiter.opened(one)
     for n in range(5):
-        keeper.came(far(f"198.51.100.{n + 2}"))
+        limiter.opened(far(f"198.51.100.{n + 2}"))
     assert not first.cut
     assert [one.cut for one in many] == [True] * 5 + [False] * 14, "the oldest of them first"
-    assert len(keeper) == 20
+    assert len(limiter) == 20
 
 
 async def test_one_network_of_ipv6_counts_as_one_and_a_mapped_address_as_itself() -> None:
@@ -215,10 +219,10 @@ async def test_one_network_of_ipv6_counts_as_one_and_a_mapped_address_as_itself(
 
 
 async def test_behind_one_proxy_the_oldest_goes_as_ever() -> None:
-    keeper = ConnectionLimiter(asyncio.Protocol, 3)
+    limiter = ConnectionLimiter(asyncio.Protocol, 3)
     all_of_them = [far("127.0.0.1") for _ in range(5)]
     for one in all_of_them:
-        keeper.came(one)
+        limiter.opened(one)
     assert [one.cut for one in all_of_them] == [True, True, False, False, False]
 
 
@@ -269,7 +273,7 @@ async def test_those_who_do_not_begin_tls_are_few(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(connection_limit, "MOST_HANDSHAKES", 10)
-    async with serving(World(), *certificate) as (port, keeper):
+    async with serving(World(), *certificate) as (port, limiter):
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
         url = f"https://127.0.0.1:{port}/api/agents/bob"
         async with (
@@ -277,8 +281,8 @@ async def test_those_who_do_not_begin_tls_are_few(
             session.get(url, headers=SUPERVISOR) as answer,
         ):
             assert answer.status == 200
-        assert len(keeper) <= 11
-        assert keeper.shut_out >= 89
+        assert len(limiter) <= 11
+        assert limiter.shut_out >= 89
         for _, writer in silent:
             writer.close()
     assert "Traceback" not in caplog.text
