@@ -34,7 +34,7 @@ from callrouter.model.events import (
     PbxSnapshot,
 )
 from callrouter.model.notices import Notice
-from callrouter.pbx.base import PbxHealth
+from callrouter.pbx.interface import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import load_snapshot
 from callrouter.settings.config_files import read_snapshot

@@ -14,7 +14,7 @@ from callrouter.core.router import Router
 from callrouter.model.commands import PbxCommand
 from callrouter.model.events import ConfigReloaded, Event, TimePassed
 from callrouter.model.notices import Notice
-from callrouter.pbx.base import Pbx
+from callrouter.pbx.interface import Pbx
 
 logger = logging.getLogger(__name__)
 

@@ -45,7 +45,7 @@ class ConfigFilesAccess(Protocol):
 
 
 class LinkCounter(Protocol):
-    """A counter of the link to a PBX (see `callrouter.pbx.base.LinkCount`)."""
+    """A counter of the link to a PBX (see `callrouter.pbx.interface.LinkCount`)."""
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ class LinkCounter(Protocol):
 
 
 class DriverHealth(Protocol):
-    """Health of a PBX driver (see `callrouter.pbx.base.PbxHealth`)."""
+    """Health of a PBX driver (see `callrouter.pbx.interface.PbxHealth`)."""
 
     @property
     def up(self) -> bool:

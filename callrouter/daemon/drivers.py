@@ -8,7 +8,7 @@ from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings, e
 
 if TYPE_CHECKING:
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.base import DeviceBoard, Pbx, Post
+    from callrouter.pbx.interface import DeviceBoard, Pbx, Post
 
 
 class CannotDrive(Exception):  # noqa: N818 - named for what happened

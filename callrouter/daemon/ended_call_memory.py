@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from callrouter.clock import Clock
 from callrouter.model.ended_calls import OverRow
-from callrouter.pbx.base import RemembersCalls
+from callrouter.pbx.interface import RemembersCalls
 from callrouter.store.location import StoreError
 
 if TYPE_CHECKING:
-    from callrouter.pbx.base import Pbx
+    from callrouter.pbx.interface import Pbx
     from callrouter.store.repositories import EndedCallRepository
 
 KEPT_FOR: Final = 2 * 86_400.0

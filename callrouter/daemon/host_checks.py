@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.api.server.sockets import CannotListen, listen_tcp
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 from callrouter.settings import HttpSettings, Settings
 from callrouter.settings.config_files import read_snapshot
 from callrouter.settings.config_history import HISTORY_FOLDER

@@ -45,7 +45,7 @@ from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, Mobile
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import AgentNotified, AgentStatusChanged, Notice, Oddity
 from callrouter.model.text import counted
-from callrouter.pbx.base import HasPhoneDialogues, HasRoutes, KeepsRecords
+from callrouter.pbx.interface import HasPhoneDialogues, HasRoutes, KeepsRecords
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
@@ -58,7 +58,7 @@ from callrouter.tasks import Tasks
 if TYPE_CHECKING:
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.base import DeviceBoard, Pbx, Post
+    from callrouter.pbx.interface import DeviceBoard, Pbx, Post
 
 logger = logging.getLogger(__name__)
 

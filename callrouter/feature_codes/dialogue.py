@@ -19,7 +19,7 @@ from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
 from callrouter.model.projections import AgentView
-from callrouter.pbx.base import HasPhoneDialogues
+from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.tasks import Tasks
 

@@ -10,7 +10,7 @@ from callrouter.model.ivr import CallNumber, Say
 
 @runtime_checkable
 class CallsNumbers(Protocol):
-    """A driver that can call a number and talk to it. `callrouter.pbx.base` says more."""
+    """A driver that can call a number and talk to it. `callrouter.pbx.interface` says more."""
 
     def say(self, command: Say) -> None:
         """Play sounds, then read digits or hang up."""

@@ -1,7 +1,7 @@
 """What passes between the router and a person at a phone, outside of any queued call.
 
 An agent dials a code, is asked for digits, and hears what has changed. A mobile is called to verify
-that it belongs to its owner. A driver that supports this is a `callrouter.pbx.base.HasPhoneDialogues`.
+that it belongs to its owner. A driver that supports this is a `callrouter.pbx.interface.HasPhoneDialogues`.
 The core sees none of it, only the results, as ordinary events about agents.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.pbx.asterisk.ami import AmiAccount, AmiBadValue, AmiClient
-from callrouter.pbx.asterisk.ami.options import explain_failure
+from callrouter.pbx.asterisk.ami.client_options import explain_failure
 from callrouter.tasks import Tasks
 from callrouter.transports import cut
 from tests.ami.fake import (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callrouter.pbx.base import LinkCount, PbxHealth
+from callrouter.pbx.interface import LinkCount, PbxHealth
 from tests.api.world import Client, World
 
 

@@ -39,7 +39,7 @@ from callrouter.model.routing_table import (
     SignIn,
     Table,
 )
-from callrouter.pbx.base import PbxHealth
+from callrouter.pbx.interface import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import ApiToken
 from tests.api.contract import check_answers

@@ -17,7 +17,7 @@ from callrouter.pbx.asterisk.diagnostics.login_check import LoginCheck
 from callrouter.pbx.asterisk.dialplan import render_extensions, render_manager
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
 from callrouter.pbx.asterisk.login import ami_account
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 from callrouter.settings import AsteriskSettings
 
 pytestmark = [

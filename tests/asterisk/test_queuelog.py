@@ -21,8 +21,8 @@ from callrouter.model.events import (
 from callrouter.model.notices import AgentResumed
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AgentSpec, KeepWaiting, SignIn
-from callrouter.pbx.asterisk.queue_log import lines as queuelog
-from callrouter.pbx.asterisk.queue_log import writer as queuelogwriter
+from callrouter.pbx.asterisk.queue_log import log_lines as queuelog
+from callrouter.pbx.asterisk.queue_log import log_writer as queuelogwriter
 from tests.asterisk.floor import (
     Dialog,
     Floor,

@@ -51,7 +51,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
+from callrouter.pbx.interface import DeviceBoard, PbxHealth, Post
 from callrouter.settings import PbxSettings
 
 THINGS = ("fault", "hold", "spoil", "call")

@@ -12,7 +12,7 @@ from callrouter.core.router import Router
 from callrouter.model.call_notices import CallCompleted, ConversationStarted
 from callrouter.model.events import ConfigReloaded, SignedIn
 from callrouter.model.notices import Notice
-from callrouter.pbx.base import Pbx
+from callrouter.pbx.interface import Pbx
 from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
 from callrouter.runtime import Runtime
 from callrouter.settings import SimulatedSettings

@@ -23,7 +23,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.model.events import SignedIn
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import HasRoutes, Pbx
+from callrouter.pbx.interface import HasRoutes, Pbx
 from callrouter.pbx.twilio.driver import TwilioPbx
 from callrouter.pbx.twilio.urls import PARTS
 from callrouter.runtime import Runtime

@@ -29,7 +29,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import HasPhoneDialogues
+from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.pbx.twilio import phone_dialogues as people
 from callrouter.pbx.twilio import spoken_prompts, twiml

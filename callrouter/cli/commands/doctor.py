@@ -20,7 +20,7 @@ from callrouter.cli.tables.cells import parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from callrouter.pbx.base import Finding
+    from callrouter.pbx.interface import Finding
     from callrouter.settings import AsteriskSettings, Settings
 
 _MARKS = {True: "✓", False: "✗", None: "-"}

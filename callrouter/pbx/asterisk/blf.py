@@ -21,7 +21,7 @@ from callrouter.model.notices import (
     TableReloaded,
 )
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.base import DeviceBoard
+from callrouter.pbx.interface import DeviceBoard
 
 AGENT: Final = "Custom:callrouter-"
 QUEUE: Final = "Custom:callrouter-queue-"

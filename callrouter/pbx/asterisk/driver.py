@@ -35,12 +35,12 @@ from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
 from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.lookups.contacts import RegisteredContacts
+from callrouter.pbx.asterisk.queue_log.log_writer import QueueLogWriter
 from callrouter.pbx.asterisk.queue_log.translator import QueueLogTranslator
-from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
 from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
-from callrouter.pbx.base import DeviceBoard, LinkCount, PbxHealth, Post
+from callrouter.pbx.interface import DeviceBoard, LinkCount, PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 
@@ -54,7 +54,7 @@ SILENT_FOR: Final = 2.0
 
 
 class AsteriskPbx:
-    """One Asterisk, reached over AMI. See `callrouter.pbx.base.Pbx`.
+    """One Asterisk, reached over AMI. See `callrouter.pbx.interface.Pbx`.
 
     `listen` must receive every record of the router: it writes queue_log, and keeps the queue
     stored on the caller's channel up to date. The tracker's requests arrive at the methods of

@@ -14,7 +14,7 @@ from callrouter.model.projections import QueueView
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
 from callrouter.pbx.asterisk.ami import Action
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.base import DeviceBoard
+from callrouter.pbx.interface import DeviceBoard
 
 DESKS = "CALLROUTER_DESKS_"
 MOBILES = "CALLROUTER_MOBILES_"

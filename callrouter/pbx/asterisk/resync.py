@@ -25,7 +25,7 @@ from callrouter.pbx.asterisk.tracking import channel_lists
 from callrouter.pbx.asterisk.tracking.channel_lists import TrackedItem
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
-from callrouter.pbx.base import Post
+from callrouter.pbx.interface import Post
 from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)

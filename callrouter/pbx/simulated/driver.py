@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from callrouter.clock import Clock, SystemClock
 from callrouter.model.commands import PbxCommand
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.interface import PbxHealth, Post
 from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.simulated.traffic import Traffic
 from callrouter.settings import SimulatedSettings
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class SimulatedPbx:
-    """A telephone system in memory. See `callrouter.pbx.base.Pbx`.
+    """A telephone system in memory. See `callrouter.pbx.interface.Pbx`.
 
     Args:
         name: as in the configuration.

@@ -18,7 +18,7 @@ from callrouter.model.events import PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.interface import PbxHealth, Post
 from callrouter.pbx.twilio import resync_account
 from callrouter.pbx.twilio.call_control import CallControl
 from callrouter.pbx.twilio.rest.api_client import ApiClient, ApiUnavailable
@@ -41,7 +41,7 @@ RETRY_RESYNC_AFTER = 5.0
 
 
 class TwilioPbx:
-    """One Twilio account. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `HasPhoneDialogues`.
+    """One Twilio account. See `callrouter.pbx.interface.Pbx`, `HasRoutes` and `HasPhoneDialogues`.
 
     There is no permanent link. Callers arrive over HTTP as long as Twilio reaches us, and the
     driver is up as long as the REST API answers. While it does not, callers wait and hear music.

@@ -25,6 +25,12 @@ executed.
 """
 
 from callrouter.pbx.asterisk.ami.client import AmiClient
+from callrouter.pbx.asterisk.ami.client_options import (
+    AmiAccount,
+    AmiTiming,
+    LoginRefusal,
+    UserEventRules,
+)
 from callrouter.pbx.asterisk.ami.counters import AmiCount, AmiCounters
 from callrouter.pbx.asterisk.ami.errors import (
     AmiBadValue,
@@ -35,7 +41,6 @@ from callrouter.pbx.asterisk.ami.errors import (
     AmiTimeout,
 )
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
-from callrouter.pbx.asterisk.ami.options import AmiAccount, AmiTiming, LoginRefusal, UserEventRules
 from callrouter.pbx.asterisk.ami.replies import ListRows
 from callrouter.pbx.asterisk.ami.wire import Action
 

@@ -7,18 +7,18 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from callrouter.pbx.asterisk.ami.connecting import first_connection
-from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
-from callrouter.pbx.asterisk.ami.counters import AmiCounters
-from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiRejected
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
-from callrouter.pbx.asterisk.ami.options import (
+from callrouter.pbx.asterisk.ami.client_options import (
     AmiAccount,
     AmiTiming,
     LoginRefusal,
     UserEventRules,
     explain_failure,
 )
+from callrouter.pbx.asterisk.ami.connecting import first_connection
+from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
+from callrouter.pbx.asterisk.ami.counters import AmiCounters
+from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiRejected
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
 from callrouter.pbx.asterisk.ami.replies import ListRows
 from callrouter.pbx.asterisk.ami.wire import Action, guard
 

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from callrouter.pbx.asterisk.ami.client_options import AmiTiming, UserEventRules
 from callrouter.pbx.asterisk.ami.counters import AmiCounters
 from callrouter.pbx.asterisk.ami.errors import AmiGarbage
 from callrouter.pbx.asterisk.ami.event_guard import EventGuard, Verdict
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply, parse
-from callrouter.pbx.asterisk.ami.options import AmiTiming, UserEventRules
 from callrouter.pbx.asterisk.ami.panoramisk_parts import AMIProtocol
 from callrouter.pbx.asterisk.ami.replies import PING_ID, ListRows, PendingActions
 from callrouter.pbx.asterisk.ami.wire import Action, MessageSplitter

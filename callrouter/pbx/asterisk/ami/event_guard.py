@@ -7,6 +7,7 @@ import re
 from enum import Enum
 from typing import Final
 
+from callrouter.pbx.asterisk.ami.client_options import UserEventRules
 from callrouter.pbx.asterisk.ami.event_shapes import (
     PRECEDING,
     by_action,
@@ -16,7 +17,6 @@ from callrouter.pbx.asterisk.ami.event_shapes import (
     is_whole,
     missing_headers,
 )
-from callrouter.pbx.asterisk.ami.options import UserEventRules
 
 _CONTEXT: Final = re.compile(rb"\r\nContext: ([\w-]*)\r\n", re.ASCII)
 

@@ -9,7 +9,7 @@ from callrouter.model.ivr import Code, PhoneCodes
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 
 _FREEPBX: Final = {
     "QUEUETOGGLE": "Queue Toggle",

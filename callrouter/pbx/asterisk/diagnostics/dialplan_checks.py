@@ -13,7 +13,7 @@ from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import code_checks, requirements
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
 from callrouter.pbx.asterisk.fallback import music_class
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 
 WRITE_IT = (
     "#include extensions_callrouter.conf in extensions.conf (callrouter dialplan writes "

@@ -23,7 +23,7 @@ from callrouter.pbx.asterisk.diagnostics import (
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.login import ami_account
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 from callrouter.settings import AsteriskSettings
 
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")

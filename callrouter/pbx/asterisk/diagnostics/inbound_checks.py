@@ -14,7 +14,7 @@ from typing import Final
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 
 _LIKELY: Final = (
     *("from-trunk", "from-pstn", "from-external", "from-outside", "from-did-direct", "ext-did"),

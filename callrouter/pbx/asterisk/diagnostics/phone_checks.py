@@ -15,7 +15,7 @@ from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 
 _SAMPLE: Final = "+447700900000"
 """An unassigned number (Ofcom reserves it for drama) for testing whether a route would match."""

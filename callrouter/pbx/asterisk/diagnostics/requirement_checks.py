@@ -16,7 +16,7 @@ from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import requirements
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
 from callrouter.pbx.asterisk.diagnostics.requirements import ECHO_WITHIN, ActionReport, EventClass
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 
 _LAMP: Final = "Custom:callrouter-doctor"
 _LAMP_STATES: Final = ("INUSE", "NOT_INUSE")

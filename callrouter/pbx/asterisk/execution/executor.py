@@ -52,7 +52,7 @@ from callrouter.pbx.asterisk.tracking.channels import (
     OutsideCall,
 )
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
-from callrouter.pbx.base import Post
+from callrouter.pbx.interface import Post
 
 _EXPLAINED_WITHIN: Final = 0.02
 """Seconds in which the event that explains why a channel is gone has come."""

@@ -16,7 +16,7 @@ from callrouter.model.notices import (
     Notice,
 )
 from callrouter.model.routing_table import QueueSpec, Table
-from callrouter.pbx.asterisk.queue_log import lines
+from callrouter.pbx.asterisk.queue_log import log_lines
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel
 
 _FOR_EACH_QUEUE: Final = (AgentPaused, AgentResumed, AgentSignedIn, AgentSignedOut)
@@ -33,7 +33,7 @@ class QueueLogTranslator:
 
     def __init__(
         self,
-        add: Callable[[lines.QueueLogLine, float | None], None],
+        add: Callable[[log_lines.QueueLogLine, float | None], None],
         signed_in: Callable[[str], bool],
         table: Table,
     ) -> None:
@@ -71,7 +71,7 @@ class QueueLogTranslator:
         for event, agents in (("REMOVEMEMBER", before - after), ("ADDMEMBER", after - before)):
             for agent in sorted(agents):
                 if self._signed_in(agent):
-                    self._add(lines.member_line(event, queue, self._name(agent)), None)
+                    self._add(log_lines.member_line(event, queue, self._name(agent)), None)
 
     def listen(
         self, notice: Notice, uid: str, caller: CallerChannel | None, *, logged: bool
@@ -85,14 +85,14 @@ class QueueLogTranslator:
             logged: whether an earlier run has logged already that this call entered.
         """
         agent = notice.agent if isinstance(notice, AgentNotice | CallAndAgentNotice) else ""
-        context = lines.LineContext(
+        context = log_lines.LineContext(
             uid=uid,
             leg=caller.leg if caller else "",
             agent=self._name(agent),
             queues=self._queues(agent) if isinstance(notice, _FOR_EACH_QUEUE) else (),
             again=logged,
         )
-        for line in lines.lines(notice, context):
+        for line in log_lines.lines(notice, context):
             self._add(line, notice.at)
 
     def _queues(self, agent: str) -> Sequence[str]:
@@ -115,7 +115,7 @@ def _members(spec: QueueSpec | None) -> set[str]:
 
 
 def _unique_names(table: Table) -> dict[str, str]:
-    shown = {agent.id: lines.clean(agent.name) for agent in table.agents.values()}
+    shown = {agent.id: log_lines.clean(agent.name) for agent in table.agents.values()}
     count = Counter(shown.values())
     return {
         id_: name

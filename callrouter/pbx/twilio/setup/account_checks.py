@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import Finding
+from callrouter.pbx.interface import Finding
 from callrouter.pbx.twilio.rest.api_client import ApiUnavailable
 from callrouter.pbx.twilio.setup import steps
 from callrouter.pbx.twilio.setup.account_resources import AccountResources, opened
