@@ -55,5 +55,5 @@ def test_no_module_beside_the_tracker_changes_channels() -> None:
 
 def test_the_tracker_does() -> None:
     """Or else the test above would find nothing anywhere."""
-    for name in ("caller_tracker", "leg_tracker", "transfers"):
+    for name in ("caller_tracker", "leg_answers", "leg_tracker", "transfers"):
         assert len(list(writes(TRACKING / f"{name}.py"))) > 5

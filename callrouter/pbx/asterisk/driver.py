@@ -370,7 +370,7 @@ class AsteriskPbx:
 
     def stop_silent_legs(self, fork: ContactFork) -> None:
         """Give the remaining phones at an endpoint a moment to ring, then stop them."""
-        stop = self.tracker.leg_tracker.stop_silent
+        stop = self.tracker.leg_answers.stop_silent
         asyncio.get_running_loop().call_later(SILENT_FOR, stop, fork)
 
     def release_leg(self, leg: LegChannel) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Set as AbstractSet
 
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
-    LegAccepted,
-    LegAnswered,
     LegEnd,
     LegEnded,
     LegPickedUpElsewhere,
@@ -250,97 +248,14 @@ class LegTracker:
         before, leg.channel = contract.endpoint_of(leg.channel), channel
         after = contract.endpoint_of(channel)
         if before != after and not leg.up:
-            self._report_moved(leg, after)
+            self.report_moved(leg, after)
 
-    def _report_moved(self, leg: LegChannel, phone: str) -> None:
+    def report_moved(self, leg: LegChannel, phone: str) -> None:
+        """Report that a leg is on another phone now: a colleague picked up what rang."""
         endpoint = self._phones.endpoint_at(phone)
         self._output.post(
             LegPickedUpElsewhere(offer=leg.offer, device=leg.device, endpoint=endpoint)
         )
-
-    # ------------------------------------------------------------ what the dialplan says of a leg
-
-    def dialplan_said(self, name: str, message: AmiMessage) -> None:
-        """Handle an event of [callrouter-offer].
-
-        Args:
-            name: one of `contract.LEG_EVENTS`.
-            message: the event. Its channel may be a colleague's phone that picked up what rang on a
-                leg.
-        """
-        uid = message.get("Uniqueid")
-        leg = self._legs.get(uid) or self._picked_up_elsewhere(message)
-        if leg is None:
-            if name != "CallrouterRefused":
-                self._output.hang_up_stray(uid)
-            return
-        leg.up = True
-        if name == "CallrouterAccepted":
-            self._accepted(leg)
-        elif name == "CallrouterAnswered":
-            self._answered(leg)
-        else:
-            leg.refused = leg_ends.mobile_refusal(message.get("Why"), message.get("Key"))
-            # The person declined, which applies to all of the agent's phones.
-            if leg.refused is not LegEnd.NOT_ACCEPTED:
-                self._stop_others(leg)
-
-    def _accepted(self, leg: LegChannel) -> None:
-        leg.accepted = True
-        fork = leg.fork
-        if fork is not None:
-            if fork.accepted_leg not in {None, leg}:
-                self._stop_now(leg)  # two phones at one endpoint were both picked up
-                return
-            fork.accepted_leg = leg
-            self._stop_others(leg)
-        self._output.post(LegAccepted(offer=leg.offer, device=leg.device))
-
-    def _answered(self, leg: LegChannel) -> None:
-        if leg.fork is not None:
-            if leg.fork.answered:
-                return
-            leg.fork.answered = True
-        self._output.post(LegAnswered(offer=leg.offer, device=leg.device))
-
-    def _picked_up_elsewhere(self, message: AmiMessage) -> LegChannel | None:
-        """A colleague's phone picked up what rang on a leg: its channel becomes the leg.
-
-        Asterisk moves the leg's variables to the colleague's channel, which keeps its own uniqueid.
-        """
-        leg = self.find(message.get("Offer"), message.get("Device"))
-        if leg is None or leg.up:
-            return None
-        if leg.fork is not None:
-            # No event tells which of the endpoint's phones the call was taken from. All of them
-            # stop.
-            fork = leg.fork
-            leg = LegChannel("", leg.offer, leg.device, agent=leg.agent, call=leg.call)
-            fork.add(leg)
-            if message.get("UserEvent") == "CallrouterAccepted":
-                fork.accepted_leg = leg  # the core connects as soon as it hears of the move
-        else:
-            del self._legs[leg.uid]
-        leg.hangup = None
-        leg.uid, leg.channel = message.get("Uniqueid"), message.get("Channel")
-        self._legs[leg.uid] = leg
-        self._phones.channel_ended(leg.uid)
-        self._report_moved(leg, contract.endpoint_of(leg.channel))
-        return leg
-
-    def stop_silent(self, fork: ContactFork) -> None:
-        """Stop the silent phones of an endpoint whose other phones have refused."""
-        for leg in fork.silent_legs():
-            self._stop_now(leg)
-
-    def _stop_others(self, leg: LegChannel) -> None:
-        for other in list(leg.fork.legs) if leg.fork is not None else ():
-            if other is not leg and other.stop is None:
-                self._stop_now(other)
-
-    def _stop_now(self, leg: LegChannel) -> None:
-        leg.stop = StopReason.ANSWERED_ELSEWHERE
-        self._output.stop_leg(leg)
 
     # ------------------------------------------------------------ ends
 

@@ -47,6 +47,7 @@ from callrouter.pbx.asterisk.tracking.channels import (
     TrackedChannels,
     TrackerOutput,
 )
+from callrouter.pbx.asterisk.tracking.leg_answers import LegAnswers
 from callrouter.pbx.asterisk.tracking.leg_tracker import LegTracker
 from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
 from callrouter.pbx.asterisk.tracking.transfers import Transfers
@@ -64,6 +65,7 @@ class Tracker:
         clock_ahead: seconds by which Asterisk's clock is ahead of ours; 0 if that is negligible.
         phones: the phones of agents, and the channels on them that are not ours.
         leg_tracker: the part that tracks legs.
+        leg_answers: the part that handles answers at the phones of legs.
         caller_tracker: the part that tracks callers.
         unreadable: channels that exist, although the last list of channels has no readable row for
             them. Each of them was queried on its own.
@@ -96,6 +98,7 @@ class Tracker:
         self.leg_tracker = LegTracker(
             self._channels, self.phones, output, now=self._now, own_phones=own_phones
         )
+        self.leg_answers = LegAnswers(self._channels, self.leg_tracker, self.phones, output)
         self._transfers = Transfers(self._channels, self.leg_tracker, output)
         self.caller_tracker = CallerTracker(self._channels, self._transfers, output, clock)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
@@ -257,7 +260,7 @@ class Tracker:
             self.measure_clock(message.get("CallNow"))
             self.caller_tracker.entered(message)
         elif name in contract.LEG_EVENTS:
-            self.leg_tracker.dialplan_said(name, message)
+            self.leg_answers.dialplan_said(name, message)
         elif name.startswith(contract.EVENT_PREFIX):
             caller = self.callers.get(uid)
             if caller is not None:
