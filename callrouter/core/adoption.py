@@ -48,7 +48,7 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         if call is not None and call.state is CallState.WAITING:
             # The caller talks to a device outside our table, or to an agent of another queue.
             # Either way they are served.
-            queueing.caller_left(floor, call, CallerEnd.TAKEN)
+            queueing.caller_left(floor, call, CallerEnd.MOVED_AWAY)
     # Answered legs before ringing ones, and ringing ones before silent ones. Each adoption can use
     # up the agent or the call, so the legs that matter most to people come first.
     for leg in sorted(others, key=lambda leg: (not leg.answered, not leg.rang)):

@@ -131,7 +131,7 @@ def _transferred(floor: Floor, event: CallerTransferred) -> None:
         bridging.transferred(floor, call, event.kind, event.to)
     # The connect was never reported to us, so no conversation is recorded. The caller is gone.
     else:
-        queueing.caller_left(floor, call, CallerEnd.TAKEN)
+        queueing.caller_left(floor, call, CallerEnd.MOVED_AWAY)
 
 
 def _over(floor: Floor, event: CallEvent) -> None:

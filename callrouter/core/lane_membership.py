@@ -33,11 +33,11 @@ def queue_lane(floor: Floor, queue: Queue, where: Where) -> CallLane:
 
 def own_lane(floor: Floor, member: Membership, pbx: str) -> CallLane:
     """Return the lane of a queue's calls that prefer one agent."""
-    agent, place = member.agent, (member.queue.id, pbx)
-    lane = agent.own_lanes.get(place)
+    agent, where = member.agent, (member.queue.id, pbx)
+    lane = agent.own_lanes.get(where)
     if lane is None:
         lane = _new_lane(floor, member.queue, LaneKey(pbx, member.escalation_step))
-        agent.own_lanes[place] = lane
+        agent.own_lanes[where] = lane
         agent.lanes_on.clear()
         if pbx in agent.open:
             lane.idle.add(member)

@@ -194,11 +194,11 @@ def _leave_lanes_of(floor: Floor, agent: Agent, queue: Queue) -> None:
                 lane.idle.discard(agent.id)
         agent.lanes = tuple([lane for lane in agent.lanes if lane.queue != queue.id])
     if agent.own_lanes:
-        for place in [place for place in agent.own_lanes if place[0] == queue.id]:
-            for *_, call in agent.own_lanes[place].line:
+        for key in [key for key in agent.own_lanes if key[0] == queue.id]:
+            for *_, call in agent.own_lanes[key].line:
                 lane_membership.take_call_out(call)
                 floor.unmatched_calls[call.id] = call
-            del agent.own_lanes[place]
+            del agent.own_lanes[key]
 
 
 def _apply_members(floor: Floor, queue: Queue) -> None:

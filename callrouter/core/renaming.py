@@ -101,9 +101,9 @@ def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
     for call_id, giver in floor.transferred_by.items():
         if giver == old:
             floor.transferred_by[call_id] = new
-    for place, (who, at) in floor.last_talks.items():
+    for key, (who, at) in floor.last_talks.items():
         if who == old:
-            floor.last_talks[place] = (new, at)
+            floor.last_talks[key] = (new, at)
 
 
 def _agents_deadlines(floor: Floor, old: str, new: str) -> None:
@@ -138,8 +138,8 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
             agent.wrap_queue = new
     for call in floor.calls.values():
         call.queues_entered = tuple(new if name == old else name for name in call.queues_entered)
-    for place in [place for place in floor.last_talks if place[0] == old]:
-        floor.last_talks[new, place[1]] = floor.last_talks.pop(place)
+    for key in [key for key in floor.last_talks if key[0] == old]:
+        floor.last_talks[new, key[1]] = floor.last_talks.pop(key)
     floor.unstaffed_queues = _keys(floor.unstaffed_queues, {old: new})
     floor.draining = _keys(floor.draining, {old: new})
     _rename_deadline(floor.timers.shift, old, new)
@@ -155,12 +155,12 @@ def _out_of_lanes(floor: Floor, queue: Queue) -> None:
         lane_membership.take_call_out(call)
         floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
-        mine = [place for place in agent.own_lanes if place[0] == queue.id]
+        mine = [key for key in agent.own_lanes if key[0] == queue.id]
         if queue.id in agent.memberships or mine:
             lane_membership.take_agent_out(agent)
             agent.lanes_on.clear()
-            for place in mine:
-                del agent.own_lanes[place]
+            for key in mine:
+                del agent.own_lanes[key]
             floor.mark_changed(agent)
     queue.lanes.clear()
 

@@ -138,9 +138,9 @@ class Registrar:
             if new is None or (new, device) in self.book.mobiles:
                 continue
             del self.book.mobiles[agent, device]
-            moved = self.book.mobiles[new, device] = replace(row, agent=new)
+            renamed = self.book.mobiles[new, device] = replace(row, agent=new)
             yield DeleteMobile(agent=agent, device=device)
-            yield StoreMobile(row=moved)
+            yield StoreMobile(row=renamed)
 
     # ------------------------------------------------------------ requests
 

@@ -106,7 +106,7 @@ def technology(word: str, rest: str) -> str:
         return _SPELLED[plain]
     if plain in _GONE:
         module, instead = _GONE[plain]
-        place = _moved(rest) if plain == "sip" else rest
+        place = _for_pjsip(rest) if plain == "sip" else rest
         raise ValueError(
             f"is a phone of {module}, which Asterisk no longer has; write {instead}/{place}"
         )
@@ -118,7 +118,7 @@ def technology(word: str, rest: str) -> str:
     return word
 
 
-def _moved(rest: str) -> str:
+def _for_pjsip(rest: str) -> str:
     """What chan_sip dialled as ``trunk/number`` is ``number@trunk`` for PJSIP."""
     trunk, slash, number = rest.partition("/")
     return f"{number}@{trunk}" if slash and "/" not in number and "@" not in rest else rest

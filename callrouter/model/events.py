@@ -81,7 +81,7 @@ class CallerEnd(Enum):
     """How the caller's channel left the router."""
 
     HUNG_UP = "hung up"
-    TAKEN = "taken elsewhere"
+    MOVED_AWAY = "taken elsewhere"
     """Another program or person moved the caller out of the waiting room (a redirect, a pickup)."""
     LOST = "lost"
     """Gone when the PBX was compared after a gap in its reports."""

@@ -91,7 +91,7 @@ _EXAMPLES: Final[tuple[tuple[Notice, str, str], ...]] = (
         "call c1 hung up in q after 61 s",
     ),
     (
-        CallMovedAway(**_CALL, **_WAITED, how=CallerEnd.TAKEN),
+        CallMovedAway(**_CALL, **_WAITED, how=CallerEnd.MOVED_AWAY),
         "call queue position first_position wait_s how",
         "call c1 was taken out of q by another program",
     ),

@@ -165,7 +165,7 @@ def _caller_leaves(play: Play) -> None:
 
 def _caller_is_taken(play: Play) -> None:
     del play.pbxes["office"].callers["c1"]
-    play.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
+    play.feed(CallerLeft(call="c1", how=CallerEnd.MOVED_AWAY))
 
 
 def _ended_by_supervisor(play: Play) -> None:

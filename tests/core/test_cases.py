@@ -117,7 +117,9 @@ def test_AST_09_62_70_the_agents_own_leg_keeps_the_agent(case: str) -> None:
     (leg,) = p.pbxes["office"].legs.values()
     leg.talks_to = "?"
     p.pbxes["office"].callers.pop("c1")
-    p.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN if case == "AST-70" else CallerEnd.HUNG_UP))
+    p.feed(
+        CallerLeft(call="c1", how=CallerEnd.MOVED_AWAY if case == "AST-70" else CallerEnd.HUNG_UP)
+    )
     p.call("c2", "q1").on(30)
     assert p.rings(call="c2") == []
     assert len(p.notices(CallCompleted)) == 1, "closed once"
@@ -275,7 +277,7 @@ def test_AST_66_a_colleague_picks_up() -> None:
 def test_AST_71_a_caller_taken_out_of_the_waiting_room() -> None:
     p = play(q("a1")).call("c1", "q1").on(1)
     p.pbxes["office"].callers.pop("c1")
-    p.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
+    p.feed(CallerLeft(call="c1", how=CallerEnd.MOVED_AWAY))
     p.on()
     assert p.ringing() == {}
     assert len(p.notices(CallMovedAway)) == 1

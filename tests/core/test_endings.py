@@ -112,7 +112,7 @@ def test_a_talk_taken_away_by_a_supervisor_leaves_the_agent_busy() -> None:
     (leg,) = play.pbxes["office"].legs.values()
     play.pbxes["office"].callers.pop("c1")
     leg.talks_to = "?"
-    play.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
+    play.feed(CallerLeft(call="c1", how=CallerEnd.MOVED_AWAY))
     assert play.gone("c1")
     assert play.state("ann") is AgentState.ON_CALL
 
@@ -121,7 +121,7 @@ def test_a_waiting_caller_who_is_taken_by_someone_else_did_not_abandon() -> None
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").on(3)
     play.pbxes["office"].callers.pop("c1")
-    play.feed(CallerLeft(call="c1", how=CallerEnd.TAKEN))
+    play.feed(CallerLeft(call="c1", how=CallerEnd.MOVED_AWAY))
     play.on()
     assert play.ringing() == {}
     assert len(play.notices(CallMovedAway)) == 1

@@ -409,7 +409,7 @@ class World:
             pbx, call = rng.choice(callers)
             caller = pbx.callers.pop(call)
             pbx._hang_up_partner(caller)
-            pbx.say(CallerLeft(call=call, how=CallerEnd.TAKEN))
+            pbx.say(CallerLeft(call=call, how=CallerEnd.MOVED_AWAY))
 
     def is_moved(self, rng: Random) -> None:
         if callers := self.callers():

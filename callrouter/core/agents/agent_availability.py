@@ -66,7 +66,12 @@ def device_state(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
 
 
 def device_trouble(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceTrouble | None:
-    """Why a device can't ring through `pbx` now; None if it can."""
+    """Why a device can't ring through `pbx` now; None if it can.
+
+    Of several reasons the first in the order of `DeviceTrouble` is given: what people have decided
+    comes before what the PBX reports. A phone that is `IN_USE` can ring: a private call makes the
+    agent unavailable, not the device.
+    """
     if not device.enabled:
         return DeviceTrouble.DISABLED
     own = (device.agent, device.id)
@@ -96,7 +101,7 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
 
 
 def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes that can ring at least one device of the agent now."""
+    """The PBXes that can ring at least one device of the agent now, in the order of the devices."""
     devices = agent.spec.devices
     if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
         pbx = devices[0].pbxes[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from callrouter.core import lane_membership
 from callrouter.core.agents import agent_availability, agent_messages, presence
 from callrouter.core.agents.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
-from callrouter.core.state import Agent
+from callrouter.core.state import Agent, Call, Queue
 from callrouter.model.agent_status import PendingRequest
 from callrouter.model.call_notices import WrapUpStarted
 from callrouter.model.notices import (
@@ -21,9 +20,6 @@ from callrouter.model.notices import (
     WrapUpEnded,
 )
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
-
-if TYPE_CHECKING:
-    from callrouter.core.state import Call, Queue
 
 MISSED = "missed calls"
 """The reason of a pause that the router imposed."""

@@ -53,21 +53,21 @@ def announce(floor: Floor, call: Call) -> None:
     spec = call.queue.spec.announce
     if spec is None or call.state is not CallState.WAITING:
         return
-    place = call.queue.waiting.position(call)
-    position = _position_to_announce(call, place) if spec.position else 0
+    position = call.queue.waiting.position(call)
+    announced = _position_to_announce(call, position) if spec.position else 0
     there = call.queue.members_present_on.get(call.pbx)
-    minutes = estimate(floor, call.queue, place) if spec.estimate and there else 0
-    if position:
-        call.announced_position = position
-    if position or minutes:
-        floor.order(Announce(pbx=call.pbx, call=call.id, position=position, minutes=minutes))
+    minutes = estimate(floor, call.queue, position) if spec.estimate and there else 0
+    if announced:
+        call.announced_position = announced
+    if announced or minutes:
+        floor.order(Announce(pbx=call.pbx, call=call.id, position=announced, minutes=minutes))
 
 
-def _position_to_announce(call: Call, place: int) -> int:
+def _position_to_announce(call: Call, position: int) -> int:
     """The position that may be announced now; 0 if none should be."""
-    if call.announced_position and place > call.announced_position:
+    if call.announced_position and position > call.announced_position:
         return 0
-    return place if place > 1 or _next(call) else 0
+    return position if position > 1 or _next(call) else 0
 
 
 def _next(call: Call) -> bool:
@@ -87,7 +87,7 @@ def _others_first(call: Call, member: Membership) -> bool:
     return False
 
 
-def estimate(floor: Floor, queue: Queue, place: int) -> int:
+def estimate(floor: Floor, queue: Queue, position: int) -> int:
     """Estimated wait in minutes, at least 1; 0 if unknown or too long. See the module docstring."""
     advances = queue.advances
     if len(advances) < ENOUGH:
@@ -97,7 +97,7 @@ def estimate(floor: Floor, queue: Queue, place: int) -> int:
         present = floor.now - queue.advanced_at
         if present > mean:
             mean = (sum(advances) + present) / (len(advances) + 1)
-    minutes = max(1, int(place * mean / 60.0 + 0.5))
+    minutes = max(1, int(position * mean / 60.0 + 0.5))
     return minutes if minutes <= MOST_MINUTES else 0
 
 

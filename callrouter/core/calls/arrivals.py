@@ -15,7 +15,7 @@ from typing import Final
 
 from callrouter.core.calls import queueing
 from callrouter.core.floor import Floor
-from callrouter.core.state import Call
+from callrouter.core.state import Call, Queue
 from callrouter.model.call_notices import RuleApplied
 from callrouter.model.commands import Leave, Result
 from callrouter.model.events import CallArrived
@@ -33,8 +33,11 @@ _FEW: Final = 200
 def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     """A caller entered a queue.
 
-    With `found` the caller comes from a snapshot. They are already in the queue, so no limit
-    applies.
+    Args:
+      floor: the state of the core.
+      event: what the PBX reports of the call.
+      found: the caller comes from a snapshot. They are already in the queue, so its hours and its
+        limit do not apply, and what they ask for was checked when they entered.
     """
     if event.call in floor.calls:
         floor.report_oddity(f"call {event.call} arrived again and is known already")
@@ -54,11 +57,33 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         report_no_queue(floor, event)
         floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
         return
+    call = _new_call(floor, event, queue, found=found)
+    call.skills = _skills(event, rule)
+    call.shown_number = as_written if event.caller_number else ""
+    floor.calls[call.id] = call
+    floor.departed.pop(call.id, None)
+    if rule is not None:
+        floor.publish(RuleApplied(at=floor.now, call=call.id, queue=call.queue.id, rule=rule.name))
+    queueing.enter_queue(floor, call, queue, found=found, since=call.queued_at)
+    giver = floor.transferred_by.pop(call.id, None)
+    # The agent who sent this caller back to a queue is the last choice there.
+    if giver is not None:
+        call.tried[giver] = None
+        call.failed_at = floor.now
+
+
+def _new_call(floor: Floor, event: CallArrived, queue: Queue, *, found: bool) -> Call:
+    """The call, with its two clocks: first entry into any queue, and entry into this one.
+
+    Neither lies in the future, whatever the PBX's clock says, and the entry into this queue is not
+    before the first. A caller whose entry into this queue is unknown has waited in it from the
+    beginning if found there, and not at all otherwise.
+    """
     entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
     queued_at = event.queued_at
     if queued_at is None:
         queued_at = entered_at if found else floor.now
-    call = Call(
+    return Call(
         id=event.call,
         pbx=event.pbx,
         queue=queue,
@@ -71,19 +96,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         called_number=event.called_number,
         tag=event.tag,
         first_agent=event.agent,
-        skills=_skills(event, rule),
-        shown_number=as_written if event.caller_number else "",
     )
-    floor.calls[call.id] = call
-    floor.departed.pop(call.id, None)
-    if rule is not None:
-        floor.publish(RuleApplied(at=floor.now, call=call.id, queue=call.queue.id, rule=rule.name))
-    queueing.enter_queue(floor, call, queue, found=found, since=call.queued_at)
-    giver = floor.transferred_by.pop(call.id, None)
-    # The agent who sent this caller back to a queue is the last choice there.
-    if giver is not None:
-        call.tried[giver] = None
-        call.failed_at = floor.now
 
 
 def _waiting_in(floor: Floor, queue: str) -> int:

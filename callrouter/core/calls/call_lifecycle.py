@@ -97,6 +97,10 @@ CALLS: Mapping[tuple[CallState, CallChange], tuple[CallAction, CallState]] = {
 
 
 def advance_call(floor: Floor, call: Call, change: CallChange) -> None:
-    """Change the state of a call as `CALLS` says. An impossible change is noted."""
+    """Change the state of a call as `CALLS` says.
+
+    The new state is in force when the action runs. An impossible change is reported and changes
+    nothing: it comes from a report that was overtaken, and the call must go on.
+    """
     action, call.state = CALLS[call.state, change]
     action(floor, call)

@@ -102,8 +102,8 @@ def remember(floor: Floor, queue: Queue, number: str, agent: str) -> None:
     """Remember the agent a caller talked to."""
     if queue.spec.last_agent is None or not number:
         return
-    place = (queue.id, number)
-    floor.last_talks.pop(place, None)
-    floor.last_talks[place] = (agent, floor.now)
+    key = (queue.id, number)
+    floor.last_talks.pop(key, None)
+    floor.last_talks[key] = (agent, floor.now)
     if len(floor.last_talks) > REMEMBERED:
         floor.last_talks.popitem(last=False)

@@ -24,7 +24,16 @@ from callrouter.model.routing_table import KeepWaiting, Target, ToQueue
 def enter_queue(
     floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
 ) -> None:
-    """Put a call in the queue, or route it by the queue's rules when the queue can't take it."""
+    """Put a call in a queue, or route it by the queue's rules when the queue can't take it.
+
+    Args:
+      floor: the state of the core.
+      call: a call that waits in no queue.
+      queue: the queue to enter. It may be closed or full.
+      found: the call is in the queue already, as a snapshot shows, so its hours and its limit do
+        not apply.
+      since: when the call entered the queue, in epoch seconds; None: now.
+    """
     waiting.begin_stay(floor, call, queue, since=since)
     if not found and waiting.closed(floor, queue):
         _not_let_in(floor, call, Result.CLOSED)
@@ -79,9 +88,15 @@ def leave_queue(
 ) -> None:
     """The call leaves its queue, for another queue or for good.
 
-    `by` is the person who ordered it, if a person did.
+    Args:
+      floor: the state of the core.
+      call: a waiting call.
+      target: where the queue's rules send it; None: back to where it came from. A queue that it
+        has been in already counts as None, so that a circle of overflows ends.
+      result: why, as in ``CALLROUTER_RESULT``.
+      by: the person who ordered it, if a person did.
     """
-    place = waiting.position(call)
+    position = waiting.position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
     waiting.stop_waiting(floor, call)
     following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
@@ -94,7 +109,7 @@ def leave_queue(
             queue=call.queue.id,
             result=result,
             target=target,
-            position=place,
+            position=position,
             first_position=call.origin_position,
             wait_s=floor.now - call.queued_at,
             by=by,
@@ -120,17 +135,17 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
 
 def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     """The caller hung up, or was moved away by another program, before talking to an agent."""
-    place = waiting.position(call)
+    position = waiting.position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
     if call.winner is not None:
         ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
-    ended = CallMovedAway if how is CallerEnd.TAKEN else CallAbandoned
+    ended = CallMovedAway if how is CallerEnd.MOVED_AWAY else CallAbandoned
     floor.publish(
         ended(
             at=floor.now,
             call=call.id,
             queue=call.queue.id,
-            position=place,
+            position=position,
             first_position=call.origin_position,
             wait_s=floor.now - call.queued_at,
             how=how,
@@ -146,7 +161,11 @@ def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: OfferEnd) ->
 
 
 def forget(floor: Floor, call: Call) -> None:
-    """The call is over. An offer may outlive it, until its agent is on-hook."""
+    """The call is over: remove it from the floor.
+
+    An offer may outlive it, until its agent is on-hook. What an offer then needs of the call, it
+    finds in its own reference to it.
+    """
     advance_call(floor, call, CallChange.ENDED)
     call.winner = None  # breaks the reference cycle, so that no garbage collection is needed
     floor.calls.pop(call.id, None)

@@ -10,7 +10,13 @@ from callrouter.model.routing_table import KeepWaiting
 
 
 def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
-    """Begin a stay in a queue, now or at `since`: its clocks start and every agent is untried.
+    """Begin a stay in a queue: its clocks start and every agent is untried.
+
+    Args:
+      floor: the state of the core.
+      call: a call that waits in no queue.
+      queue: the queue.
+      since: when the stay began, in epoch seconds; None: now.
 
     An agent the caller asked for was asked for in the first queue. In a later one the request is
     dropped.
@@ -47,7 +53,12 @@ def patience(queue: Queue) -> float | None:
 
 
 def start_waiting(floor: Floor, call: Call) -> None:
-    """The call waits, at the position that its priority and first entry give it."""
+    """The call waits, at the position that its priority and first entry give it.
+
+    Everything that waiting brings with it begins here: the maximum wait, escalation, the preferred
+    agent, announcements, and the search for an agent at the end of this event. `stop_waiting`
+    ends all of it.
+    """
     call.queue.waiting.add(call)
     limit_wait(floor, call)
     eligibility.open_up(floor, call)
@@ -72,7 +83,10 @@ def limit_wait(floor: Floor, call: Call) -> None:
 
 
 def stop_waiting(floor: Floor, call: Call) -> None:
-    """The call no longer waits."""
+    """The call no longer waits: undo everything that `start_waiting` began.
+
+    Harmless for a call that does not wait.
+    """
     call.queue.waiting.discard(call)
     lane_membership.take_call_out(call)
     floor.unmatched_calls.pop(call.id, None)
@@ -91,7 +105,11 @@ def position(call: Call) -> int:
 
 
 def max_wait_expired(floor: Floor, call: Call) -> None:
-    """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
+    """`max_wait` expired: phones that ring may ring on, but no new offer is made.
+
+    The caller leaves when the last of those phones has failed, or at the end of this event if none
+    rings (`callrouter.core.matching`).
+    """
     call.expired = True
     lane_membership.take_call_out(call)
     floor.timers.retry.cancel(call.id)

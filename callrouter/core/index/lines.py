@@ -66,15 +66,15 @@ class QueueLine(Generic[CallT]):
 
     def discard(self, call: CallT) -> None:
         """Remove the call. Does nothing if it does not wait here."""
-        place = self.position(call)
-        if place:
-            del self._calls[place - 1]
+        position = self.position(call)
+        if position:
+            del self._calls[position - 1]
 
     def position(self, call: CallT) -> int:
         """The position of a call, from 1; 0 if it does not wait here."""
         calls = self._calls
-        place = bisect_left(calls, call.key)
-        return place + 1 if place < len(calls) and calls[place][3] is call else 0
+        index = bisect_left(calls, call.key)
+        return index + 1 if index < len(calls) and calls[index][3] is call else 0
 
     def values(self) -> list[CallT]:
         """All calls, in order."""

@@ -176,10 +176,10 @@ class OrderedPool(Generic[MemberT]):
         found: list[RankedAgent] = []
         ahead = [(heap[0], 0)] if heap else []
         while ahead and len(found) < count:
-            entry, place = heappop(ahead)
+            entry, index = heappop(ahead)
             if entries.get(entry[-1]) is entry:
                 found.append(_as_ranked(entry))
-            for below in (2 * place + 1, 2 * place + 2):
+            for below in (2 * index + 1, 2 * index + 2):
                 if below < len(heap):
                     heappush(ahead, (heap[below], below))
         return found
@@ -228,7 +228,7 @@ class DrawnPool(Generic[MemberT]):
         last = policies[-1]
         self._chances = last.chances if isinstance(last, Weighted) else _one
         self._groups: SortedDict[Ranks, dict[int, list[str]]] = SortedDict()
-        self._places: dict[str, tuple[Ranks, int, int]] = {}
+        self._slots: dict[str, tuple[Ranks, int, int]] = {}
         self._members: dict[str, MemberT] = {}
 
     def add(self, member: MemberT) -> None:
@@ -237,23 +237,23 @@ class DrawnPool(Generic[MemberT]):
         self.discard(agent)
         ranks, chances = self._rank(member), self._chances(member)
         names = self._groups.setdefault(ranks, {}).setdefault(chances, [])
-        self._places[agent] = (ranks, chances, len(names))
+        self._slots[agent] = (ranks, chances, len(names))
         self._members[agent] = member
         names.append(agent)
 
     def discard(self, agent: str) -> None:
         """Remove the agent, in constant time."""
-        place = self._places.pop(agent, None)
-        if place is None:
+        slot = self._slots.pop(agent, None)
+        if slot is None:
             return
-        ranks, chances, index = place
+        ranks, chances, index = slot
         del self._members[agent]
         group = self._groups[ranks]
         names = group[chances]
         last = names.pop()
         if last != agent:  # fill the gap, so that removal takes constant time
             names[index] = last
-            self._places[last] = (ranks, chances, index)
+            self._slots[last] = (ranks, chances, index)
         if not names:
             del group[chances]
             if not group:
@@ -291,9 +291,9 @@ class DrawnPool(Generic[MemberT]):
         """The combined chances of a group. `excluded` is short, whatever the size of the group."""
         weight = sum(chances * len(names) for chances, names in group.items())
         for agent in excluded:
-            place = self._places.get(agent)
-            if place is not None and place[0] == ranks:
-                weight -= place[1]
+            slot = self._slots.get(agent)
+            if slot is not None and slot[0] == ranks:
+                weight -= slot[1]
         return weight
 
     def _draw(self, group: Mapping[int, list[str]], excluded: Collection[str]) -> str | None:
@@ -319,7 +319,7 @@ class DrawnPool(Generic[MemberT]):
 
     def has(self, excluded: Collection[str]) -> bool:
         """Whether there is an agent not in `excluded`."""
-        return _others(self._places, excluded)
+        return _others(self._slots, excluded)
 
     def top(self, count: int) -> list[RankedAgent]:
         """The first `count` entries. Within a group, order and idle time mean nothing."""
@@ -342,7 +342,7 @@ class DrawnPool(Generic[MemberT]):
         return tuple(self.top(5))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._slots)
 
     def __iter__(self) -> Iterator[MemberT]:
         return (self._members[agent] for _, _, agent in self.top(len(self)))
@@ -384,7 +384,7 @@ def make_pool(
     policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource
 ) -> Pool[MemberT]:
     """The pool for a queue's list of policies. A policy that comes after a draw has no effect."""
-    for place, policy in enumerate(policies):
+    for position, policy in enumerate(policies):
         if policy.draws:
-            return DrawnPool(policies[: place + 1], needs, rng)
+            return DrawnPool(policies[: position + 1], needs, rng)
     return OrderedPool(policies, needs)

@@ -97,6 +97,13 @@ CONNECTED: Final = OfferChange.CONNECTED
 STOPPED: Final = OfferChange.STOPPED
 RELEASED: Final = OfferChange.RELEASED
 
+# Why the entries are right:
+# - STOPPED leads to CLOSING and not to ENDED, although the offer is decided: its phones may still
+#   ring, and the agent must not be rung for the next call before they are known to be quiet.
+# - TALKING goes to ENDED at once when its last phone is on-hook: there is nothing left to stop.
+#   STOPPED in TALKING takes the conversation back (the connect failed within a second), so its
+#   talk time does not count.
+# - STOPPED twice is normal: a caller who hangs up and a time limit decide the same offer.
 OFFERS: Mapping[tuple[OfferState, OfferChange], tuple[OfferAction, OfferState]] = {
     (OFFER_RINGING, ACCEPTED): (_stop_timers, OFFER_ACCEPTED),
     (OFFER_RINGING, CONNECTED): (_impossible, OFFER_RINGING),
@@ -122,7 +129,11 @@ OFFERS: Mapping[tuple[OfferState, OfferChange], tuple[OfferAction, OfferState]] 
 
 
 def advance_offer(floor: Floor, offer: Offer, change: OfferChange) -> None:
-    """Change the state of an offer as `OFFERS` says. An impossible change is noted."""
+    """Change the state of an offer as `OFFERS` says.
+
+    The new state is in force when the action runs. An impossible change is reported and changes
+    nothing.
+    """
     action, offer.state = OFFERS[offer.state, change]
     action(floor, offer)
 

@@ -40,9 +40,6 @@ from callrouter.model.routing_table import DeviceSpec
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
 
-CLOSE_WITHIN = 2.0
-"""Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
-
 COOLDOWN_DEAD = 30.0
 """Seconds of cooldown for a phone that does not stop ringing when told to."""
 
@@ -64,9 +61,16 @@ a mobile network takes several seconds to find a phone.
 def make_offer(
     floor: Floor, call: Call, member: Membership, *, consult: bool = False
 ) -> Offer | None:
-    """Reserve the agent and ring their devices. Returns None if no device can ring after all.
+    """Reserve the agent and ring their devices.
 
-    With `consult` the offer is for the agent who has the call, not for the caller.
+    Args:
+      floor: the state of the core.
+      call: the call that is offered.
+      member: the agent, as a member of the call's queue.
+      consult: the offer is for the agent who has the call, not for the caller.
+
+    Returns:
+      The offer, or None if no device can ring after all. Nothing is reserved then.
     """
     devices = ringable(floor, member, call.pbx)
     if not devices:
@@ -92,6 +96,7 @@ def make_offer(
     # Counted from the present even if a late deadline led here: no phone has rung yet.
     floor.timers.ring.set(offer.id, floor.clock_now + longest)
     if not consult:
+        left_out = unavailability_text.left_out(floor, agent, devices, call.pbx)
         floor.publish(
             OfferMade(
                 at=floor.now,
@@ -102,19 +107,28 @@ def make_offer(
                 policy=queue.spec.policy,
                 idle_s=floor.now - agent.idle_since,
                 priority=member.level,
-                left_out=unavailability_text.left_out(floor, agent, devices, call.pbx),
+                left_out=left_out,
             )
         )
-    first = min([device.ring_after for device in devices])
+    _ring_devices(floor, offer)
+    if not consult and call.pbx not in floor.paces:
+        _limit_silence(floor, offer)
+    return offer
+
+
+def _ring_devices(floor: Floor, offer: Offer) -> None:
+    """Ring the first devices of an offer, and plan those with a longer `ring_after`.
+
+    The shortest `ring_after` among the devices that can ring counts as no delay: a caller gains
+    nothing from a silence before the first phone.
+    """
+    first = min([leg.device.ring_after for leg in offer.legs.values()])
     for leg in offer.legs.values():
         wait = leg.device.ring_after - first
         if wait > 0:
             floor.timers.leg.set((offer.id, leg.device.id), floor.clock_now + wait)
         else:
             ring_device(floor, offer, leg)
-    if not consult and call.pbx not in floor.paces:
-        _limit_silence(floor, offer)
-    return offer
 
 
 def _limit_silence(floor: Floor, offer: Offer) -> None:

@@ -164,7 +164,7 @@ class CallerWebhooks:
         # Twilio cannot keep the caller waiting (error, queue-full, system-error). Any destination
         # is better than none.
         self._account.counts["queue trouble"] += 1
-        self._account.caller_left(webhook.sid, CallerEnd.TAKEN)
+        self._account.caller_left(webhook.sid, CallerEnd.MOVED_AWAY)
         return self._callers.fallback()
 
     def on_caller_status(self, webhook: Webhook) -> str:

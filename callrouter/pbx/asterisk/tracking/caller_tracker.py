@@ -153,7 +153,7 @@ class CallerTracker:
             to = f"{message.get('CallQueue')}@{contract.ENTRY}"
             self._transfers.report(before, TransferKind.BLIND, to)
         elif before is not None:
-            self._output.post(CallerLeft(call=self._ids.call(uid), how=CallerEnd.TAKEN))
+            self._output.post(CallerLeft(call=self._ids.call(uid), how=CallerEnd.MOVED_AWAY))
         event = arrival(
             self._ids.pbx, self._ids.call(uid), message, _entry_values(message), self._clock
         )
@@ -184,7 +184,7 @@ class CallerTracker:
         elif name == "CallrouterMovedAway":
             self.moved_away(caller)
         elif name == "CallrouterFallback":
-            self.end(caller.uid, CallerEnd.TAKEN)
+            self.end(caller.uid, CallerEnd.MOVED_AWAY)
 
     # ------------------------------------------------------------ what a query has shown
 
@@ -226,7 +226,7 @@ class CallerTracker:
         """
         self._channels.touched.add(caller.uid)
         if caller.state in {CallerState.WAITING, CallerState.CONNECTING}:
-            self.end(caller.uid, CallerEnd.TAKEN)
+            self.end(caller.uid, CallerEnd.MOVED_AWAY)
         elif self._channels.callers.pop(caller.uid, None) is not None:
             self._transfers.report(caller, TransferKind.BLIND, "elsewhere")
 
