@@ -148,7 +148,7 @@ async def test_AST_25_gosub_returns_with_nobody(here: Floor) -> None:
 async def test_goto_goes_to_the_fallback(here: Floor) -> None:
     await here.fresh(*staff(2), queues=[queue("support", ["a1"])])
     here.post(PauseRequested(agent="a1"))
-    await here.until(lambda: here.pbx._fallback.published("support"), 3)
+    await here.until(lambda: here.pbx._fallback._published.get("support"), 3)
     caller = await here.call()
     assert await shown(here) == "fallback nobody"
     await done(here, caller)
@@ -341,7 +341,7 @@ async def test_who_leaves_without_a_target_rings_no_phone(
 ) -> None:
     """The fallback is for a router that is silent. This one has said that no agent is to be rung."""
     await here.fresh(*staff(2), queues=[queue("box", ["a1"], **rules)])
-    await here.until(lambda: here.pbx._fallback.published("box"), 3)
+    await here.until(lambda: here.pbx._fallback._published.get("box"), 3)
     caller = await here.call("box")
     await caller.wait_ended(within=20)
     await here.until(lambda: here.happened(CallLeftQueue))

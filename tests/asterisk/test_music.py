@@ -43,7 +43,7 @@ async def test_callers_hear_the_music_of_their_queue(here: Floor) -> None:
     await here.fresh(person("a1"), queues=rules)
     known = here.pbx._fallback
     assert known is not None
-    await here.until(lambda: known.published("support") and known.published("sales"), 4)
+    await here.until(lambda: known._published.get("support") and known._published.get("sales"), 4)
     for target, music in (("support", "jazz"), ("sales", "folk"), ("front", "default")):
         before = len(played(here))
         caller = await here.call(target)
@@ -61,7 +61,7 @@ async def test_music_follows_a_caller_to_another_queue(here: Floor) -> None:
     await here.fresh(person("a1"), queues=rules)
     known = here.pbx._fallback
     assert known is not None
-    await here.until(lambda: known.published("support") and known.published("sales"), 4)
+    await here.until(lambda: known._published.get("support") and known._published.get("sales"), 4)
     caller = await here.call("support")
     await here.until(lambda: played(here)[-1:] == ["jazz"] and here.router.floor.calls)
     [call] = here.router.floor.calls.values()

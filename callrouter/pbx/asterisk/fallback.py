@@ -118,10 +118,6 @@ class FallbackDevices:
         self._published.clear()
         self._music.clear()
 
-    def published(self, queue: str) -> tuple[str, str] | None:
-        """What was last published for a queue."""
-        return self._published.get(queue)
-
     def changes(self) -> Iterator[Action]:
         """The actions that publish the changes."""
         examined = 0
