@@ -95,11 +95,11 @@ class Exchange:
                 "CALLROUTER_STATE": "waiting",
                 "CALLROUTER_QUEUE": queue,
                 "CALLROUTER_ENTERED": f"{entered + n * 0.1:.3f}",
+                contract.ASTERISKS_TIME: f"{time.time():.3f}",
             }
-            names = (*contract.CALL_VARIABLES, *contract.LEG_VARIABLES)
+            names = (*contract.CALL_VARIABLES, *contract.LEG_VARIABLES, contract.ASTERISKS_TIME)
             yield text(
                 "Event: Status",
-                "ActionID: %s",
                 "Privilege: Call",
                 f"Channel: PJSIP/carrier-{n:08x}",
                 "ChannelState: 6",
@@ -132,6 +132,7 @@ class Exchange:
                 "Pickupgroup: 0",
                 "Seconds: 60",
                 *(f"Variable: {name}={own.get(name, '(null)')}" for name in names),
+                "ActionID: %s",
             )
 
     # ------------------------------------------------------------ answers
