@@ -2,7 +2,7 @@
 
     python -m bench.reload [AGENTS] [QUEUES]
 
-Runs a real `Runtime` and `Router` with the daemon's own `Configuration` on a folder in /tmp. A
+Runs a real `Runtime` and `Router` with the daemon's own `LiveConfig` on a folder in /tmp. A
 heartbeat on the loop records how late each turn is. With every 10th beat a call arrives, so that
 offers are made all the time, and with every 5th a phone changes state. The changes range from one
 agent's priority to that of every agent.
@@ -24,8 +24,8 @@ from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
-from callrouter.daemon.last_good import Start
-from callrouter.daemon.live_config import Configuration
+from callrouter.daemon.last_good import StartConfig
+from callrouter.daemon.live_config import LiveConfig
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -105,10 +105,10 @@ class Site:
         self.table = settings.table
         self.steps: list[tuple[float, str]] = []
         self.runtime.listen(CallLog(router.floor).listen)
-        self.config = Configuration(
+        self.config = LiveConfig(
             folder,
             {"HOME": str(folder)},
-            Start(settings=settings, files=snapshot.files, snapshot=snapshot),
+            StartConfig(settings=settings, files=snapshot.files, snapshot=snapshot),
             clock,
             post=self.post,
             tokens=ApiTokens(()),
@@ -185,7 +185,7 @@ async def run(agents: int, queues: int) -> None:
         site = Site(folder)
         gc.collect()
         gc.freeze()
-        await asyncio.to_thread(site.config._begin_history)
+        await asyncio.to_thread(site.config._recorder.begin, site.config.settings, ())
         await measure(site, "nothing", lambda: None)
         await measure(site, "one priority", lambda: write(folder, agents, queues, level=9))
 

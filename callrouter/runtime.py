@@ -62,6 +62,10 @@ class Runtime:
         """From now on, pass commands for the PBX of this name to it."""
         self.pbxes[pbx.name] = pbx
 
+    def in_step(self, name: str) -> bool:
+        """Return whether a PBX is usable: its link is up and it has been compared with."""
+        return self.pbxes[name].health().up and self.router.board.in_step(name)
+
     def listen(self, listener: Listener) -> None:
         """Pass every notice to `listener`. What it raises is logged and stops nothing."""
         self._listeners.append(listener)

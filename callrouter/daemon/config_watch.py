@@ -51,7 +51,7 @@ def _referenced(path: Path) -> bytes:
     return b"no file" if content is None else content
 
 
-class Watch:
+class FolderWatch:
     """Remembers what was seen and reports when there is something new to read.
 
     Files referred to by ``${file:PATH}`` belong to the configuration and are watched too.

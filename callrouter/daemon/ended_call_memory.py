@@ -18,7 +18,7 @@ KEPT_FOR: Final = 2 * 86_400.0
 """Seconds since the end of a call."""
 
 
-class Memory:
+class EndedCallMemory:
     """Carries the ended calls between the store and the drivers.
 
     Args:

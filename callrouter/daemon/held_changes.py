@@ -38,7 +38,7 @@ def left_of_quiet(folder: Path, now: float) -> float:
     return min(QUIET_FOR, max(0.0, newest + QUIET_FOR - now))
 
 
-class Holding:
+class HeldChanges:
     """The losses that are held back now, if any."""
 
     def __init__(self, state: ConfigState, clock: Clock) -> None:

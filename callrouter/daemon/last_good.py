@@ -35,7 +35,7 @@ _LATELY: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class StartConfig:
     """What a daemon starts with.
 
     Attributes:
@@ -55,7 +55,7 @@ class Start:
     removed: Mapping[str, QueueSpec] = field(default_factory=dict)
 
 
-def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
+def choose_start(folder: Path, environ: Mapping[str, str], now: float) -> StartConfig:
     """Read the files and check that they can be used.
 
     Raises:
@@ -70,8 +70,10 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
         good = _in_force(past, folder, environ) if past is not None else None
         if good is None:
             raise
-        return Start(settings=good[0], files=good[1], snapshot=snapshot, problems=error.problems)
-    current = Start(settings=settings, files=files, snapshot=snapshot)
+        return StartConfig(
+            settings=good[0], files=good[1], snapshot=snapshot, problems=error.problems
+        )
+    current = StartConfig(settings=settings, files=files, snapshot=snapshot)
     past = _history(folder, settings.database, environ)
     head = past.head() if past is not None else None
     if past is None or head is None:
@@ -90,7 +92,7 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
         if not held and past.held() == content_digests(files):
             held = past.held_lines()
     if held:
-        return Start(settings=before, files=good[1], snapshot=snapshot, held=held)
+        return StartConfig(settings=before, files=good[1], snapshot=snapshot, held=held)
     gone = gone_queues(before.table, settings.table)
     return replace(current, removed={name: before.table.queues[name] for name in gone})
 

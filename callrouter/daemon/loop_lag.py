@@ -25,7 +25,7 @@ _DEEP: Final = 6
 """Number of stack frames logged, innermost first."""
 
 
-class HoldUps:
+class LoopLag:
     """Counts the blocks of the loop and names their cause. Call `start` and `stop` in its thread.
 
     Attributes:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from callrouter.store.codec import columns, parse, values
 from callrouter.store.location import File, Place, StoreError
+from callrouter.store.pending_rows import PendingRows
 from callrouter.store.sqlite import Sqlite
 from callrouter.store.tables import (
     JOURNAL_TABLES,
@@ -25,7 +26,6 @@ from callrouter.store.tables import (
     TimedRowT,
 )
 from callrouter.store.upgrade import bring_up
-from callrouter.store.write_queue import PendingRows
 
 logger = logging.getLogger(__name__)
 

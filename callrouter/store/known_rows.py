@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from callrouter.store.pending_rows import JournalEntry, PendingRows
 from callrouter.store.tables import (
     STATE_TABLES,
     JournalTable,
@@ -12,7 +13,6 @@ from callrouter.store.tables import (
     StateTable,
     TimedRowT,
 )
-from callrouter.store.write_queue import JournalEntry, PendingRows
 
 
 class KnownRows:

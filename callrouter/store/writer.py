@@ -25,6 +25,7 @@ from callrouter.store.availability import RETRY, Availability
 from callrouter.store.database import Database, Server, server_at
 from callrouter.store.known_rows import KnownRows
 from callrouter.store.location import Place, StoreError
+from callrouter.store.pending_rows import PendingRows
 from callrouter.store.tables import (
     STATE_TABLES,
     JournalTable,
@@ -34,7 +35,7 @@ from callrouter.store.tables import (
     StateTable,
     TimedRowT,
 )
-from callrouter.store.write_queue import PendingRows, Question, WriteQueue
+from callrouter.store.write_queue import Question, WriteQueue
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callrouter.api.calllog.totals import CallTotals
-from callrouter.daemon.main import _log
+from callrouter.daemon.notice_log import log_notice
 from callrouter.model.commands import Result
 from callrouter.model.notices import Oddity
 from callrouter.model.routing_table import Rule
@@ -43,7 +43,7 @@ def test_a_queue_that_does_not_exist(
     with caplog.at_level(logging.INFO):
         for _, item in play.log:
             if isinstance(item, Oddity):
-                _log(item)
+                log_notice(item)
                 counts.count(item)
     assert [(r.levelname, "which is no queue" in r.message) for r in caplog.records] == [
         ("ERROR", True)

@@ -24,7 +24,7 @@ from callrouter.api.server import app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.core.router import Router
 from callrouter.daemon.drivers import CannotDrive, make_pbx
-from callrouter.daemon.main import make_run_id
+from callrouter.daemon.process import make_run_id
 from callrouter.logs import Log
 from callrouter.model.routing_table import Table
 from callrouter.model.text import clean, mask

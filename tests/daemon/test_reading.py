@@ -11,8 +11,8 @@ import pytest
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.background import without_collection
 from callrouter.clock import SystemClock
-from callrouter.daemon.last_good import start
-from callrouter.daemon.live_config import Configuration
+from callrouter.daemon.last_good import choose_start
+from callrouter.daemon.live_config import LiveConfig
 
 FILES = """\
 pbx: {office: {driver: simulated}}
@@ -24,23 +24,21 @@ queues:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Configuration:
+def config(tmp_path: Path) -> LiveConfig:
     (tmp_path / "callrouter.yaml").write_text(FILES)
     clock = SystemClock()
-    return Configuration(
+    return LiveConfig(
         tmp_path,
         {},
-        start(tmp_path, {}, clock.now()),
+        choose_start(tmp_path, {}, clock.now()),
         clock,
         post=lambda _: None,
-        tokens=ApiTokens(()),
+        tokens=ApiTokens([]),
         callers=dict,
     )
 
 
-async def test_a_diff_keeps_nothing_from_the_collector(
-    config: Configuration, tmp_path: Path
-) -> None:
+async def test_a_diff_keeps_nothing_from_the_collector(config: LiveConfig, tmp_path: Path) -> None:
     """What lies about just then, such as a request of somebody's, must not stay for good."""
     await config.diff(None)
     before = gc.get_freeze_count()
@@ -53,7 +51,7 @@ async def test_a_diff_keeps_nothing_from_the_collector(
     assert gc.isenabled()
 
 
-async def test_readings_that_overlap_leave_the_collector_as_it_was(config: Configuration) -> None:
+async def test_readings_that_overlap_leave_the_collector_as_it_was(config: LiveConfig) -> None:
     await asyncio.gather(*(config.diff(None) for _ in range(5)))
     assert gc.isenabled()
     with without_collection():

@@ -14,7 +14,7 @@ import pytest
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon import loop_lag
-from callrouter.daemon.loop_lag import HoldUps
+from callrouter.daemon.loop_lag import LoopLag
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.model.events import DeviceState, PbxSnapshot, TimePassed
 from callrouter.runtime import Runtime
@@ -28,7 +28,7 @@ def hold_everybody_up(seconds: float) -> None:
 
 
 async def test_what_holds_the_loop_up_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    watch = HoldUps()
+    watch = LoopLag()
     watch.start()
     try:
         await asyncio.sleep(0.2)

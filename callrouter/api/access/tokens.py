@@ -60,9 +60,8 @@ class ApiTokens:
         neighbours: the group allowed on the Unix socket; None: no group is.
     """
 
-    neighbours: SocketGroup | None = None
-
-    def __init__(self, tokens: Iterable[ApiToken]) -> None:
+    def __init__(self, tokens: Iterable[ApiToken], neighbours: SocketGroup | None = None) -> None:
+        self.neighbours = neighbours
         self.changed: Callable[[], None] = lambda: None
         self.use(tokens)
 

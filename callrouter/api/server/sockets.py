@@ -50,7 +50,7 @@ async def listen_tcp(http: HttpSettings) -> ListeningSockets:
         CannotListen: the address is in use or not ours, or the certificate is unusable.
     """
     tls = tls_context(http)
-    place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
+    place = _place(http)
     sockets: list[socket.socket] = []
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -62,7 +62,17 @@ async def listen_tcp(http: HttpSettings) -> ListeningSockets:
         for sock in sockets:
             sock.close()
         raise CannotListen(_why(place, error)) from error
-    return ListeningSockets(tuple(sockets), tls, f"{'https' if tls else 'http'}://{place}")
+    return ListeningSockets(tuple(sockets), tls, url(http))
+
+
+def url(http: HttpSettings) -> str:
+    """Return the URL of the TCP side."""
+    secure = http.certificate is not None and http.key is not None
+    return f"{'https' if secure else 'http'}://{_place(http)}"
+
+
+def _place(http: HttpSettings) -> str:
+    return f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
 
 
 def _open(family: int, address: tuple[object, ...]) -> socket.socket:

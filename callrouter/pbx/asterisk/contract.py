@@ -104,7 +104,7 @@ Its value is the run id, a dash and a counter.
 def run_of_tick(tick: str) -> tuple[int, float] | None:
     """Process id and start (epoch seconds) of the router that set a tick; None if it is invalid.
 
-    See `daemon.main.make_run_id`.
+    See `daemon.process.make_run_id`.
     """
     run_id = tick.partition("-")[0]
     if not re.fullmatch(r"[0-9a-z]{6,20}", run_id):

@@ -1,0 +1,236 @@
+"""The composition root: builds all parts of the daemon and connects them.
+
+Every part is complete when it is made. So the order below is the order of their dependencies, and a
+part that needs a later one gets a function that asks for it.
+"""
+
+from __future__ import annotations
+
+import grp
+import logging
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from callrouter.api.access.tokens import ApiTokens, SocketGroup
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.context import Backend
+from callrouter.api.control_socket import ControlSocket
+from callrouter.api.server import sockets
+from callrouter.api.views.floor_views import FloorViews
+from callrouter.clock import SystemClock
+from callrouter.core.router import Router
+from callrouter.daemon.ended_call_memory import EndedCallMemory
+from callrouter.daemon.last_good import StartConfig
+from callrouter.daemon.live_config import ConfigAccess, LiveConfig
+from callrouter.daemon.loop_lag import LoopLag
+from callrouter.daemon.notice_log import log_notice
+from callrouter.daemon.process import make_run_id
+from callrouter.daemon.self_check import SelfCheck
+from callrouter.feature_codes import FeatureCodes
+from callrouter.mobiles.calling_pbxes import CallingPbxes
+from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
+from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
+from callrouter.runtime import Runtime
+from callrouter.settings import PbxSettings, Settings
+from callrouter.settings.builders.pbx_builder import dialling_pbxes
+from callrouter.store.file_lock import DatabaseLock
+from callrouter.store.location import choose
+from callrouter.store.service import StoreService
+from callrouter.tasks import Tasks
+
+if TYPE_CHECKING:
+    from callrouter.model.ivr import PhoneEvent
+    from callrouter.model.routing_table import Table
+    from callrouter.pbx.interface import DeviceBoard, Pbx, Post
+
+logger = logging.getLogger(__name__)
+
+MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard], Pbx]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All parts of a daemon."""
+
+    tasks: Tasks
+    tokens: ApiTokens
+    runtime: Runtime
+    store: StoreService
+    database_lock: DatabaseLock
+    ended_calls: EndedCallMemory
+    mobiles: MobileService
+    config: LiveConfig
+    feature_codes: FeatureCodes
+    self_check: SelfCheck
+    loop_lag: LoopLag
+    backend: Backend
+
+
+def assemble(
+    folder: Path,
+    environ: Mapping[str, str],
+    start: StartConfig,
+    make: MakePbx,
+    control: ControlSocket,
+) -> Parts:
+    """Build the daemon. Nothing runs yet.
+
+    Args:
+        folder: The configuration folder.
+        environ: The environment.
+        start: What the daemon is started with.
+        make: Makes the driver of a PBX.
+        control: The command line's socket.
+
+    Raises:
+        CannotDrive: A driver is not available.
+        StoreError: Another daemon uses the database, or a library for it is missing.
+    """
+    settings = start.settings
+    clock = SystemClock()
+    now = clock.now()
+    run_id = make_run_id(now, os.getpid())
+    tasks = Tasks()
+    tokens = ApiTokens(settings.http.api_tokens, _open_control_socket(control, settings))
+    # Not for secrets: it only decides which of two equal agents is rung.
+    rng = random.Random()  # noqa: S311
+    router = Router(settings.table, rng=rng, run_id=run_id, now=now, removed=start.removed)
+    runtime = Runtime(router, clock)
+    place = choose(settings.database, folder, environ)
+    database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
+    store = StoreService(router.board, runtime.post, clock, place)
+    runtime.listen_to_rows(store.rows_changed)
+    _attach_pbxes(runtime, settings, make, run_id)
+    mobiles = _make_mobiles(runtime, settings, store, tasks)
+    config = LiveConfig(
+        folder,
+        environ,
+        start,
+        clock,
+        post=runtime.post,
+        tokens=tokens,
+        callers=router.board.callers,
+        additions=mobiles,
+        on_folder_replaced=lambda: control.also_for(folder),
+    )
+    feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
+    call_log = CallLog(router.floor)
+    for listener in (log_notice, call_log.listen):
+        runtime.listen(listener)
+    self_check, loop_lag = SelfCheck(runtime), LoopLag()
+    backend = Backend(
+        views=FloorViews(router.floor, call_log, clock),
+        post=runtime.post,
+        clock=clock,
+        call_log=call_log,
+        config=config.state,
+        health=lambda: {name: pbx.health() for name, pbx in runtime.pbxes.items()},
+        started_at=now,
+        pid=os.getpid(),
+        files=ConfigAccess(config),
+        mobiles=mobiles,
+        listen=lambda: sockets.url(settings.http),
+        public_url=lambda: config.settings.http.public_url,
+        extra={
+            "history": lambda: str(config.history.place),
+            "handled": lambda: runtime.handled,
+            "faults": lambda: runtime.faults + tasks.failed + backend.refusals.faults,
+            "http": lambda: {"refused": dict(backend.refusals.counts)},
+            "store": store.status,
+            "invariants": self_check.status,
+            "loop": loop_lag.status,
+            "reception": feature_codes.status,
+            "mobiles": mobiles.status,
+        },
+    )
+    return Parts(
+        tasks=tasks,
+        tokens=tokens,
+        runtime=runtime,
+        store=store,
+        database_lock=database_lock,
+        ended_calls=EndedCallMemory(store.ended_calls, runtime.pbxes, clock),
+        mobiles=mobiles,
+        config=config,
+        feature_codes=feature_codes,
+        self_check=self_check,
+        loop_lag=loop_lag,
+        backend=backend,
+    )
+
+
+def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: str) -> None:
+    for item in settings.pbxes.values():
+        pbx = make(item, runtime.post, settings.table, run_id, runtime.router.board)
+        runtime.attach(pbx)
+        if isinstance(pbx, KeepsRecords):
+            runtime.listen(pbx.listen)
+
+
+def _make_mobiles(
+    runtime: Runtime, settings: Settings, store: StoreService, tasks: Tasks
+) -> MobileService:
+    """Create the service that adds agents' own mobiles to the tables of the files."""
+    parts = MobileServiceParts(
+        board=runtime.router.board,
+        post=runtime.post,
+        pbxes=CallingPbxes(runtime.pbxes, runtime.in_step),
+        store=store.mobiles,
+        now=runtime.clock.now,
+        spawn=tasks.spawn,
+    )
+    return MobileService(settings.numbers, settings.table, dialling_pbxes(settings.pbxes), parts)
+
+
+def _make_feature_codes(
+    runtime: Runtime,
+    config: LiveConfig,
+    mobiles: MobileService,
+    store: StoreService,
+    tasks: Tasks,
+) -> FeatureCodes:
+    """Create the feature codes for agents, on every PBX that supports them."""
+    feature_codes = FeatureCodes(
+        board=runtime.router.board,
+        post=runtime.post,
+        pins=lambda: config.settings.pins,
+        clock=runtime.clock,
+        tasks=tasks,
+        region=lambda: config.settings.numbers.region,
+        locks=store.lockouts,
+        mobiles=mobiles,
+    )
+
+    def on_phone_event(event: PhoneEvent) -> None:
+        if not mobiles.handle_phone_event(event):
+            feature_codes.handle(event)
+
+    for name, pbx in runtime.pbxes.items():
+        if isinstance(pbx, HasPhoneDialogues):
+            feature_codes.attach(name, pbx)
+            pbx.report_phone_events(on_phone_event)
+    return feature_codes
+
+
+def _open_control_socket(control: ControlSocket, settings: Settings) -> SocketGroup | None:
+    """Give the group named by the configuration access to the socket, if possible."""
+    wanted = settings.socket
+    if not wanted.group:
+        return None
+    try:
+        gid = grp.getgrnam(wanted.group).gr_gid
+        control.open_to(gid)
+    except (KeyError, OSError) as error:
+        why = "there is none" if isinstance(error, KeyError) else error.strerror
+        logger.warning(
+            "group %s cannot be let in at the command line's socket (%s): the daemon must run with "
+            "this group, under systemd by Group=%s and SupplementaryGroups=callrouter; root and the "
+            "daemon's user are let in",
+            *(wanted.group, why, wanted.group),
+        )
+        return None
+    return SocketGroup(gid, wanted.role)

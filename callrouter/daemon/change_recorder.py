@@ -1,0 +1,137 @@
+"""Records applied changes of the configuration, and what is held back, for later runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from callrouter.clock import Clock
+from callrouter.daemon.config_reading import ConfigReading, for_good_beside_calls
+from callrouter.daemon.last_good import StartConfig
+from callrouter.settings import ConfigError, Settings, load_snapshot
+from callrouter.settings.config_files import (
+    ConfigFiles,
+    content_digests,
+    contents_only,
+    owner_name,
+)
+from callrouter.settings.config_history import ConfigHistory
+from callrouter.settings.diff.settings_diff import bounded, changes
+from callrouter.settings.removals import gone_queues
+
+logger = logging.getLogger(__name__)
+
+
+class ChangeRecorder:
+    """Writes the history of changes. Every method reads or writes files: call them in a thread.
+
+    A history that cannot be written is logged and stops no change.
+
+    Attributes:
+        history: The history.
+        files: The files in force.
+    """
+
+    def __init__(
+        self,
+        history: ConfigHistory,
+        folder: Path,
+        environ: Mapping[str, str],
+        start: StartConfig,
+        clock: Clock,
+    ) -> None:
+        self.history = history
+        self.files = start.files
+        self._at_start = start.snapshot
+        self._folder = folder
+        self._environ = environ
+        self._clock = clock
+
+    def hold(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
+        """Store what is held back, for a later run."""
+        try:
+            self.history.hold(files, lines)
+        except OSError as error:
+            logger.warning(
+                "what is held back cannot be noted in %s (%s)", self.history.place, error
+            )
+
+    def record(self, reading: ConfigReading, who: str) -> None:
+        """Record a change that is in force now.
+
+        Args:
+            reading: The change.
+            who: The person who asked for it; empty: the owners of the changed files.
+        """
+        before, self.files = self.files, reading.snapshot.files
+        try:
+            self.history.hold({}, ())
+            self.history.add(
+                at=self._clock.now(),
+                who=who or _owners(before, self.files, self._folder),
+                how="reload" if who else "file",
+                lines=reading.lines,
+                files=self.files,
+                removed_queues=reading.removed_queues,
+            )
+        except OSError as error:
+            self._warn(error)
+
+    def begin(self, settings: Settings, held: tuple[str, ...]) -> None:
+        """Continue where the last run ended. Edits made in between are recorded as a change too.
+
+        Args:
+            settings: The settings that the daemon was started with.
+            held: What of the files was held back at the start.
+        """
+        try:
+            before = self.history.begin(self.files)
+            if held:
+                self.history.hold(self._at_start.files, held)
+            if before is None or contents_only(before) == content_digests(self.files):
+                return
+            lines, removed = self._since_last_run(settings)
+            self.history.add(
+                at=self._clock.now(),
+                who=_owners({}, self.files, self._folder),
+                how="start",
+                lines=lines,
+                files=self.files,
+                removed_queues=removed,
+            )
+        except OSError as error:
+            self._warn(error)
+
+    def _since_last_run(self, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what has changed since the last run, in words, and the queues removed since."""
+        try:
+            with for_good_beside_calls():
+                snapshot = self.history.snapshot(self._folder, self.history.head() or {})
+                old = load_snapshot(snapshot, environ=self._environ)
+                lines = bounded(changes(old, settings))
+                return lines, tuple(gone_queues(old.table, settings.table))
+        except (ConfigError, OSError):
+            return ("changed while the daemon was not running",), ()
+
+    def _warn(self, error: OSError) -> None:
+        logger.warning(
+            "the change is in force, but the history of changes cannot be kept in %s (%s)",
+            self.history.place,
+            error.strerror or error,
+        )
+
+
+def _owners(before: ConfigFiles, after: ConfigFiles, folder: Path) -> str:
+    """Return the owners of the changed files. A deleted file counts for the folder's owner."""
+    owners = {
+        file.owner
+        for name, file in after.items()
+        if name not in before or before[name].content != file.content
+    }
+    if not owners:
+        try:
+            owners = {owner_name(folder.stat().st_uid)}
+        except OSError:
+            return "unknown"
+    return ", ".join(sorted(owners))

@@ -1,0 +1,147 @@
+"""Runs the assembled daemon: start, signals and shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping
+
+from callrouter import __version__
+from callrouter.api.control_socket import ControlSocket
+from callrouter.api.live import LiveViews
+from callrouter.api.server.app import HttpServer, make_app
+from callrouter.api.server.sockets import listen_tcp
+from callrouter.background import keep_for_good
+from callrouter.daemon.assembly import Parts
+from callrouter.daemon.loop_errors import LoopErrors
+from callrouter.daemon.pbx_watch import keep_running, watch_pbxes
+from callrouter.daemon.process import LastResort
+from callrouter.daemon.systemd import Systemd
+from callrouter.mobiles.mobile_service import READ_WITHIN
+from callrouter.model.text import counted
+from callrouter.pbx.interface import HasRoutes
+
+logger = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Runs the parts of a daemon from start to shutdown.
+
+    Args:
+        parts: the parts.
+        control: the command line's socket.
+        environ: the environment, for systemd.
+        last_resort: started with the shutdown. The caller of `run` cancels it afterwards.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        control: ControlSocket,
+        environ: Mapping[str, str],
+        last_resort: LastResort,
+    ) -> None:
+        self._parts = parts
+        self._control = control
+        self._systemd = Systemd(environ)
+        self._last_resort = last_resort
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            CannotListen: the HTTP side cannot be opened.
+        """
+        http = await self._open_http()
+        parts = self._parts
+        try:
+            # Before any request can arrive and any PBX can ring.
+            await parts.store.start()
+            # Do not wait a second time for a store known to be down.
+            await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
+            parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
+            parts.tasks.spawn(parts.feature_codes.load_locks(), "locks after wrong PINs")
+            # Before the PBXes are connected: calls of some of them arrive by HTTP.
+            await http.start()
+            keep_for_good()
+            self._start()
+            await self._stop.wait()
+            self._last_resort.begin()
+        finally:
+            await self._end(http)
+
+    async def _open_http(self) -> HttpServer:
+        parts = self._parts
+        errors = LoopErrors(parts.backend.refusals)
+        asyncio.get_running_loop().set_exception_handler(errors.heard)
+        listening = await listen_tcp(parts.config.settings.http)
+        live = LiveViews()
+        parts.runtime.listen(live.listen)
+        routes = [
+            route
+            for pbx in parts.runtime.pbxes.values()
+            if isinstance(pbx, HasRoutes)
+            for route in pbx.routes()
+        ]
+        app = make_app(parts.backend, parts.tokens, live, routes)
+        return HttpServer(app, listening, self._control.listener)
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop_signal, number)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload_signal)
+        self._log_start()
+        parts = self._parts
+        parts.runtime.start()
+        for name, pbx in parts.runtime.pbxes.items():
+            parts.tasks.spawn(keep_running(pbx), f"pbx {name}")
+        parts.tasks.spawn(parts.config.follow(), "configuration")
+        parts.tasks.spawn(watch_pbxes(parts.runtime, self._systemd.ready), "pbx watch")
+        parts.tasks.spawn(parts.self_check.run(), "self-check")
+        if self._systemd.watchdog is not None:
+            parts.tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
+        parts.loop_lag.start()
+
+    def _log_start(self) -> None:
+        config, table = self._parts.config, self._parts.runtime.router.board.table
+        logger.info(
+            "callrouter %s (pid %d): %s, %s from %s; %s",
+            *(__version__, os.getpid()),
+            *(counted(len(table.agents), "agent"), counted(len(table.queues), "queue")),
+            *(config.state.folder, self._parts.backend.listen()),
+        )
+        config.say_start()
+        for warning in config.settings.warnings:
+            logger.warning("%s", warning)
+        logger.debug("control socket %s", self._control.path)
+
+    async def _end(self, http: HttpServer) -> None:
+        """Shut down in order: commands, requests, links. Calls stay up."""
+        parts = self._parts
+        self._systemd.stopping()
+        parts.loop_lag.stop()
+        parts.runtime.close()
+        await parts.store.close()
+        parts.database_lock.close()
+        await http.close()
+        await parts.tasks.close()
+
+    def _on_stop_signal(self, number: signal.Signals) -> None:
+        # A second signal changes nothing: we are already stopping. A shell and its child often send
+        # one each.
+        if not self._stop.is_set():
+            logger.info("%s: stopping", number.name)
+            self._stop.set()
+
+    def _on_reload_signal(self) -> None:
+        logger.info("SIGHUP: reading the configuration again")
+        self._parts.tasks.spawn(self._parts.config.reload(asked=True), "reload")
+
+    async def _tell_alive(self, every: float) -> None:
+        while True:
+            self._systemd.alive()
+            await asyncio.sleep(every)

@@ -1,0 +1,71 @@
+"""The daemon as a process: its limits, its event loop, its identity and its forced end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import resource
+import threading
+from collections.abc import Callable
+from typing import Final
+
+STOP_WITHIN: Final = 4.0
+"""Seconds allowed for an orderly shutdown; the process is gone a second later at the latest."""
+DESCRIPTORS: Final = 65536
+"""Number of file descriptors to request; the systemd unit requests the same."""
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the limit of file descriptors: a shell gives 1,024 and usually allows many more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop factory if installed: the same loop, faster."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make
+
+
+def make_run_id(now: float, pid: int) -> str:
+    """Return an identifier unique to this run: milliseconds and process id, in base 36."""
+    number = int(now * 1000) << 22 | pid  # pid_max is at most 2**22
+    word = ""
+    while number:
+        number, digit = divmod(number, 36)
+        word = _DIGITS[digit] + word
+    return word
+
+
+class LastResort:
+    """Ends the process if an orderly shutdown takes too long.
+
+    A thread does it, because the event loop may be what is blocked. The next start takes over the
+    socket that is left behind.
+    """
+
+    def __init__(self) -> None:
+        self._timer = threading.Timer(STOP_WITHIN, _exit)
+        self._timer.daemon = True
+
+    def begin(self) -> None:
+        """The shutdown begins."""
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """The shutdown was orderly."""
+        self._timer.cancel()
+
+
+def _exit() -> None:
+    os._exit(1)
