@@ -22,12 +22,18 @@ class Approval(Enum):
 class NumberSettings:
     """Which numbers agents may register as a mobile, and how many verification calls are placed.
 
-    Numbers written without ``+`` belong to `region`. Empty `countries` allow only that of `region`
-    (and nothing without a region). Empty `types` allow every type.
-
-    Limits on verification calls: `calls_per_hour` per agent and per number (and four times as many
-    in 24 hours), `calls_per_day` in total, `calls_per_country` to one country in 24 hours.
-    `attempts_per_hour` limits the requests of one person, whatever their outcome.
+    Attributes:
+        region: the country (two letters) of numbers that are written without ``+``.
+        countries: the countries whose numbers may be registered; empty allows only that of
+            `region`, and nothing without a region.
+        types: the types that may be registered, ``mobile`` and ``fixed-line``; empty allows both.
+        approval: who must approve a verified mobile.
+        devices_per_agent: how many mobiles an agent may register.
+        attempts_per_hour: how many requests one person may make, whatever their outcome.
+        calls_per_hour: verification calls for one agent, and to one number. In 24 hours there may
+            be four times as many.
+        calls_per_day: verification calls in 24 hours in total.
+        calls_per_country: verification calls in 24 hours to one country.
     """
 
     region: str = ""
@@ -57,10 +63,21 @@ class MobileState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileRow:
-    """A registered mobile.
+    """A registered mobile, as it is stored. Times are epoch seconds.
 
-    `number` is E.164. `hours` is as written in the configuration; empty: always. `place` orders an
-    agent's mobiles. `state` is a value of `MobileState`. Times are epoch seconds.
+    Attributes:
+        agent: whose it is.
+        device: its name among the agent's devices.
+        number: E.164.
+        state: a value of `MobileState`.
+        ring_after: seconds after the first devices before it rings.
+        hours: when it rings, as written in the configuration; empty means always.
+        place: its place among the agent's mobiles, from 0.
+        added_at: when it was registered.
+        added_by: who registered it.
+        via: how, such as ``phone``.
+        verified_at: when its owner proved it by a call; None if that has not happened.
+        approved_by: the supervisor who approved it or answers for it; empty if none.
     """
 
     agent: str
@@ -79,9 +96,17 @@ class MobileRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A step of a registration: when, whose device, who asked and how, what was done, the number.
+    """A step of a registration.
 
-    The number is masked. `what` is stable, so scripts may search for it. `detail` is for people.
+    Attributes:
+        at: when it happened, in epoch seconds.
+        agent: whose devices it is about.
+        device: the device; empty if it is about none.
+        who: who asked for it.
+        via: how, such as ``api`` or ``verification call``.
+        what: what was done, as a stable word that scripts may search for.
+        number: the number, masked.
+        detail: more, for people.
     """
 
     at: float

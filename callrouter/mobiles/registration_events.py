@@ -20,15 +20,22 @@ from callrouter.model.routing_table import AgentSpec
 REF: Final = "verify-"
 """Prefix of the refs of verification calls."""
 CODE_DIGITS: Final = 6
+"""Length of a code. With `MOST_TRIES`, guessing succeeds once in 333,000 calls."""
 CODE_LASTS: Final = 600.0
+"""Seconds from the request until the code expires."""
 MOST_TRIES: Final = 3
+"""Wrong codes after which a verification call fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """The person who asks, and how: ``api``, ``command line`` or ``phone``.
+    """The person who asks for something, and whose devices they may change.
 
-    A supervisor may ask for every agent, other people only for `agent`.
+    Attributes:
+        name: their name, for the audit.
+        via: how they ask: ``api``, ``command line`` or ``phone``.
+        agent: the agent that they are; empty if they are none. They may change this agent's devices.
+        supervisor: whether they may change the devices of every agent.
     """
 
     name: str
@@ -46,9 +53,14 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSecrets:
-    """The ref and code for a possible verification call, since this pure module makes no secrets.
+    """What a verification call needs that pure modules cannot make.
 
-    `pbx` is the PBX that would place the call; empty: none can now.
+    It is part of every request that may lead to a call, whether it does or not.
+
+    Attributes:
+        ref: the name of the call, with `REF` in front.
+        code: the code, of `CODE_DIGITS` digits.
+        pbx: the PBX that would place the call; empty if none can now.
     """
 
     ref: str
@@ -62,9 +74,17 @@ NO_SECRETS: Final = CallSecrets(ref="", code="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterRequested:
-    """Register `number`, as typed, as a mobile of `agent`. An empty `device` gets a default name.
+    """Register a mobile.
 
-    `vouch`: a supervisor answers for the number, so no call is needed.
+    Attributes:
+        requester: who asks.
+        agent: whose mobile it is.
+        number: the number, as typed.
+        call_secrets: for the verification call.
+        device: its name; empty gives it a default name.
+        ring_after: seconds after the first devices before it rings.
+        hours: when it rings, as written in the configuration; empty means always.
+        vouch: whether a supervisor answers for the number, so that no call is needed.
     """
 
     requester: Requester
@@ -79,7 +99,10 @@ class RegisterRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequested:
-    """Place the verification call again. With `vouch` a supervisor answers for the mobile."""
+    """Place the verification call again, with a new code.
+
+    With `vouch`, a supervisor answers for the mobile or approves it, and no call is placed.
+    """
 
     requester: Requester
     agent: str
@@ -102,7 +125,11 @@ class ChangeRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveRequested:
-    """Remove a mobile. A running verification call becomes void."""
+    """Remove a mobile.
+
+    A running verification call has nothing to verify any more. A call that rings the mobile for a
+    caller goes on.
+    """
 
     requester: Requester
     agent: str

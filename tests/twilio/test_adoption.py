@@ -23,7 +23,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
     encode_turn,
 )
 from callrouter.pbx.twilio.rest.api_requests import EndCall, RedirectCall
-from callrouter.pbx.twilio.twiml import OURS
+from callrouter.pbx.twilio.twiml import OUR_PREFIX
 from tests.twilio.peer import Line, Phone
 from tests.twilio.world import World, mobile, table
 
@@ -165,7 +165,7 @@ def test_places_are_read_back(text: str, queue: str, priority: int) -> None:
 def test_the_longest_names_fit_and_are_told_apart(queue: str) -> None:
     arrived = CallArrived(call="c", pbx="cloud", queue=queue, priority=100)
     place = encode_queue_name(arrived)
-    assert len(OURS + place) <= 64
+    assert len(OUR_PREFIX + place) <= 64
     assert decode_queue_name(place, QUEUES) == (queue, 100)
     assert decode_turn(encode_turn(arrived, 1_800_000_000.4), QUEUES) == (
         queue,

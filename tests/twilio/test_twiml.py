@@ -16,18 +16,18 @@ from tests.twilio.known import TABLE, faults
 LINKS = WebhookUrls("https://calls.example.com/", "cloud")
 NEWS = Announce(pbx="cloud", call="c", position=3, minutes=1)
 DOCUMENTS = {
-    "wait": twiml.wait_here(LINKS, "support.7", "support.7.1800000000"),
+    "wait": twiml.wait_in_queue(LINKS, "support.7", "support.7.1800000000"),
     "music": twiml.music("https://example.com/m.mp3"),
     "silence": twiml.music(""),
     "news": twiml.music("https://example.com/m.mp3", NEWS),
     "out": twiml.leave_queue(),
-    "ask": twiml.press_one(LINKS, "tok", "Support"),
-    "agent": twiml.talk(LINKS, "callrouter-x", "alice|desk", "tok"),
-    "colleague": twiml.talk(LINKS, "callrouter-x", "bob|desk", "tok", ends=False),
+    "ask": twiml.ask_for_key_1(LINKS, "tok", "Support"),
+    "agent": twiml.join_conference(LINKS, "callrouter-x", "alice|desk", "tok"),
+    "colleague": twiml.join_conference(LINKS, "callrouter-x", "bob|desk", "tok", ends=False),
     "hold": twiml.on_hold(LINKS, "https://example.com/m.mp3"),
     "quiet hold": twiml.on_hold(LINKS, ""),
-    "caller": twiml.talk(LINKS, "callrouter-x"),
-    "elsewhere": twiml.send_to("+442079460000", "+442079460001"),
+    "caller": twiml.join_conference(LINKS, "callrouter-x"),
+    "elsewhere": twiml.dial_number("+442079460000", "+442079460001"),
     "bye": twiml.goodbye("Bye."),
     "end": twiml.goodbye(),
     "nothing": twiml.nothing(),
@@ -90,7 +90,7 @@ def test_who_leaves_ends_the_talk_and_the_answer_needs_key_1() -> None:
 )
 def test_announcements_in_words(position: int, minutes: int, said: str) -> None:
     news = Announce(pbx="cloud", call="c", position=position, minutes=minutes)
-    assert twiml.spoken(news) == said
+    assert twiml.announcement_text(news) == said
 
 
 # What XML can carry at all; Twilio's names come from people.
@@ -99,9 +99,9 @@ _NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characte
 
 @given(_NAMES)
 def test_a_name_is_text_and_never_a_verb(name: str) -> None:
-    document = ET.fromstring(twiml.press_one(LINKS, "tok", name))
+    document = ET.fromstring(twiml.ask_for_key_1(LINKS, "tok", name))
     said = document.find("Gather/Say")
     assert said is not None
     assert said.text == f"Call for {name}. Press 1 to take it, or 2 to decline."
     assert len(document[0]) == 1
-    assert faults(twiml.talk(LINKS, "callrouter-x", name, "tok")) == []
+    assert faults(twiml.join_conference(LINKS, "callrouter-x", name, "tok")) == []

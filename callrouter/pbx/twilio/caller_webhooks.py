@@ -144,7 +144,7 @@ class CallerWebhooks:
             return caller.exit_document
         if caller.state is TwilioCallerState.WAITING:
             return self._callers.waiting_room(caller)
-        return twiml.talk(self._urls, caller.conference_name)
+        return twiml.join_conference(self._urls, caller.conference_name)
 
     # ------------------------------------------------------------ leaving
 

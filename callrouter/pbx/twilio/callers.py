@@ -95,7 +95,9 @@ class CallerControl:
 
     def _redirect_to_conference(self, caller: TwilioCaller, leg: TwilioLeg) -> None:
         self._account.send_request(
-            RedirectCall(sid=caller.sid, twiml=twiml.talk(self._urls, caller.conference_name)),
+            RedirectCall(
+                sid=caller.sid, twiml=twiml.join_conference(self._urls, caller.conference_name)
+            ),
             partial(self._on_redirected_to_conference, caller, leg),
         )
 
@@ -176,7 +178,7 @@ class CallerControl:
 
     def waiting_room(self, caller: TwilioCaller) -> str:
         """The document with which a caller waits, or with which their call rings phones."""
-        return caller.dial_document or twiml.wait_here(
+        return caller.dial_document or twiml.wait_in_queue(
             self._urls,
             encode_queue_name(caller.arrived),
             encode_turn(caller.arrived, caller.first_entered_at, caller.queued_at),
@@ -203,7 +205,7 @@ class CallerControl:
         """Send a caller to a number ("": the fallback's), or apologise if there is none."""
         number = number or self._settings.fallback
         if number:
-            return twiml.send_to(number, self._settings.caller_id)
+            return twiml.dial_number(number, self._settings.caller_id)
         return twiml.goodbye(twiml.NOT_NOW)
 
     def _on_redirected_to_conference(

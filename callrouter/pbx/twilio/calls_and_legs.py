@@ -17,9 +17,9 @@ from typing import TypeAlias
 from callrouter.model.commands import Announce, Ring, StopReason
 from callrouter.model.events import CallArrived, SeenCall, SeenLeg
 from callrouter.model.routing_table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
-from callrouter.pbx.twilio.twiml import OURS
+from callrouter.pbx.twilio.twiml import OUR_PREFIX
 
-_LONGEST = 64 - len(OURS) - len(".100")
+_LONGEST = 64 - len(OUR_PREFIX) - len(".100")
 
 LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
@@ -204,7 +204,7 @@ def encode_conference_name(sid: str, offer: str) -> str:
     Each offer has its own name, so that news about an earlier conference is not taken for news
     about this one.
     """
-    return f"{OURS}{sid}-{offer}"
+    return f"{OUR_PREFIX}{sid}-{offer}"
 
 
 def encode_queue_name(arrived: CallArrived) -> str:
@@ -234,7 +234,7 @@ def encode_turn(arrived: CallArrived, first_entered_at: float, queued_at: float 
 
 
 def shortened(queue: str) -> str:
-    """A queue's name, shortened to fit Twilio's 64 characters with `OURS` and a priority.
+    """A queue's name, shortened to fit Twilio's 64 characters with `OUR_PREFIX` and a priority.
 
     A shortened name ends with a hash of the whole one, so that two long names stay different.
     """
@@ -280,7 +280,7 @@ def decode_time_before_queue(text: str) -> float:
 
 def decode_conference_name(name: str) -> tuple[str, str]:
     """Decode `encode_conference_name`: the caller's SID and the offer."""
-    sid, _, offer = name.removeprefix(OURS).partition("-")
+    sid, _, offer = name.removeprefix(OUR_PREFIX).partition("-")
     return sid, offer
 
 

@@ -52,7 +52,7 @@ class LegWebhooks:
             leg.state = TwilioLegState.ANSWERED
             self._leg_control.start_key_timeout(leg)
             self._account.post_event(LegAnswered(offer=leg.ring.offer, device=leg.ring.device))
-        return twiml.press_one(self._urls, leg.token, leg.ring.queue_name)
+        return twiml.ask_for_key_1(self._urls, leg.token, leg.ring.queue_name)
 
     def on_key(self, webhook: Webhook, leg: TwilioLeg) -> str:
         """A key was pressed (``Digits``), or none in time."""
@@ -65,7 +65,7 @@ class LegWebhooks:
         if key == "1":
             return self._accept(leg)
         if not key and self._account.now < leg.key_until:  # the router ends it when its time is up
-            return twiml.press_one(self._urls, leg.token, leg.ring.queue_name)
+            return twiml.ask_for_key_1(self._urls, leg.token, leg.ring.queue_name)
         self._account.end_leg(leg, _ENDS_BY_KEY.get(key, LegEnd.WRONG_KEY))
         return twiml.goodbye()
 
@@ -87,9 +87,9 @@ class LegWebhooks:
             if caller.leg is leg and leg.in_group_dial:
                 return twiml.nothing()  # Twilio connects it with the caller
             if caller.leg is leg:
-                return twiml.talk(self._urls, name, label, leg.token)
+                return twiml.join_conference(self._urls, name, label, leg.token)
             if caller.consulted_leg is leg:
-                return twiml.talk(self._urls, name, label, leg.token, ends=False)
+                return twiml.join_conference(self._urls, name, label, leg.token, ends=False)
         return self._too_late(leg)
 
     def _too_late(self, leg: TwilioLeg) -> str:

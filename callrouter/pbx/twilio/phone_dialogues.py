@@ -243,11 +243,11 @@ class PhoneDialogues:
     ) -> None:
         call.keys_token = self._token()
         url = self._urls.to("keyed", call.keys_token)
-        call.document = twiml.ask(url, texts, digits, max(1, round(seconds)))
+        call.document = twiml.ask_for_digits(url, texts, digits, max(1, round(seconds)))
 
     def _say_and_hang_up(self, call: _DialogueCall, texts: tuple[str, ...]) -> None:
         call.keys_token = ""
-        call.document = twiml.last_words(texts)
+        call.document = twiml.say_and_hang_up(texts)
 
     def _redirect(self, call: _DialogueCall, document: str) -> None:
         """Request that a call runs a document, unless a newer one has replaced it."""

@@ -14,16 +14,16 @@ from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 from callrouter.model.commands import Announce
 from callrouter.pbx.twilio.urls import WebhookUrls
 
-_made_once = lru_cache(maxsize=256)
+_cached = lru_cache(maxsize=256)
 """Caches documents that are requested again and again.
 
 Building one takes a fifth of a webhook's time.
 """
 
-OURS = "callrouter-"
+OUR_PREFIX = "callrouter-"
 """Prefix of the names of our queues and conferences. The account may have others."""
 
-ASK_FOR = 8
+KEY_WITHIN = 8
 """Seconds to wait for key 1 after the question, before the question is repeated."""
 
 LONGEST_TALK = 4 * 3600
@@ -37,12 +37,12 @@ WHICH_CODE = "Key in the code, such as star 4 5."
 NO_SUCH_CODE = "There is no such code. Goodbye."
 NOT_NOW_HERE = "That is not possible at the moment. Please try again later."
 NOTHING_HERE = "There is no call for you here. Goodbye."
-_ONE_MOMENT = 15
-_QUIET = 20
+_REPLY_WITHIN = 15
+_SILENCE = 20
 """Seconds of silence after `HOLD_THE_LINE`. Each new turn shows that the caller is still there."""
 
 
-def wait_here(urls: WebhookUrls, place: str, turn: str) -> str:
+def wait_in_queue(urls: WebhookUrls, place: str, turn: str) -> str:
     """Keep a caller in a Twilio queue, from which a restarted daemon takes them over.
 
     What the daemon must know then is in `place`, the queue's name, and in `turn`, which each turn
@@ -51,7 +51,7 @@ def wait_here(urls: WebhookUrls, place: str, turn: str) -> str:
     response = VoiceResponse()
     response.append(
         Enqueue(
-            name=OURS + place,
+            name=OUR_PREFIX + place,
             wait_url=urls.to("wait", turn),
             wait_url_method="POST",
             action=urls.to("left"),
@@ -61,17 +61,17 @@ def wait_here(urls: WebhookUrls, place: str, turn: str) -> str:
     return str(response)
 
 
-@_made_once
-def music(url: str, news: Announce | None = None) -> str:
+@_cached
+def music(url: str, announcement: Announce | None = None) -> str:
     """One turn of waiting: an announcement, then audio, or without audio a sentence and silence."""
     response = VoiceResponse()
-    if news is not None:
-        response.say(spoken(news))
+    if announcement is not None:
+        response.say(announcement_text(announcement))
     if url:
         response.play(url)
     else:
         response.say(HOLD_THE_LINE)
-        response.pause(length=_QUIET)
+        response.pause(length=_SILENCE)
     return str(response)
 
 
@@ -105,7 +105,7 @@ def ring_together(
     return str(response)
 
 
-@_made_once
+@_cached
 def on_hold(urls: WebhookUrls, url: str) -> str:
     """One turn of what a caller on hold hears.
 
@@ -115,22 +115,28 @@ def on_hold(urls: WebhookUrls, url: str) -> str:
     if url:
         response.play(url)
     else:
-        response.pause(length=_QUIET)
+        response.pause(length=_SILENCE)
     response.redirect(urls.to("hold"), method="POST")
     return str(response)
 
 
-def spoken(news: Announce) -> str:
+def announcement_text(announcement: Announce) -> str:
     """The text of an announcement."""
-    place = "You are next." if news.position == 1 else f"You are number {news.position} in line."
-    minutes = "about one minute" if news.minutes == 1 else f"about {news.minutes} minutes"
-    parts = [place] if news.position else []
-    if news.minutes:
+    place = (
+        "You are next."
+        if announcement.position == 1
+        else f"You are number {announcement.position} in line."
+    )
+    minutes = (
+        "about one minute" if announcement.minutes == 1 else f"about {announcement.minutes} minutes"
+    )
+    parts = [place] if announcement.position else []
+    if announcement.minutes:
         parts.append(f"It will take {minutes}.")
     return " ".join(parts)
 
 
-@_made_once
+@_cached
 def leave_queue() -> str:
     """Make a waiting caller leave the queue. Twilio then requests ``left``."""
     response = VoiceResponse()
@@ -138,13 +144,13 @@ def leave_queue() -> str:
     return str(response)
 
 
-def press_one(urls: WebhookUrls, token: str, queue: str) -> str:
+def ask_for_key_1(urls: WebhookUrls, token: str, queue: str) -> str:
     """Ask for key 1. Silence is reported too, as an empty ``Digits``; then hang up."""
     response = VoiceResponse()
     gather = Gather(
         input="dtmf",
         num_digits=1,
-        timeout=ASK_FOR,
+        timeout=KEY_WITHIN,
         finish_on_key="",  # otherwise # would look like silence
         action_on_empty_result=True,
         action=urls.to("accept", token),
@@ -156,7 +162,7 @@ def press_one(urls: WebhookUrls, token: str, queue: str) -> str:
     return str(response)
 
 
-def talk(
+def join_conference(
     urls: WebhookUrls, conference: str, label: str = "", token: str = "", *, ends: bool = True
 ) -> str:
     """Join a conference: an agent with `label` and the leg's token, the caller without.
@@ -183,7 +189,7 @@ def talk(
     return str(response)
 
 
-def send_to(number: str, caller_id: str) -> str:
+def dial_number(number: str, caller_id: str) -> str:
     """Connect a caller to an outside number, and end the call afterwards."""
     response = VoiceResponse()
     dial = Dial(caller_id=caller_id, timeout=60, time_limit=LONGEST_TALK)
@@ -193,7 +199,7 @@ def send_to(number: str, caller_id: str) -> str:
     return str(response)
 
 
-def ask(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
+def ask_for_digits(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
     """Speak, and send up to `digits` keys to `link`. If none is pressed in time, that is sent too.
 
     The pound key ends the input. Keys that are pressed during the text count.
@@ -214,7 +220,7 @@ def ask(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
     return str(response)
 
 
-def last_words(texts: Sequence[str]) -> str:
+def say_and_hang_up(texts: Sequence[str]) -> str:
     """Speak, then hang up."""
     response = VoiceResponse()
     _say(response, texts)
@@ -232,7 +238,7 @@ def _say(where: VoiceResponse | Gather, texts: Sequence[str]) -> None:
 def one_moment() -> str:
     """Stay silent until a request provides another document. Apologise if none does."""
     response = VoiceResponse()
-    response.pause(length=_ONE_MOMENT)
+    response.pause(length=_REPLY_WITHIN)
     response.say(NOT_NOW_HERE)
     response.hangup()
     return str(response)
@@ -247,7 +253,7 @@ def goodbye(text: str = "") -> str:
     return str(response)
 
 
-@_made_once
+@_cached
 def nothing() -> str:
     """Do nothing. For answers that Twilio does not run."""
     return str(VoiceResponse())

@@ -27,7 +27,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
     UpdateParticipant,
 )
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
-from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
+from callrouter.pbx.twilio.twiml import LONGEST_TALK, OUR_PREFIX
 from callrouter.pbx.twilio.urls import WebhookUrls
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class ApiClient:
             found.append(
                 replace(
                     _call_in_progress(call),
-                    queue=queue.removeprefix(OURS),
+                    queue=queue.removeprefix(OUR_PREFIX),
                     queued_at=since.timestamp() if since else None,
                     conference=conference,
                     label=label,
@@ -225,7 +225,7 @@ class ApiClient:
 
 def _is_ours(named: Any) -> bool:
     """Whether a queue or conference is one of ours. The account may have others."""
-    return (named.friendly_name or "").startswith(OURS)
+    return (named.friendly_name or "").startswith(OUR_PREFIX)
 
 
 def _call_in_progress(call: Any) -> CallInProgress:
