@@ -143,5 +143,10 @@ class Backend:
     """Requests that the HTTP side refused or failed to handle."""
 
     def in_step(self, name: str, health: DriverHealth) -> bool:
-        """Return whether a PBX is usable: its link is up and it has been compared with."""
+        """Return whether a PBX is usable: its link is up and it has been compared with.
+
+        Args:
+            name: the id of the PBX.
+            health: what its driver says now.
+        """
         return health.up and self.views.in_step(name)

@@ -70,7 +70,16 @@ def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
 
 
 def socket_path(folder: Path, environ: Mapping[str, str]) -> Path:
-    """Return the path at which a daemon started now creates its socket."""
+    """Return the path at which a daemon started now creates its socket.
+
+    Args:
+        folder: the configuration folder.
+        environ: the environment; ``CALLROUTER_SOCKET`` decides if it is set.
+
+    Returns:
+        The first usable one of `candidates`. If another user has taken all of ours, a path in a new
+        folder, which `candidates` finds as well.
+    """
     places = candidates(folder, environ)
     for place in places:
         usable = (

@@ -22,7 +22,12 @@ def encode(view: object) -> bytes:
 
 
 def answer(view: Mapping[str, object], status: int = 200) -> web.Response:
-    """Answer with one object."""
+    """Answer with one object. Use `answer_large` for one that may be large.
+
+    Args:
+        view: the object.
+        status: the HTTP status.
+    """
     return encoded(encode(view), status)
 
 

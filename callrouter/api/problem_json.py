@@ -61,7 +61,13 @@ REFUSED_REQUESTS: Final = web.AppKey("refusals", RefusedRequests)
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as a problem, without revealing details of internal faults."""
+    """Answer every error as a problem, without revealing details of internal faults.
+
+    Args:
+        request: any request.
+        handler: the next middleware, or the route's handler. It may raise `ApiProblem` and
+            `UnknownIdError` (404); anything else that is not aiohttp's own is a fault of ours (500).
+    """
     refusals = request.app[REFUSED_REQUESTS]
     try:
         return await handler(request)

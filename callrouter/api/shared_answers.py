@@ -122,7 +122,12 @@ class RateLimits:
         self._left[_key(caller)] = (left - cost, now)
 
     def charge(self, caller: ApiCaller, cost: float) -> None:
-        """Charge the cost of an answer beyond its request. The next requests pay for it."""
+        """Charge the cost of an answer beyond its request. The next requests pay for it.
+
+        Args:
+            caller: who asked.
+            cost: in requests.
+        """
         if not caller.unlimited:
             now = asyncio.get_running_loop().time()
             self._left[_key(caller)] = (self._now(_key(caller), now) - cost, now)

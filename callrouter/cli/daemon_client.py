@@ -93,7 +93,12 @@ class DaemonClient:
 
     @classmethod
     def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> DaemonClient:
-        """Return the client for the daemon of a configuration folder on this machine."""
+        """Return the client for the daemon of a configuration folder on this machine.
+
+        Args:
+            folder: the configuration folder.
+            environ: the environment, which may say where the socket is.
+        """
         return cls(LocalDaemon(folder, environ))
 
     def get(self, *path: str, **query: str) -> Any:

@@ -59,7 +59,15 @@ class LazyGroup(suggestions.SuggestingGroup):
         return sorted({*super().list_commands(ctx), *self.places})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load and return a command; None: there is none of this name."""
+        """Load and return a command.
+
+        Args:
+            ctx: click's context.
+            cmd_name: the name as typed.
+
+        Returns:
+            None if there is no command of this name.
+        """
         place = self.places.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)

@@ -13,7 +13,15 @@ MOST = 3
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known words closest to `word`, closest first, ignoring case."""
+    """Return the known words closest to a wrong one, closest first, ignoring case.
+
+    Args:
+        word: the wrong word.
+        known: the right ones.
+
+    Returns:
+        `MOST` words at most: similar ones, then those that begin with `word`.
+    """
     by_small = {item.lower(): item for item in known}
     small = word.lower()
     found = get_close_matches(small, by_small, n=MOST, cutoff=0.6)
@@ -40,7 +48,15 @@ class SuggestingGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the words name."""
+        """Return the command that the words name.
+
+        Args:
+            ctx: click's context.
+            args: the words. The first is the name.
+
+        Raises:
+            click.UsageError: there is none of this name. It suggests the closest one.
+        """
         name = args[0]
         is_word = not ctx.resilient_parsing and not name.startswith("-")
         if is_word and self.get_command(ctx, name) is None:

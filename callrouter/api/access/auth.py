@@ -35,7 +35,15 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass on only requests that are allowed."""
+    """Pass on only requests that are allowed: with a known token, and a role and rights that suffice.
+
+    Args:
+        request: any request. Open paths and routes that authenticate by themselves are passed on.
+        handler: the next middleware, or the route's handler.
+
+    Raises:
+        ApiProblem: 401 no or a wrong token, 403 not allowed, 429 too many requests.
+    """
     if request.path in _OPEN or request.path in request.app[SELF_AUTHENTICATED]:
         return await handler(request)
     try:

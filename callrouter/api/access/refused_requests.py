@@ -40,7 +40,13 @@ class RefusedRequests:
         self._seen: Counter[str] = Counter()
 
     def refused(self, kind: str, status: int, request: web.BaseRequest) -> None:
-        """Count a refusal, and log it unless there were many of its kind."""
+        """Count a refusal, and log it unless there were many of its kind.
+
+        Args:
+            kind: the end of the problem's `type`. Must be a fixed word.
+            status: the HTTP status of the answer. It decides whether a line is logged at all.
+            request: the request. Only its method, route and address are logged.
+        """
         self.counts[kind] += 1
         if status in _LOGGED and (count := self.worth_a_line(f"refused {kind}")):
             logger.warning(
@@ -49,7 +55,12 @@ class RefusedRequests:
             )
 
     def failed(self, request: web.BaseRequest, error: BaseException) -> None:
-        """Count a fault, and log it with its traceback unless there were many like it."""
+        """Count a fault, and log it with its traceback unless there were many like it.
+
+        Args:
+            request: the request during which it happened.
+            error: what was raised.
+        """
         self.faults += 1
         if count := self.worth_a_line(f"failed {type(error).__name__}"):
             text = "%s failed (%d of its kind so far)"

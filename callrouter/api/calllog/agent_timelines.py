@@ -74,7 +74,16 @@ class AgentTimelines:
             self._timelines[agent] = was
 
     def before(self, agent: str, serial: int) -> Standing | None:
-        """Return what an agent was doing just before `serial`; None: no longer kept."""
+        """Return what an agent was doing just before a moment.
+
+        Args:
+            agent: the id of the agent.
+            serial: the serial number of what happened at that moment.
+
+        Returns:
+            None if that is no longer kept. If nothing was ever reported of the agent, what is true of one
+            at the start of the daemon.
+        """
         timeline = self._timelines.get(agent)
         if timeline is not None:
             place = bisect_left(timeline.serials, serial) - 1

@@ -51,7 +51,13 @@ _VALUES: Final[Mapping[str, Word]] = {
 
 
 def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> str:
-    """Return the values that ranked a candidate, most significant first: ``level 1, idle 34 s``."""
+    """Return the values that ranked a candidate, most significant first: ``level 1, idle 34 s``.
+
+    Args:
+        policy: the queue's policies, most significant first.
+        ranks: the value of each policy, in the same order.
+        idle: seconds since the agent became available; None: not known, or a draw decided.
+    """
     words = []
     for name, rank in zip(policy, ranks, strict=False):
         if name not in _SAYS_NOTHING:
@@ -123,7 +129,15 @@ def tried_words(outcome: OfferOutcome | None) -> str:
 
 
 def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
-    """Return ``lacks french 3 (has 1)``; empty if nothing is lacking."""
+    """Say which skills an agent lacks: ``lacks french 3 (has 1)``.
+
+    Args:
+        needs: the required skills with their levels.
+        skills: the agent's skills.
+
+    Returns:
+        Empty if nothing is lacking.
+    """
     parts = [
         f"{skill} {level}" + (f" (has {skills[skill]})" if skills.get(skill) else "")
         for skill, level in sorted(needs)

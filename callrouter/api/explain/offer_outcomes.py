@@ -83,7 +83,12 @@ def offers_of(steps: Iterable[Step]) -> dict[str, ExplainedOffer]:
 
 
 def ringing_at(offers: Mapping[str, ExplainedOffer], serial: int) -> set[str]:
-    """Return the agents already being rung for the call when a later decision was made."""
+    """Return the agents already being rung for the call when a later decision was made.
+
+    Args:
+        offers: the offers of one call.
+        serial: the serial number of the later decision.
+    """
     return {
         offer.made.agent
         for offer in offers.values()
@@ -114,7 +119,16 @@ def _happened(offer: ExplainedOffer, serial: int, notice: OfferNotice, winner: s
 
 
 def outcome(log: CallLog, offer: ExplainedOffer, now: float) -> tuple[str, str]:
-    """Return the outcome of an offer: a stable keyword, and words."""
+    """Return the outcome of an offer.
+
+    Args:
+        log: says what the agent did next, which explains an offer that was withdrawn.
+        offer: the offer.
+        now: the time of the request, for durations that go on.
+
+    Returns:
+        A stable keyword, and words.
+    """
     result, words = _outcome(log, offer, now)
     ended = offer.ended.outcome if offer.ended is not None else None
     # The agent's devices whose outcome differs from that of the whole offer.

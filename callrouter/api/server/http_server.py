@@ -87,7 +87,19 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that never reached a route or failed outside one."""
+        """Answer a request that never reached a route or failed outside one.
+
+        Called by aiohttp.
+
+        Args:
+            request: the request, as far as it could be read.
+            status: aiohttp's choice of the status. It is not used.
+            exc: what went wrong; None: the request was no HTTP.
+            message: aiohttp's words. They are not used, since they repeat what a stranger sent.
+
+        Raises:
+            ConnectionError: nothing can be answered, because the client is gone or an answer has begun.
+        """
         if isinstance(exc, ConnectionError):
             raise exc  # the client is gone: there is nothing left to answer
         if exc is not None and not isinstance(exc, HttpProcessingError):

@@ -31,7 +31,13 @@ _NEAREST: Final = (
 
 
 def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
-    """Return an agent as in ``GET /api/agents/{id}``."""
+    """Return an agent as in ``GET /api/agents/{id}``.
+
+    Args:
+        floor: the floor.
+        agent: the agent.
+        now: the time of the request.
+    """
     status = agent_availability.status_of(floor, agent)
     calls = [offer.call.id for offer in agent.offers.values()]
     pending = _pending_name(agent_availability.pending_request(agent))
@@ -121,7 +127,13 @@ def pause_json(spec: PauseSpec) -> PauseJson:
 
 
 def device_json(floor: Floor, device: DeviceSpec, now: float) -> DeviceJson:
-    """Return a phone of an agent. The number is private to its owner and is masked."""
+    """Return a phone of an agent. The number is private to its owner and is masked.
+
+    Args:
+        floor: the floor.
+        device: the phone in the routing table.
+        now: the time of the request.
+    """
     best = min(
         (agent_availability.device_state(floor, device, pbx) for pbx in device.pbxes),
         key=_NEAREST.index,

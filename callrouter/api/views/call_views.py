@@ -16,7 +16,13 @@ from callrouter.model.agent_status import AgentState
 
 
 def queue_json(queue: Queue, today: DayTotals, now: float) -> QueueJson:
-    """Return a queue as in ``GET /api/queues/{id}``."""
+    """Return a queue as in ``GET /api/queues/{id}``.
+
+    Args:
+        queue: the queue.
+        today: its totals since midnight.
+        now: the time of the request.
+    """
     grouped: dict[AgentStateName, list[str]] = {state_name(state): [] for state in AgentState}
     for member in queue.members.values():
         # `shown` is the state after the last step, so that ten thousand members cost a millisecond.

@@ -317,8 +317,19 @@ class FloorViews:
         ]
 
     def own_call(self, name: str, sight: Sight) -> CallJson:
-        """Return an active call of the caller's own, as the caller may see it."""
-        return visible_call(call_json(self._floor.calls[name], self._clock.now()), sight, own=True)
+        """Return an active call of the caller's own agent, as the caller may see it.
+
+        Args:
+            name: the id of the call.
+            sight: what the caller may see.
+
+        Raises:
+            UnknownIdError: there is no active call of this id.
+        """
+        call = self._floor.calls.get(name)
+        if call is None:
+            raise UnknownIdError("call", name)
+        return visible_call(call_json(call, self._clock.now()), sight, own=True)
 
     def conversation_refusal(self, request: ConversationRequested) -> str:
         """Return why the core would refuse a request, in words; empty if it would not."""
@@ -348,7 +359,15 @@ class FloorViews:
         return explain_agent(self._floor, self._agent(agent), found, self._clock.now(), sight)
 
     def why_not_size(self, agent: str, queue: str) -> int:
-        """Return how many members `why_not` looks at; raises like it."""
+        """Return how many members `why_not` looks at.
+
+        Args:
+            agent: the agent.
+            queue: one queue; empty: all the agent's queues.
+
+        Raises:
+            UnknownIdError: there is no such agent or queue.
+        """
         if queue:
             return len(self._queue(queue).members)
         memberships = self._agent(agent).memberships.values()

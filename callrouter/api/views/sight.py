@@ -103,7 +103,12 @@ def _offers(call: Call) -> Iterator[Offer]:
 
 
 def visible_queue(view: QueueJson, sight: Sight) -> QueueJson:
-    """Return a queue as the caller may see it: for an agent, no other names and no numbers."""
+    """Return a queue as the caller may see it: for an agent, no other names and no numbers.
+
+    Args:
+        view: the queue as it is.
+        sight: what the caller may see.
+    """
     if not sight.masked:
         return view
     own = {sight.agent} if sight.agent else set()

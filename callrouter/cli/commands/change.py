@@ -44,7 +44,14 @@ def print_line(line: str) -> None:
 def print_outcome(
     context: click.Context, view: OutcomeJson, *, as_json: bool, nothing: str
 ) -> None:
-    """Print the result of reading the files; exits with 1 if they have mistakes."""
+    """Print the result of reading the files, and end the command.
+
+    Args:
+        context: the command's context. Exits with 1 if the files have mistakes, else with 0.
+        view: the daemon's answer.
+        as_json: whether to print it as JSON.
+        nothing: the words if nothing changes.
+    """
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     elif view["ok"]:
@@ -204,7 +211,11 @@ def _text(past: ConfigHistory | None, files: FileDigests, name: str) -> list[str
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Turn errors of the file system into words."""
+    """Turn errors of the file system into words.
+
+    Raises:
+        CommandFailed: a file or folder cannot be used (exit status 2).
+    """
     try:
         yield
     except PermissionError as error:

@@ -40,7 +40,12 @@ def device() -> None:
 
 
 def print_device_answer(view: DeviceAnswerJson, *, as_json: bool) -> None:
-    """Print what was done, and the code that the verification call will ask for."""
+    """Print what was done, and the code that the verification call will ask for.
+
+    Args:
+        view: the daemon's answer.
+        as_json: whether to print it as JSON.
+    """
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
@@ -85,7 +90,12 @@ _COLUMNS = (
 
 
 def devices_table(views: Sequence[OwnDeviceJson], width: int) -> list[Text]:
-    """Return the answer of ``/api/agents/{id}/devices`` as a table."""
+    """Return the answer of ``/api/agents/{id}/devices`` as a table.
+
+    Args:
+        views: the agent's phones.
+        width: columns of the terminal.
+    """
     if not views:
         return [Text("no phones")]
     rows = []

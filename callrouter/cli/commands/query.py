@@ -44,7 +44,12 @@ def console() -> Console:
 
 
 def show_on(out: Console, shown: Sequence[RenderableType]) -> None:
-    """Print; in a pipe, without the spaces that pad table cells."""
+    """Print what was rendered; in a pipe, without the spaces that pad table cells.
+
+    Args:
+        out: the console.
+        shown: texts and tables, one below the other.
+    """
     if out.is_terminal:
         out.print(*shown, sep="\n")
         return
@@ -60,7 +65,12 @@ def local_now() -> datetime:
 
 @contextmanager
 def exit_on_refusal() -> Iterator[None]:
-    """Turn the daemon's refusals into exit statuses: 2 unknown name, 1 impossible now."""
+    """Turn the daemon's refusals into exit statuses.
+
+    Raises:
+        CommandFailed: the daemon refused: exit status 2 for an unknown name or a wrong value, 1 for
+            what is not possible now.
+    """
     try:
         yield
     except DaemonRefused as no:
@@ -106,7 +116,18 @@ FOOT = 2
 def fetch_and_show(
     context: click.Context, fetch: Fetch, show: Show, *, as_json: bool, watch: bool
 ) -> None:
-    """Fetch and print once, or repeatedly."""
+    """Fetch from the daemon and print, once or repeatedly.
+
+    Args:
+        context: the command's context, which says which daemon.
+        fetch: asks the daemon.
+        show: renders what was fetched.
+        as_json: whether to print what was fetched as JSON instead.
+        watch: whether to repeat it every second, until the command is interrupted.
+
+    Raises:
+        CommandFailed: the daemon cannot be reached (exit status 3), or refuses.
+    """
     client = client_for(context)
     with exit_on_refusal():
         if as_json:

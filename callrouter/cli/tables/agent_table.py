@@ -139,7 +139,13 @@ def _told(views: Iterable[AgentJson], now: datetime) -> list[Text]:
 
 
 def explained(view: AgentJson, *, calls: Mapping[str, CallJson], exact: bool = False) -> str:
-    """Return the few words that explain a state."""
+    """Return the few words that explain a state, such as ``lunch until 11:17, by sam``.
+
+    Args:
+        view: the agent.
+        calls: the active calls by id, to name the caller the agent is connected to.
+        exact: whether to say when another person changed the state.
+    """
     notes = []
     if view["state"] == "wrap-up" and view["wrap_up_s"] is not None:
         notes.append(f"{clock_duration(view['wrap_up_s'])} more")
@@ -182,7 +188,13 @@ def _phone(device: DeviceJson) -> str:
 
 
 def agent(view: AgentJson, now: datetime, *, messages: bool) -> list[Text]:
-    """Return one agent in a sentence, with `messages` also their recent messages."""
+    """Return one agent in a sentence.
+
+    Args:
+        view: the agent.
+        now: when it was requested.
+        messages: whether to add what the agent was told lately.
+    """
     who = f"{view['id']} ({view['name']})" if view["name"] != view["id"] else view["id"]
     text = f"{who} is {view['state']}"
     age = since(view["since"], now)

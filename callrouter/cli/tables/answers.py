@@ -30,7 +30,12 @@ HELD = "none of these changes is in force; put the files right, or confirm them 
 
 
 def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
-    """Show the totals, then the daemon, its PBXes and its configuration."""
+    """Return the totals, then the daemon, its PBXes, its configuration and whatever is wrong.
+
+    Args:
+        view: the answer of ``/api/status``.
+        queues: the queues, to say who waits.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

@@ -65,7 +65,13 @@ _ENDED: Final = (
 
 
 def queues(views: Sequence[QueueJson], width: int, height: int | None = None) -> list[Text]:
-    """Return all queues, those with callers first, and the waiting calls below."""
+    """Return all queues, those with callers first, and the waiting calls below.
+
+    Args:
+        views: as the API returns them.
+        width: columns of the terminal.
+        height: lines of the terminal; None: as many as needed.
+    """
     if not views:
         return [Text("no queues")]
     views = sorted(views, key=lambda view: (-view["longest_wait_s"], view["id"]))
@@ -118,7 +124,13 @@ def _waiting(views: Iterable[QueueJson], width: int) -> list[Text]:
 
 
 def calls(views: Sequence[CallJson], width: int, height: int | None = None) -> list[Text]:
-    """Return the active calls."""
+    """Return the active calls.
+
+    Args:
+        views: as the API returns them.
+        width: columns of the terminal. From `WIDE` on, the caller's name follows the number.
+        height: lines of the terminal; None: as many as needed.
+    """
     if not views:
         return [Text("no calls")]
     rows = []
@@ -141,7 +153,13 @@ def calls(views: Sequence[CallJson], width: int, height: int | None = None) -> l
 
 
 def ended_calls(views: Sequence[CallJson], width: int, height: int | None = None) -> list[Text]:
-    """Return the ended calls, latest first."""
+    """Return the ended calls, latest first.
+
+    Args:
+        views: as the API returns them.
+        width: columns of the terminal. From `WIDE` on, times have seconds.
+        height: lines of the terminal; None: as many as needed.
+    """
     if not views:
         return [Text("no calls have ended since the daemon was started")]
     today = _end(views[0]).date()

@@ -33,7 +33,16 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
-    """Return the lines of a table: heading and rows, if possible not wider than `width`."""
+    """Return the lines of a table: heading and rows.
+
+    Columns give way in the order of their `drop`, and flexible ones are shortened with a sign, until
+    the table fits.
+
+    Args:
+        columns: what each column is, and how it gives way.
+        rows: a cell for each column.
+        width: columns of the terminal. If even that is too little, lines are longer.
+    """
     kept = [
         n
         for n, column in enumerate(columns)
@@ -104,7 +113,13 @@ def grid(cells: Sequence[Text], width: int) -> list[Text]:
 
 
 def fit(lines: Sequence[Text], height: int, what: str) -> list[Text]:
-    """Return the first lines that fit; the last one says how many more there are of `what`."""
+    """Return the first lines that fit; the last one says how many more there are.
+
+    Args:
+        lines: all lines.
+        height: lines of the terminal.
+        what: what a line is about, in the plural, such as ``calls``.
+    """
     if len(lines) <= height or height < 1:
         return list(lines)
     hidden = len(lines) - height + 1
