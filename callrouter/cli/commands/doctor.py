@@ -96,12 +96,15 @@ def _asterisk(
     office: AsteriskSettings, settings: Settings, status: Mapping[str, Any] | None
 ) -> AsyncIterator[Finding]:
     from callrouter.feature_codes import prompts  # noqa: PLC0415 - only here
+    from callrouter.pbx.asterisk.contract import RouterRun  # noqa: PLC0415 - only here
     from callrouter.pbx.asterisk.diagnostics import examination as asterisk  # noqa: PLC0415 - only here
 
     languages = (agent.language for agent in settings.table.agents.values())
     wanted = asterisk.Examination(
         spoken={"": (), **dict.fromkeys(languages, prompts.every())},
-        router=None if status is None else (status["pid"], parse(status["started_at"]).timestamp()),
+        router=None
+        if status is None
+        else RouterRun(status["pid"], parse(status["started_at"]).timestamp()),
         codes=settings.codes,
         counts={} if status is None else status["pbx"].get(office.id, {}).get("counts", {}),
     )

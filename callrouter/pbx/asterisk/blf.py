@@ -61,7 +61,7 @@ class BlfLamps:
         self._board = board
         self._send = send
         self._in_step = in_step
-        self._told: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
         self._marked: dict[str, None] = {}
         """Lamps to be examined, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
@@ -70,9 +70,9 @@ class BlfLamps:
         """Mark the lamps that a notice may affect."""
         match notice:
             case TableReloaded():
-                self._mark(self._all())
+                self._mark(self._all_lamps())
             case AgentStatusChanged():
-                self._mark(AGENT + name for name in self._names(notice.agent))
+                self._mark(AGENT + name for name in self._agent_names(notice.agent))
             case WaitingCallMoved():  # the notice does not name the previous queue
                 self._mark(QUEUE + name for name in self._board.queue_ids())
                 self._mark(QUEUE + name for name in self._queue_names(notice.queue))
@@ -83,10 +83,10 @@ class BlfLamps:
 
     def refresh(self) -> None:
         """Set all lamps again, in case Asterisk was restarted or another program has set one."""
-        known = list(self._told)
-        self._told.clear()
+        known = list(self._shown)
+        self._shown.clear()
         self._mark(known)
-        self._mark(self._all())
+        self._mark(self._all_lamps())
 
     def close(self) -> None:
         """Stop updating lamps."""
@@ -94,15 +94,15 @@ class BlfLamps:
             self._timer.cancel()
             self._timer = None
 
-    def _all(self) -> Iterable[str]:
+    def _all_lamps(self) -> Iterable[str]:
         board = self._board
         yield from (AGENT + name for name in board.agent_ids())
         yield from (QUEUE + name for name in board.queue_ids())
         yield from (AGENT + name for name in board.former_agent_ids())
         yield from (QUEUE + name for name in board.former_queue_ids())
-        yield from list(self._told)
+        yield from list(self._shown)
 
-    def _names(self, agent: str) -> Iterable[str]:
+    def _agent_names(self, agent: str) -> Iterable[str]:
         """The names under which keys may monitor an agent.
 
         After a rename, keys on phones still use the former name.
@@ -119,22 +119,22 @@ class BlfLamps:
     def _mark(self, lamps: Iterable[str]) -> None:
         self._marked.update(dict.fromkeys(lamps))
         if self._marked and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(AFTER, self._set)
+            self._timer = asyncio.get_running_loop().call_later(AFTER, self._update_marked)
 
-    def _set(self) -> None:
+    def _update_marked(self) -> None:
         self._timer = None
         if not self._in_step():
             return  # all are set again once it is in step
-        news = []
+        updates = []
         for _ in range(min(_AT_A_TIME, len(self._marked))):
             lamp = next(iter(self._marked))
             del self._marked[lamp]
             state = self._state(lamp)
-            if self._told.get(lamp) != state:
-                self._told[lamp] = state
-                news.append(actions.setvar("", f"DEVICE_STATE({lamp})", state))
-        if news:
-            self._send(*news)
+            if self._shown.get(lamp) != state:
+                self._shown[lamp] = state
+                updates.append(actions.setvar("", f"DEVICE_STATE({lamp})", state))
+        if updates:
+            self._send(*updates)
         self._mark(())
 
     def _state(self, lamp: str) -> str:
@@ -147,7 +147,7 @@ class BlfLamps:
         if agent is not None and agent.state is AgentState.RESERVED and not agent.gone:
             # The phone has not rung yet, or is being stopped. Neither leads to a conversation, so
             # do not show "in use".
-            return RINGING if self._told.get(lamp) == RINGING else OFF
+            return RINGING if self._shown.get(lamp) == RINGING else OFF
         if agent is not None:
             return AWAY if agent.gone else STATES[agent.state]
         name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from callrouter.pbx.asterisk.ami import UserEventRules
 
@@ -101,8 +101,15 @@ Its value is the run id, a dash and a counter.
 """
 
 
-def run_of_tick(tick: str) -> tuple[int, float] | None:
-    """Process id and start (epoch seconds) of the router that set a tick; None if it is invalid.
+class RouterRun(NamedTuple):
+    """A run of a router: its process id, and when it started (epoch seconds)."""
+
+    pid: int
+    started_at: float
+
+
+def run_of_tick(tick: str) -> RouterRun | None:
+    """The run of the router that set a tick; None if the tick is invalid.
 
     See `daemon.process.make_run_id`.
     """
@@ -110,7 +117,7 @@ def run_of_tick(tick: str) -> tuple[int, float] | None:
     if not re.fullmatch(r"[0-9a-z]{6,20}", run_id):
         return None
     number = int(run_id, 36)
-    return number & (2**22 - 1), (number >> 22) / 1000
+    return RouterRun(pid=number & (2**22 - 1), started_at=(number >> 22) / 1000)
 
 
 def context_exists(context: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from callrouter.model.projections import QueueView
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
@@ -46,9 +46,21 @@ def _own_alone(_endpoint: str) -> Sequence[str]:
     return ()
 
 
+class DialLists(NamedTuple):
+    """What the fallback rings for a queue: dial strings joined by ``&``, or `NONE`.
+
+    Attributes:
+        desks: rung together.
+        mobiles: rung one after the other, because each must press 1.
+    """
+
+    desks: str
+    mobiles: str
+
+
 def available_devices(
     board: DeviceBoard, queue: str, pbx: str, dial_number: str, states: StatesOf = _own_alone
-) -> tuple[str, str]:
+) -> DialLists:
     """The available desk phones and mobiles of a queue, joined by ``&``.
 
     Each entry is a dial string, followed by ``^`` and a device name for every further device that
@@ -63,7 +75,7 @@ def available_devices(
         where = mobiles if device.confirm else desks
         dialled = device.endpoint or _number(device, dial_number)
         where.add("^".join((dialled, *states(device.endpoint))))
-    return desks.text, mobiles.text
+    return DialLists(desks.text, mobiles.text)
 
 
 def _number(device: DeviceSpec, dial_number: str) -> str:
@@ -73,7 +85,7 @@ def _number(device: DeviceSpec, dial_number: str) -> str:
         return ""
 
 
-def _stamp(devices: tuple[str, str]) -> str:
+def _stamp(devices: DialLists) -> str:
     return hashlib.blake2s("|".join(devices).encode(), digest_size=8).hexdigest()
 
 
@@ -109,7 +121,7 @@ class FallbackDevices:
         self._states = states
         self._pbx = pbx
         self._dial_number = dial_number
-        self._published: dict[str, tuple[str, str]] = {}
+        self._published: dict[str, DialLists] = {}
         self._music: dict[str, str] = {}
         self._queues_left: list[str] = []
 
@@ -133,12 +145,12 @@ class FallbackDevices:
             devices = available_devices(
                 self._board, queue.id, self._pbx, self._dial_number, self._states
             )
-            before: tuple[str, str] | None = self._published.get(queue.id)
+            before: DialLists | None = self._published.get(queue.id)
             if devices != before:
                 self._published[queue.id] = devices
                 for name in names:
-                    yield actions.setvar("", DESKS + name, devices[0])
-                    yield actions.setvar("", MOBILES + name, devices[1])
+                    yield actions.setvar("", DESKS + name, devices.desks)
+                    yield actions.setvar("", MOBILES + name, devices.mobiles)
                     yield actions.setvar("", STAMP + name, _stamp(devices))
 
     def usual_music(self) -> Iterator[Action]:

@@ -124,7 +124,7 @@ class Heartbeat:
                 return
             if _run_id(found) == _run_id(self._foreign_tick) and found != self._foreign_tick:
                 self._writer.complain(
-                    f"another router (process {router[0]} on its machine) serves the same Asterisk",
+                    f"another router (process {router.pid} on its machine) serves the same Asterisk",
                     "stop one of them: both ring phones for the same callers",
                 )
             self._foreign_tick = found

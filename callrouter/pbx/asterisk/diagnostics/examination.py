@@ -43,14 +43,13 @@ class Examination:
 
     Attributes:
         spoken: the sounds that are played, by language ("" means Asterisk's default language).
-        router: process id and start (epoch seconds) of the router with this configuration; None if
-            it is not running.
+        router: the run of the router with this configuration; None if it is not running.
         codes: the feature codes that agents dial.
         counts: what that router has counted on this Asterisk.
     """
 
     spoken: Mapping[str, Iterable[str]]
-    router: tuple[int, float] | None
+    router: contract.RouterRun | None
     codes: PhoneCodes = SHIPPED_CODES
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -222,7 +221,7 @@ async def _clock(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
 
 
 async def _routers(
-    asterisk: InspectedAsterisk, ours: tuple[int, float] | None
+    asterisk: InspectedAsterisk, ours: contract.RouterRun | None
 ) -> AsyncIterator[Finding]:
     """Check whether another router serves this Asterisk.
 
@@ -233,12 +232,10 @@ async def _routers(
     now = await asterisk.variable(contract.TICK)
     if before == now:
         return  # no router, or one that is not running any more
-    for said in {before, now}:
-        seen = contract.run_of_tick(said)
-        if seen is not None and (
-            ours is None or seen[0] != ours[0] or abs(seen[1] - ours[1]) > _SAME_START
-        ):
-            pid, since = seen[0], datetime.fromtimestamp(seen[1], UTC)
+    for tick in {before, now}:
+        found = contract.run_of_tick(tick)
+        if found is not None and (ours is None or not _same_run(found, ours)):
+            pid, since = found.pid, datetime.fromtimestamp(found.started_at, UTC)
             yield Finding(
                 False,
                 f"another router (process {pid} on its machine, running since {since:%d %b %H:%M} UTC) "
@@ -247,3 +244,7 @@ async def _routers(
             )
             return
     yield Finding(True, "the router of this configuration serves it")
+
+
+def _same_run(one: contract.RouterRun, other: contract.RouterRun) -> bool:
+    return one.pid == other.pid and abs(one.started_at - other.started_at) <= _SAME_START

@@ -187,7 +187,7 @@ class Transfers:
     def bridge_entered(self, uid: str, channel: str, bridge: str) -> None:
         """Handle a channel that is neither a caller nor a leg and has entered a bridge.
 
-        It may be a person for whom a Local channel waits, or the near half of such a Local channel.
+        It may be a person that a Local channel waits for, or the near half of such a Local channel.
         """
         if uid in self._waiting_for:
             self._waiting_for[uid].person_in = bridge
