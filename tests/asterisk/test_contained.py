@@ -10,6 +10,7 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.pbx.asterisk import heartbeat, resync
 from callrouter.pbx.asterisk.ami import AmiClient
+from callrouter.pbx.asterisk.ami import client as ami_client
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.pbx.asterisk.heartbeat import Heartbeat
 from callrouter.pbx.asterisk.resync import Resync
@@ -47,12 +48,12 @@ class Once:
         (Heartbeat, "_beat_once"),
         (Resync, "_compare"),
         (AmiClient, "_open"),
-        (AmiClient, "_until_booted"),
+        (ami_client, "wait_until_booted"),
     ],
     ids=lambda place: place[1],
 )
 async def test_the_driver_goes_on_after_a_fault(
-    place: tuple[type, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: tuple[Any, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(heartbeat, "BEAT", 0.01)
     monkeypatch.setattr(resync, "RETRY_AFTER", 0.01)

@@ -1,11 +1,9 @@
 """The client: connects, logs in, detects the loss of the link and reconnects."""
 
 import asyncio
-import hashlib
 import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from callrouter.pbx.asterisk.ami.client_options import (
     AmiAccount,
@@ -17,7 +15,8 @@ from callrouter.pbx.asterisk.ami.client_options import (
 from callrouter.pbx.asterisk.ami.connecting import first_connection
 from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
 from callrouter.pbx.asterisk.ami.counters import AmiCounters
-from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiRejected
+from callrouter.pbx.asterisk.ami.errors import AmiDown
+from callrouter.pbx.asterisk.ami.handshake import AttemptFailedError, log_in, wait_until_booted
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
 from callrouter.pbx.asterisk.ami.replies import ListRows
 from callrouter.pbx.asterisk.ami.wire import Action, guard
@@ -26,20 +25,6 @@ logger = logging.getLogger(__name__)
 
 LOG_AGAIN_AFTER = 60.0
 """Seconds after which a continuing outage is logged again."""
-
-_IN_USE_MESSAGE = "Login Already In Use"
-"""Asterisk's message when a user with ``allowmultiplelogin = no`` opens a second session.
-
-Source: main/manager.c.
-"""
-
-
-class _AttemptFailedError(Exception):
-    """An attempt did not lead to a session. The text is for the operator."""
-
-    def __init__(self, text: str, *, refused: LoginRefusal | None = None) -> None:
-        super().__init__(text)
-        self.refused = refused
 
 
 class AmiClient:
@@ -133,7 +118,7 @@ class AmiClient:
         if self._keeper is not None:
             raise RuntimeError("this AMI session runs already")
         self._keeper = asyncio.create_task(  # noqa: TID251 - awaited below, and held until its end
-            self._stay_connected(), name=f"AMI session with {self._where}"
+            self._stay_connected(), name=f"AMI session with {self.account.where}"
         )
         try:
             await asyncio.wait([self._keeper])
@@ -165,8 +150,9 @@ class AmiClient:
             started = loop.time()
             try:
                 was_up = await self._one_connection()
-            except _AttemptFailedError as error:
+            except AttemptFailedError as error:
                 self.refused = error.refused
+                self.counters.refused_logins += error.refused is not None
                 failures += 1
                 self._log_failure(str(error))
             except Exception:
@@ -174,7 +160,7 @@ class AmiClient:
                 self.refused = None
                 failures += 1
                 self.counters.handler_errors += 1
-                logger.exception("the AMI session with %s failed; trying again", self._where)
+                logger.exception("the AMI session with %s failed; trying again", self.account.where)
             else:
                 failures = 0 if was_up >= self._timing.stable_after else failures + 1
             wait = started + self._pause(failures) - loop.time()
@@ -207,15 +193,15 @@ class AmiClient:
         link = await self._open()
         self._link = link
         try:
-            await self._log_in(link)
+            await log_in(link, self.account, self._timing, self._event_mask)
             link.start_watchdog()
-            await self._until_booted(link)
+            await wait_until_booted(link, self._timing.boot_grace)
             began = loop.time()
             self._go_up(link)
             await asyncio.wait([link.lost])
             return loop.time() - began
         except AmiDown as error:
-            raise _AttemptFailedError(f"{self._where}: {error}") from error
+            raise AttemptFailedError(f"{self.account.where}: {error}") from error
         finally:
             link.drop("gave up")
             self._link = None
@@ -248,56 +234,9 @@ class AmiClient:
                 timeout=timing.connect_timeout,
             )
         except (OSError, UnicodeError) as error:  # TLS errors and timeouts are OSErrors too
-            raise _AttemptFailedError(
+            raise AttemptFailedError(
                 explain_failure(error, account, timing.connect_timeout)
             ) from error
-
-    async def _log_in(self, link: AmiConnection) -> None:
-        """Wait for the greeting, then log in by challenge. The secret itself is never sent."""
-        try:
-            async with asyncio.timeout(self._timing.login_timeout):
-                await self._greeting(link)
-                await self._authenticate(link)
-        except TimeoutError as error:
-            raise _AttemptFailedError(self._silence_text(link)) from error
-
-    async def _greeting(self, link: AmiConnection) -> None:
-        await asyncio.wait([link.greeted, link.lost], return_when=asyncio.FIRST_COMPLETED)
-        if not link.greeted.done():
-            reason = link.lost.result()
-            raise _AttemptFailedError(f"port {self.account.port} of {self.account.host} {reason}")
-
-    async def _authenticate(self, link: AmiConnection) -> None:
-        # the limit of `_log_in` applies first
-        account, limit = self.account, self._timing.login_timeout * 2
-        try:
-            [reply] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
-            challenge = (await reply).get("Challenge")
-            key = hashlib.md5((challenge + account.secret).encode(), usedforsecurity=False)
-            login: Action = {
-                "Action": "Login",
-                "AuthType": "MD5",
-                "Username": account.username,
-                "Key": key.hexdigest(),
-                "Events": self._event_mask,
-            }
-            [reply] = link.submit([login], limit)
-            await reply
-        except AmiRejected as error:
-            self.counters.refused_logins += 1
-            why = LoginRefusal.IN_USE if _IN_USE_MESSAGE in str(error) else LoginRefusal.ACCOUNT
-            raise _AttemptFailedError(self._refusal_text(why, error), refused=why) from error
-
-    async def _until_booted(self, link: AmiConnection) -> None:
-        """Wait for FullyBooted. A booted Asterisk sends it right after its answer to the login."""
-        done: Sequence[asyncio.Future[Any]] = [link.booted, link.lost]
-        await asyncio.wait(
-            done, timeout=self._timing.boot_grace, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not any(future.done() for future in done):
-            logger.info("no event FullyBooted (user without read=system?); going on without it")
-        if link.lost.done():
-            raise AmiDown(link.lost.result())
 
     # -- up and down ------------------------------------------------------------------------
 
@@ -306,7 +245,7 @@ class AmiClient:
         self.last_error, self.refused = "", None
         self.counters.reconnects += 1 if self._times_up else 0
         self._times_up += 1
-        logger.debug("AMI session with %s is up", self._where)
+        logger.debug("AMI session with %s is up", self.account.where)
         try:
             self._on_up()
         except Exception:
@@ -317,39 +256,14 @@ class AmiClient:
         """A link was lost. Report it only if the session was up."""
         if not was_live:
             return
-        self.last_error = f"{self._where}: {reason}"
+        self.last_error = f"{self.account.where}: {reason}"
         log = logger.debug if self._closed else logger.warning
-        log("AMI session with %s is down: %s", self._where, reason)
+        log("AMI session with %s is down: %s", self.account.where, reason)
         try:
             self._on_down(reason)
         except Exception:
             self.counters.handler_errors += 1
             logger.exception("the handler for 'session down' failed; going on")
-
-    @property
-    def _where(self) -> str:
-        return f"Asterisk at {self.account.host}:{self.account.port}"
-
-    def _refusal_text(self, why: LoginRefusal, error: AmiRejected) -> str:
-        user = self.account.username
-        if why is LoginRefusal.IN_USE:
-            return (
-                f"{self._where} has another session of user {user!r} and allows one only: put "
-                f"'allowmultiplelogin = yes' into the section [{user}] of manager.conf there, then run "
-                "'manager reload'. It ends a session that lost its network after minutes"
-            )
-        return (
-            f"{self._where} refused the login of user {user!r} ({error}): check the section [{user}] "
-            "of manager.conf there, its secret and its permit/deny lines, then run 'manager reload'"
-        )
-
-    def _silence_text(self, link: AmiConnection) -> str:
-        seconds = self._timing.login_timeout
-        if link.greeted.done():
-            return f"{self._where} did not answer the login within {seconds:g} s"
-        hint = "" if self.account.tls else "; is it the TLS port?"
-        port, host = self.account.port, self.account.host
-        return f"port {port} of {host} took the connection but said nothing in {seconds:g} s{hint}"
 
     # -- actions ----------------------------------------------------------------------------
 
@@ -398,7 +312,9 @@ class AmiClient:
         return future
 
     def _down(self) -> AmiDown:
-        return AmiDown(f"no AMI session with {self._where}: {self.last_error or 'not up yet'}")
+        return AmiDown(
+            f"no AMI session with {self.account.where}: {self.last_error or 'not up yet'}"
+        )
 
     # Must be last in the class: below this line, type checkers take `list` to mean this method.
     async def list(

@@ -22,6 +22,11 @@ class AmiAccount:
     secret: str = field(repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
+    @property
+    def where(self) -> str:
+        """The Asterisk, for messages."""
+        return f"Asterisk at {self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class AmiTiming:
@@ -109,7 +114,7 @@ def explain_failure(error: Exception, account: AmiAccount, seconds: float) -> st
         account: the Asterisk it was meant for.
         seconds: the timeout of the attempt.
     """
-    host, where = account.host, f"Asterisk at {account.host}:{account.port}"
+    host, where = account.host, account.where
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"host {host!r} cannot be found ({error}): check the host name and the DNS"
     if isinstance(error, TimeoutError):
