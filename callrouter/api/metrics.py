@@ -1,4 +1,4 @@
-"""Prometheus metrics: counters fed by records, and gauges read from the floor on request."""
+"""Prometheus metrics: counters fed by notices, and gauges read from the floor on request."""
 
 from __future__ import annotations
 

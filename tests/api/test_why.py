@@ -28,7 +28,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.notices import AgentStatusChanged, Notice
+from callrouter.model.notices import AgentStatusChanged, Notice, TableReloaded
 from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import (
     HangUp,
@@ -502,6 +502,18 @@ class Clockwork:
 
     def state(self, status: AgentStatus, reason: str = "") -> None:
         self.log.listen(AgentStatusChanged(at=0.0, agent="ann", status=status, pause_reason=reason))
+
+
+@pytest.mark.parametrize("before", [0, log_module.BATCH - 1])
+def test_members_are_known_after_a_reload_wherever_it_comes_in_a_batch(before: int) -> None:
+    play = Play(table(queue("q", "ann")))
+    log = CallLog(play.router.floor)
+    for _ in range(before):
+        log.listen(AgentStatusChanged(at=0.0, agent="ann", status=AgentStatus.AVAILABLE))
+    play.reload(table(queue("q", "ann bob")))
+    [reloaded] = play.notices(TableReloaded)[-1:]
+    log.listen(reloaded)
+    assert log._members["q"].keys() == {"ann", "bob"}
 
 
 def test_calls_are_bounded_in_number_and_age() -> None:

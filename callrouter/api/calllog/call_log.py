@@ -84,7 +84,7 @@ class CallLog:
         self._learn_members()
 
     def listen(self, notice: Notice) -> None:
-        """Record a notice.
+        """Keep a notice.
 
         It is only queued here, with what the floor will not know any more when it is processed.
         Processing a batch at once, while the code for it is in the processor's cache, costs a third
@@ -95,11 +95,11 @@ class CallLog:
             call = self._floor.calls.get(notice.call)
             entry = (None, None) if call is None else (call.priority, call.entered_at)
             self._entries.append(entry)
-        if len(self._queued) >= BATCH:
-            self.catch_up()
-        elif type(notice) in _MEMBERS_CHANGE:
+        if type(notice) in _MEMBERS_CHANGE:
             self.catch_up()
             self._learn_members()
+        elif len(self._queued) >= BATCH:
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Process the queued notices."""

@@ -56,7 +56,7 @@ SILENT_FOR: Final = 2.0
 class AsteriskPbx:
     """One Asterisk, reached over AMI. See `callrouter.pbx.interface.Pbx`.
 
-    `listen` must receive every record of the router: it writes queue_log, and keeps the queue
+    `listen` must receive every notice of the router: it writes queue_log, and keeps the queue
     stored on the caller's channel up to date. The tracker's requests arrive at the methods of
     `tracking.channels.TrackerOutput`.
 

@@ -27,7 +27,7 @@ class QueueLogTranslator:
     """Turns notices into lines of queue_log and passes each to `add` with its time.
 
     Args:
-        add: receives each line, and the time of its record (None: now).
+        add: receives each line, and the time of its notice (None: now).
         signed_in: tells whether the agent with this id is signed in now.
     """
 
