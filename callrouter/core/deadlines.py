@@ -69,7 +69,12 @@ class Deadlines:
         self._heap = heap
 
     def set(self, owner: Owner, at: float) -> None:
-        """Arm the deadline for `at`, replacing any earlier setting."""
+        """Arm the deadline for `at`, replacing any earlier setting.
+
+        Args:
+          owner: the id of a call, offer, agent or queue, or an id and a device.
+          at: the due time in epoch seconds. It may be past: the deadline is then due at once.
+        """
         if self._armed.get(owner) == at:
             return
         self._armed[owner] = at  # an earlier entry in the heap is stale from here on
@@ -167,7 +172,11 @@ class Timers:
         return None
 
     def pop(self, now: float) -> Key | None:
-        """Take the earliest deadline that is due at `now`; None if there is none."""
+        """Take the earliest deadline that is due at `now`.
+
+        Returns:
+          Its key, or None if none is due. It is no longer armed.
+        """
         at = self.next()
         if at is None or at > now:
             return None

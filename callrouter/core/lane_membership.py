@@ -72,7 +72,11 @@ def admits(lane: CallLane, member: Membership) -> bool:
 
 
 def lanes_through(agent: Agent, pbxes: tuple[str, ...]) -> tuple[CallLane, ...]:
-    """The lanes of an agent who can be rung through these PBXes."""
+    """The lanes of an agent who can be rung through these PBXes, among those made so far.
+
+    The answer for one PBX is cached with the agent. `Agent.lanes_on` must be cleared when a lane is made
+    or removed, or when the agent's memberships or skills change.
+    """
     if len(pbxes) == 1:
         return _lanes_on(agent, pbxes[0])
     return tuple(lane for pbx in pbxes for lane in _lanes_on(agent, pbx))
@@ -100,7 +104,10 @@ def put_agent_in(agent: Agent, lanes: tuple[CallLane, ...]) -> None:
 
 
 def take_agent_out(agent: Agent) -> None:
-    """Remove the agent from every lane, because they are no longer available."""
+    """Remove the agent from every lane, because they are no longer available.
+
+    Also clears `Agent.open`, so that both always agree.
+    """
     for lane in agent.lanes:
         lane.idle.discard(agent.id)
     agent.lanes = ()
@@ -125,7 +132,11 @@ def take_call_out(call: Call) -> None:
 
 
 def update_exclusions(call: Call) -> None:
-    """Re-insert the call in its lanes after its excluded agents changed. Its position stays."""
+    """Re-insert the call in its lanes after its excluded agents changed. Its position stays.
+
+    A line keeps its calls by their excluded agents and reads them only on insertion, so every change of
+    `Call.tried` or `Call.offers` of a call that stands in lanes must be followed by this.
+    """
     for lane in call.lanes:
         lane.line.remove(call)
         lane.line.add(call)

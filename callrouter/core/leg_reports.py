@@ -57,7 +57,11 @@ Action = Callable[[Floor, Offer, Leg, LegEvent], None]
 
 
 def handle_leg(floor: Floor, event: LegEvent) -> None:
-    """Handle a leg event."""
+    """Handle a leg event.
+
+    A report from a leg that is not rung, or of an offer that is over, changes nothing. Only the end of
+    a leg may come late without being reported as odd: offers are given up on before their legs end.
+    """
     offer = floor.offers.get(event.offer)
     leg = offer.legs.get(event.device) if offer else None
     if offer is None or leg is None:
@@ -206,7 +210,15 @@ def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None
 
 
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
-    """Caller and agent could not be connected."""
+    """Caller and agent could not be connected.
+
+    Args:
+      floor: the state of the core.
+      call: the call, connecting; for a consultation, in conversation.
+      offer: the offer that was accepted.
+      why: if the caller has gone, the call is abandoned; otherwise the caller waits again. An agent's
+        phone that has gone counts as an immediate hangup.
+    """
     if offer.consult:
         ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why)
         return

@@ -79,7 +79,10 @@ def _rank(call: Call) -> tuple[float, float, float, int]:
 
 
 def wanted(call: Call) -> int:
-    """How many more agents should ring for a call; a large number means all of them."""
+    """How many more agents should ring for a call.
+
+    A large number means all of them; 0 or less, none.
+    """
     return call.at_once - holding_back(call)
 
 
@@ -343,6 +346,9 @@ def _start_retry_pause(floor: Floor, call: Call) -> None:
 
 
 def reevaluate_all(floor: Floor) -> None:
-    """Re-evaluate every agent and every call at the end of this event."""
+    """Re-evaluate every agent and every call at the end of this event.
+
+    After a fault the indexes may miss a change. This finds it again, at the cost of one slow event.
+    """
     floor.changed_agents |= floor.agents
     floor.unmatched_calls |= floor.calls

@@ -188,7 +188,7 @@ def evaluate(floor: Floor, agent: Agent) -> tuple[tuple[str, ...], AgentStatus]:
     """`available_through` and `status_of` in one pass, since they share most of their work."""
     offers = agent.offers
     if len(offers) >= agent.spec.capacity:
-        return (), status_of(floor, agent)
+        return (), _engagement(agent) or status_of(floor, agent)
     through = available_through(floor, agent)
     return through, AGENT_AVAILABLE if through and not offers else status_of(floor, agent)
 

@@ -108,7 +108,10 @@ def count_immediate_hangup(floor: Floor, offer: Offer) -> RequeueReason:
 
 
 def leads_out(device: DeviceSpec) -> bool:
-    """Whether a device other than a phone of this PBX may answer: a number, or a trunk endpoint."""
+    """Whether a device other than a phone of this PBX may answer: a number, or a trunk endpoint.
+
+    Only such a device can be a voicemail, and only of such a device is it unknown whether it is in use.
+    """
     return bool(device.number) or (device.confirm and leads_on(device.endpoint))
 
 
@@ -193,7 +196,13 @@ def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> Non
 
 
 def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, FailureStreak]) -> None:
-    """Restore the failures from before a restart, with what remains of each cooldown."""
+    """Restore the failures from before a restart, with what remains of each cooldown.
+
+    Args:
+      floor: the state of the core.
+      agent: the agent as restored. Failures counted since the start are kept.
+      known: the stored failures by device. A kind that this version does not know is left out.
+    """
     for device, was in known.items():
         if device not in agent.failure_streaks:
             # The clock may have been set back: no cooldown outlasts the longest of its kind.
@@ -226,7 +235,11 @@ def _alike(one: DeviceFailure, other: DeviceFailure) -> bool:
 
 
 def clear_failures_on_acceptance(floor: Floor, device: DeviceSpec) -> None:
-    """A call was accepted on the device: forget its failures, except immediate hangups."""
+    """A call was accepted on the device: forget its failures.
+
+    Immediate hangups are kept. A phone with a broken headset accepts every call, so only a conversation
+    proves it.
+    """
     agent = floor.agents.get(device.agent)
     streak = agent.failure_streaks.get(device.id) if agent is not None else None
     if streak is not None and streak.kind is not DeviceFailure.DROPPED:
@@ -239,7 +252,14 @@ def clear_failures(floor: Floor, device: DeviceSpec) -> None:
 
 
 def did_not_stop(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
-    """The device keeps ringing after it was told to stop."""
+    """The device keeps ringing after it was told to stop.
+
+    Args:
+      floor: the state of the core.
+      offer: the offer it rang for.
+      device: the device.
+      seconds: its cooldown.
+    """
     if device.agent in floor.agents:
         streak = FailureStreak(DeviceFailure.DEAD, 1, device.address, floor.now + seconds)
         _hold_against(floor, offer, device, DeviceFailure.DEAD, streak)
@@ -262,7 +282,10 @@ def forget(floor: Floor, agent: str, device: str) -> None:
 
 
 def forget_refusals(floor: Floor, agent: Agent) -> None:
-    """The agent signed out: refusals from before do not count when they come back."""
+    """The agent signed out: refusals from before do not count when they come back.
+
+    Other failures are kept: a phone that is unreachable is so whether or not its agent is signed in.
+    """
     for device, streak in list(agent.failure_streaks.items()):
         if streak.kind is DeviceFailure.REFUSED:
             forget(floor, agent.id, device)
@@ -278,7 +301,10 @@ def arm_hours(floor: Floor, agent: Agent) -> None:
 
 
 def hours_change(floor: Floor, device: DeviceSpec) -> None:
-    """Evaluate a device's hours. A call that rings or talks on it goes on."""
+    """Evaluate a device's hours and set the timer for their next change.
+
+    A call that rings or talks on the device goes on.
+    """
     own = device.agent, device.id
     change = device.hours.next_change(floor.now) if device.hours is not None else None
     if change is None:
@@ -311,7 +337,10 @@ def add_owner(floor: Floor, agent: Agent) -> None:
 
 
 def remove_owner(floor: Floor, agent: Agent) -> None:
-    """Remove the agent as an owner of their endpoints, before their devices change or they go."""
+    """Remove the agent as an owner of their endpoints.
+
+    Call this while `agent.spec` still has the devices that `add_owner` registered.
+    """
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:

@@ -24,7 +24,7 @@ def is_present(agent: Agent) -> bool:
 
 
 def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes for whose calls an agent counts as present."""
+    """The PBXes for whose calls an agent counts as present, in the order of their devices."""
     if not is_present(agent):
         return ()
     devices = agent.spec.devices
@@ -55,7 +55,13 @@ def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool
 
 
 def count_present(floor: Floor, agent: Agent, was: bool) -> None:
-    """Update the queues' counts of present members after a sign-in, pause or their opposites."""
+    """Update the queues' counts of present members after a sign-in, pause or their opposites.
+
+    Args:
+      floor: the state of the core.
+      agent: the agent, as they are now.
+      was: whether they counted as present before the change (`is_present`).
+    """
     here = is_present(agent)
     floor.recount_presence[agent.id] = agent
     if here == was:
@@ -79,7 +85,11 @@ def count_present(floor: Floor, agent: Agent, was: bool) -> None:
 
 
 def recount(floor: Floor) -> None:
-    """Update the queues' counts from the agents that were marked during this event."""
+    """Update the queues' counts from the agents that were marked during this event.
+
+    A queue that lost its last present agent on a PBX is marked as unstaffed, and its callers there
+    leave once `nobody_after` has passed.
+    """
     marked, floor.recount_presence = floor.recount_presence, {}
     for agent in marked.values():
         before, now = agent.present_on, present_on(floor, agent)
@@ -138,7 +148,11 @@ def unstaffed_at(queue: Queue, pbx: str) -> float | None:
 
 
 def unstaffed(floor: Floor, call: Call) -> bool:
-    """Whether a call leaves now because no agent is present. Otherwise arms the timer for it."""
+    """Whether a call leaves now because no agent is present.
+
+    If it is not time yet, the timer for it is armed. That timer belongs to the queue and the PBX, so one
+    is enough for all their calls.
+    """
     queue = call.queue
     if queue.members_present_on.get(call.pbx):
         return False

@@ -32,7 +32,11 @@ ROUTER = "callrouter"
 
 
 def changed_by(floor: Floor, agent: Agent, by: str) -> None:
-    """Record who changed the agent's requested state, and when."""
+    """Record who changed the agent's requested state, and when.
+
+    From here on the state is the agent's own again: what was restored after a restart (a promised
+    request, the time of the earlier status) no longer applies.
+    """
     agent.changed_by, agent.changed_at = by, floor.now
     agent.acted = True
     floor.changed_rows[agent.id] = None
@@ -41,7 +45,12 @@ def changed_by(floor: Floor, agent: Agent, by: str) -> None:
 
 
 def by_another(agent: Agent, by: str) -> bool:
-    """Whether another person did it, or an unknown phone, so that the agent must be told."""
+    """Whether another person did it, or an unknown phone, so that the agent must be told.
+
+    Args:
+      agent: the agent concerned.
+      by: a person's id, ``phone <endpoint>``, or empty for the agent.
+    """
     own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
     return by not in {"", agent.id, ROUTER} | own
 
@@ -79,7 +88,14 @@ def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
 
 
 def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
-    """The pause begins now."""
+    """The pause begins now.
+
+    Args:
+      floor: the state of the core.
+      agent: an agent who is not on a call.
+      reason: a valid reason, or an empty string.
+      by: who asked for it.
+    """
     was = presence.is_present(agent)
     agent.pause = reason
     agent.paused_at = floor.now
@@ -154,7 +170,13 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
 
 
 def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
-    """The agent signs out now. A pause or wrap-up ends with it."""
+    """The agent signs out now. A pause or wrap-up ends with it.
+
+    Args:
+      floor: the state of the core.
+      agent: an agent who is not on a call.
+      by: who asked for it.
+    """
     was = presence.is_present(agent)
     end_wrap_up(floor, agent)
     since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
@@ -195,7 +217,11 @@ def make_pending_again(floor: Floor, agent: Agent) -> None:
 
 
 def settle_pending(floor: Floor, agent: Agent) -> None:
-    """Carry out pending requests, now that the agent has no call."""
+    """Carry out pending requests, now that the agent has no call.
+
+    Does nothing while an offer is left. A sign-out comes before a pause. An agent who was removed from
+    the table is signed out and forgotten.
+    """
     if agent.offers:
         return
     if agent.pending_sign_out or agent.gone:
@@ -228,7 +254,15 @@ def retire(floor: Floor, agent: Agent) -> None:
 
 
 def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at: float) -> None:
-    """Begin after-call work for `queue`, or the idle time if there is none."""
+    """Begin after-call work for `queue`, or the idle time if there is none.
+
+    Args:
+      floor: the state of the core.
+      agent: the agent, whose own wrap-up comes before that of the queue.
+      call: the call that ended.
+      queue: the queue through which the call came.
+      ended_at: when it ended, in epoch seconds. A wrap-up that lasts longer already is kept.
+    """
     own = agent.spec.wrap_up
     seconds = queue.spec.wrap_up if own is None else own
     agent.idle_since = ended_at

@@ -32,7 +32,11 @@ Measured against app_queue, which ends such a caller's call instead (see docs/ar
 
 
 def connect(floor: Floor, offer: Offer) -> None:
-    """The agent accepted: connect the two and stop all other phones."""
+    """The agent accepted: connect the two and stop all other phones.
+
+    The caller stops waiting at once, so that no other agent can be offered the call. If the connect
+    fails, `requeue` puts the caller back at the old position.
+    """
     call, leg = offer.call, offer.winner
     assert leg is not None  # noqa: S101 - just set by the calling function
     announcements.count_advance(floor, call.queue)
@@ -47,7 +51,11 @@ def connect(floor: Floor, offer: Offer) -> None:
 
 
 def connected(floor: Floor, call: Call, offer: Offer) -> None:
-    """Caller and agent are connected."""
+    """Caller and agent hear each other: the conversation begins, and counts for both.
+
+    The PBX reports this once for each `Connect`. The wait that is reported ends here, not when the
+    agent picked up.
+    """
     advance_call(floor, call, CallChange.CONNECTED)
     advance_offer(floor, offer, OfferChange.CONNECTED)
     call.connected_at = floor.now
@@ -109,7 +117,13 @@ def _count_answered(floor: Floor, offer: Offer, one: int) -> None:
 
 
 def completed(floor: Floor, call: Call, by: EndedBy) -> None:
-    """The conversation ended. `by` says which side hung up first."""
+    """The conversation ended by itself.
+
+    Args:
+      floor: the state of the core.
+      call: a call in conversation.
+      by: which side hung up first. After the agent, the caller's channel is still there and is sent on.
+    """
     ringing.drop_consultation(floor, call, StopReason.CALLER_GONE)
     _report_completed(floor, call, by)
     if by is EndedBy.AGENT:
@@ -138,7 +152,13 @@ def _report_completed(floor: Floor, call: Call, by: EndedBy, person: str = "") -
 
 
 def end_conversation(floor: Floor, call: Call, by: str) -> None:
-    """A supervisor ends a conversation: both parties are hung up, and the agent's wrap-up begins."""
+    """A supervisor ends a conversation: both parties are hung up, and the agent's wrap-up begins.
+
+    Args:
+      floor: the state of the core.
+      call: a call in conversation. If its PBX is not in step, nothing is done.
+      by: the person who asked for it.
+    """
     offer = call.winner
     if offer is None or call.pbx not in floor.up:
         floor.report_oddity(f"call {call.id} can't be ended now")
@@ -151,7 +171,11 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
 
 
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
-    """The agent transferred the caller. The agent's own leg ends by itself."""
+    """The agent transferred the caller to a place outside the router.
+
+    The agent's own leg ends by itself, so nothing is ordered. Should the caller come back to a queue,
+    this agent is the last choice there.
+    """
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     record_transfer(floor, call, kind, to)
     queueing.forget(floor, call)
@@ -186,7 +210,11 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
 
 
 def conversation_ended(floor: Floor, offer: Offer) -> None:
-    """The agent's phone is on-hook after a conversation: wrap-up begins."""
+    """The agent's phone is on-hook after a conversation: wrap-up begins.
+
+    The talk time counts for the agent and for the membership through which the call came, also if the
+    caller has moved on to another queue in the meantime. A conversation that lasted proves the device.
+    """
     agent = offer.agent
     if offer.talked_since is not None:
         agent.talk += floor.now - offer.talked_since

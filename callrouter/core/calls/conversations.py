@@ -58,7 +58,11 @@ def handle(floor: Floor, event: ConversationRequested) -> None:
 
 
 def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - a line for each action
-    """Why a request can't be granted now; empty if it can."""
+    """Why a request can't be granted now.
+
+    Returns:
+      The reason, in words for the person who asked; empty if the request can be granted.
+    """
     call = floor.calls.get(event.call)
     if call is None:
         return f"there is no call {event.call}"
@@ -137,7 +141,14 @@ def _no_end(call: Call, action: ConversationAction) -> str:
 
 
 def set_hold(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
-    """Put the caller on hold or take them off. `by` is who asked for it."""
+    """Put the caller on hold or take them off.
+
+    Args:
+      floor: the state of the core.
+      call: a call in conversation. Nothing is done if it is in that state already.
+      on: whether the caller hears music.
+      by: who asked for it; empty: the agent, or the router itself.
+    """
     found = call.winner is not None and call.winner.adopted
     if call.held is not on or (found and not on):
         call.held = on
@@ -207,7 +218,7 @@ def colleague_accepted(floor: Floor, offer: Offer) -> None:
 
 
 def colleague_connected(floor: Floor, offer: Offer) -> None:
-    """The two agents are connected."""
+    """The two agents hear each other. The caller stays on hold until one of them decides."""
     floor.timers.accept.cancel(offer.id)
     advance_offer(floor, offer, OfferChange.CONNECTED)
     floor.mark_changed(offer.agent)
@@ -226,7 +237,12 @@ def colleague_left(floor: Floor, offer: Offer) -> None:
 
 
 def put_through(floor: Floor, call: Call, by: str = "") -> None:
-    """Give the caller to the colleague, and release the agent who asked."""
+    """Give the caller to the colleague, and release the agent who asked.
+
+    The colleague's offer becomes the one that has the call, so that what follows (hold, wrap-up, the end
+    of the conversation) is the colleague's. The agent who asked goes into wrap-up when their phone is
+    on-hook.
+    """
     giver, taker = call.winner, call.consult
     assert giver is not None  # noqa: S101 - the call is in the TALKING state
     assert taker is not None  # noqa: S101 - checked by `refusal` and by every caller

@@ -54,7 +54,11 @@ def needs_key(needs: dict[str, int]) -> NeedsKey:
 
 
 def lanes_of(floor: Floor, call: Call) -> tuple[CallLane, ...]:
-    """The lanes a call belongs in now."""
+    """The lanes a call belongs in now.
+
+    That is the preferred agent's own lane while the call waits for that agent. Otherwise it is one lane
+    for each escalation step reached: agents who were there from the start come in the lane of step 0.
+    """
     if call.first_agent:
         preferred = preference(floor, call)
         if preferred is not None:
@@ -88,7 +92,10 @@ def preference(floor: Floor, call: Call) -> Membership | None:
 
 
 def prefer(floor: Floor, call: Call) -> None:
-    """A call joins a queue: determine the agent it prefers, and arm the end of that preference."""
+    """A call joins a queue: determine the agent it prefers, and arm the end of that preference.
+
+    An agent named by the dialplan or a rule comes before the one the caller last talked to.
+    """
     spec = call.queue.spec
     if not call.first_agent and spec.last_agent is not None and call.caller_number:
         agent, until = floor.last_talks.get((call.queue.id, call.caller_number), ("", 0.0))
@@ -99,7 +106,14 @@ def prefer(floor: Floor, call: Call) -> None:
 
 
 def remember(floor: Floor, queue: Queue, number: str, agent: str) -> None:
-    """Remember the agent a caller talked to."""
+    """Remember the agent a caller talked to, for queues with `last_agent`.
+
+    Args:
+      floor: the state of the core.
+      queue: the queue of the call.
+      number: the caller's number in canonical form; a withheld number is not remembered.
+      agent: the agent's id.
+    """
     if queue.spec.last_agent is None or not number:
         return
     key = (queue.id, number)

@@ -20,7 +20,13 @@ def outcome(offer: Offer) -> LegEnd:
 
 
 def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
-    """The agent did not take the call, which counts as their turn: offer it to the next agent."""
+    """The agent did not take the call, which counts as their turn: offer it to the next agent.
+
+    Args:
+      floor: the state of the core.
+      offer: the offer.
+      why: the reason. `NO_ANSWER` counts as a miss, and too many in a row pause the agent.
+    """
     call, agent = offer.call, offer.agent
     if not offer.consult:
         offer.member.turn = offer.turn
@@ -35,7 +41,13 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
 
 
 def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
-    """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
+    """Withdraw an offer without counting a miss or a turn. Others are offered the call at once.
+
+    Args:
+      floor: the state of the core.
+      offer: a ringing offer.
+      why: what the phone shows.
+    """
     ringing.stop_offer(floor, offer, why, OfferEnd.WITHDRAWN)
     if offer.call.state is CallState.WAITING:
         floor.unmatched_calls[offer.call.id] = offer.call
@@ -143,7 +155,14 @@ def leg_over(floor: Floor, offer: Offer) -> None:
 
 
 def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
-    """Ring a planned device if it still can ring. Returns True if it rings."""
+    """Ring a planned device if it still can ring.
+
+    A reload may have changed the device since it was planned: it is rung as the table has it now, or
+    counts as unreachable if it is gone.
+
+    Returns:
+      Whether it rings.
+    """
     device = agent_availability.device_of(
         offer.agent, leg.device.id
     )  # a reload may have changed or removed it

@@ -165,7 +165,11 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
 
 
 def reserve(floor: Floor, offer: Offer) -> None:
-    """Take one unit of the agent's capacity for the offer."""
+    """Take one unit of the agent's capacity for the offer, before any phone rings.
+
+    So no second offer can be made to the agent in the same event. The unit is released by `end_offer`
+    alone.
+    """
     agent = offer.agent
     floor.offers[offer.id] = offer
     agent.offers[offer.id] = offer
@@ -246,7 +250,16 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
 
 
 def stop_leg(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
-    """Stop a leg, once. A leg that was not rung yet ends immediately."""
+    """Stop a leg, once.
+
+    A leg that was not rung yet ends immediately. Any other leg still reports its `LegEnded`.
+
+    Args:
+      floor: the state of the core.
+      offer: the offer of the leg.
+      leg: the leg, in any state.
+      why: decides whether the phone shows a missed call.
+    """
     if leg.state is LEG_PLANNED:
         advance_leg(leg, LegChange.ENDED)
         floor.timers.leg.cancel((offer.id, leg.device.id))
@@ -334,13 +347,19 @@ def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
 
 
 def end_offer(floor: Floor, offer: Offer) -> None:
-    """The offer is over in every respect: release the agent's capacity."""
+    """The offer is over in every respect: release the agent's capacity.
+
+    Requests that waited for the end of the call are carried out now.
+    """
     advance_offer(floor, offer, OfferChange.RELEASED)
     requested_state.settle_pending(floor, offer.agent)
 
 
 def give_up_waiting(floor: Floor, offer: Offer) -> None:
-    """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent."""
+    """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent.
+
+    A phone on a PBX that is in step gets a cooldown. If the link is down, its silence says nothing.
+    """
     for leg in offer.legs.values():
         if leg.state in LIVE:
             advance_leg(leg, LegChange.ENDED)
