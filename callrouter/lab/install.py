@@ -140,7 +140,15 @@ def _binary(binary: Path) -> Install:
 
 def _install(command: tuple[str, ...], modules: Path, data: Path, origin: str) -> Install:
     sounds = _first(data / "sounds/en", *sorted(data.glob("sounds/en_*")))
-    return Install(command, (), modules, data, sounds, _first(data / "moh"), origin)
+    return Install(
+        command=command,
+        version=(),
+        modules=modules,
+        data=data,
+        sounds=sounds,
+        moh=_first(data / "moh"),
+        origin=origin,
+    )
 
 
 async def _describe(install: Install) -> Install:

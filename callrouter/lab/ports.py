@@ -59,7 +59,14 @@ def take_slot() -> Slot:
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_free(base, socket.SOCK_DGRAM) and _is_free(base + 1, socket.SOCK_STREAM):
-                return Slot(home / str(number), base, base + 1, base + 10, base + _BLOCK - 1, lock)
+                return Slot(
+                    folder=home / str(number),
+                    sip=base,
+                    ami=base + 1,
+                    rtp_first=base + 10,
+                    rtp_last=base + _BLOCK - 1,
+                    _lock=lock,
+                )
         os.close(lock)
     raise NoFreePortsError(f"all {_BLOCKS} port blocks are taken; is something left running?")
 

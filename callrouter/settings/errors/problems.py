@@ -105,7 +105,14 @@ class Findings:
 def _problem(source: Source, line: int, column: int, text: str, hint: str) -> Problem:
     text, hint = (hiding.discreet(part, source.lines, line) for part in (text, hint))
     shown = source.line(line, column)
-    return Problem(source.name, line, column, _bounded(text), _bounded(hint), shown)
+    return Problem(
+        file=source.name,
+        line=line,
+        column=column,
+        text=_bounded(text),
+        hint=_bounded(hint),
+        source_line=shown,
+    )
 
 
 def _bounded(text: str) -> str:
