@@ -26,7 +26,7 @@ from callrouter.settings.config_files import (
 )
 from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
 from callrouter.settings.diff.settings_diff import changes
-from callrouter.settings.removals import gone_queues, losses, only_cut
+from callrouter.settings.removals import gone_queues, is_only_cut, losses
 from callrouter.settings.state_location import state_candidates
 
 _DATABASE: Final = re.compile(rb"^database:[ \t]*[\"']?([^\"'#\r\n]+)", re.MULTILINE)
@@ -86,7 +86,7 @@ def choose_start(folder: Path, environ: Mapping[str, str], now: float) -> StartC
     before = good[0]
     held: tuple[str, ...] = ()
     if not before.removals_at_once:
-        if only_cut(good[1], files):  # otherwise they were edited while no daemon was running
+        if is_only_cut(good[1], files):  # otherwise they were edited while no daemon was running
             lines = changes(before, settings)
             held = losses(before.table, settings.table, before=good[1], after=files, lines=lines)
         if not held and past.held() == content_digests(files):

@@ -31,7 +31,7 @@ from callrouter.settings import ConfigError
 from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
 from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
-from callrouter.settings.removals import occupied
+from callrouter.settings.removals import removals_with_callers
 from callrouter.settings.state_location import state_folder
 
 logger = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class LiveConfig:
         """Return the losses of a change that still need confirmation."""
         if self.settings.removals_at_once:
             return ()
-        in_use = occupied(self.settings.table, reading.settings.table, self._callers())
+        in_use = removals_with_callers(self.settings.table, reading.settings.table, self._callers())
         return (*in_use, *reading.losses)
 
     async def _when_quiet(self, reading: ConfigReading) -> ConfigReading:

@@ -74,14 +74,14 @@ def load_snapshot(
         settings = None
         if root is not None:
             settings = _build(root, document, nearest, base, policies=frozenset(policies), now=now)
-            _take_apart(root)
-        document.take_apart()
+            _free_piecewise(root)
+        document.free_piecewise()
     if findings.errors or settings is None:
         raise ConfigError(findings.errors, findings.error_count)
     return settings
 
 
-def _take_apart(root: RootOptions) -> None:
+def _free_piecewise(root: RootOptions) -> None:
     """Free the data piece by piece.
 
     Freeing ten thousand agents at once would block all other threads for 50 ms.
@@ -110,7 +110,7 @@ def _build(
     http = site_builder.build_http(root, context, folder)
     codes = build_codes(root, document)
     if not document.findings.errors:
-        instance_lint.advise(root, table, document, now)
+        instance_lint.add_warnings(root, table, document, now)
     return Settings(
         table=table,
         pbxes=pbx_builder.with_codes(pbxes, codes),
@@ -137,7 +137,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def write_schema(path: Path) -> None:
-    """Write the JSON Schema as shipped in ``config/callrouter.schema.json``."""
+    """Write the JSON Schema as shipped in ``config/callrouter.schema.json``.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     path.write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

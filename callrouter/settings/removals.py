@@ -52,8 +52,17 @@ def gone_queues(old: Table, new: Table) -> list[str]:
     return [name for name in old.queues if name not in new.queues and name not in names]
 
 
-def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, ...]:
-    """Return, in words, the queues with callers that would be removed or lose all their agents."""
+def removals_with_callers(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the queues with callers that would be removed or lose all their agents.
+
+    Args:
+        old: The table in force.
+        new: The table from the current files.
+        callers: The number of callers in each queue.
+
+    Returns:
+        A line for each such queue.
+    """
     gone = set(gone_queues(old, new))
     found = []
     for name, count in callers.items():
@@ -70,12 +79,17 @@ def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, .
 
 
 def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
-    if much(len(gone), there_were):
+    if is_much(len(gone), there_were):
         yield f"{len(gone)} of {counted(there_were, what)} are gone ({first_few(gone, _NAMED)})"
 
 
-def much(gone: int, there_were: int) -> bool:
-    """Return whether losing `gone` of so many is a lot."""
+def is_much(gone: int, there_were: int) -> bool:
+    """Return whether a loss is large: three or more, and more than a third.
+
+    Args:
+        gone: How many are lost.
+        there_were: How many there were.
+    """
     return gone >= LEAST and gone * PART > there_were
 
 
@@ -88,7 +102,7 @@ def _places(old: Table, new: Table) -> Iterator[str]:
         was = dict.fromkeys(member.agent for member in all_members(spec))
         now = {member.agent for member in all_members(there)}
         gone = [agent for agent in was if agent not in now]
-        if much(len(gone), len(was)):
+        if is_much(len(gone), len(was)):
             places = counted(len(was), "agent")
             yield f"queue {there.id} loses {len(gone)} of {places} ({first_few(gone, _NAMED)})"
 
@@ -112,23 +126,37 @@ def _cut(before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]) -> Itera
     if not lines:
         return
     for name, file in before.items():
-        how = how_cut(file.content, after[name].content if name in after else None)
+        how = cut_in_words(file.content, after[name].content if name in after else None)
         if how:
             more = f"; {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
             yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
 
 
-def only_cut(before: ConfigFiles, after: ConfigFiles) -> bool:
-    """Return whether files were only deleted, emptied or truncated, which is hardly an edit."""
+def is_only_cut(before: ConfigFiles, after: ConfigFiles) -> bool:
+    """Return whether files were only deleted, emptied or truncated.
+
+    A person who edits files while no daemon runs changes something else too. So this is the trace
+    of a full disk or of an interrupted copy.
+    """
     return all(
         name in before
-        and (file.content == before[name].content or how_cut(before[name].content, file.content))
+        and (
+            file.content == before[name].content or cut_in_words(before[name].content, file.content)
+        )
         for name, file in after.items()
     )
 
 
-def how_cut(before: bytes, after: bytes | None) -> str:
-    """Say how a file seems to have lost content; empty: it does not."""
+def cut_in_words(before: bytes, after: bytes | None) -> str:
+    """Say how a file seems to have lost content.
+
+    Args:
+        before: The content in force.
+        after: The current content; None: the file is gone.
+
+    Returns:
+        Words that follow the file's name; empty: it has lost nothing.
+    """
     if not before.strip():
         return ""
     if after is None:

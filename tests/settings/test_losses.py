@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.model.routing_table import Table
 from callrouter.settings.config_files import ConfigFile
-from callrouter.settings.removals import how_cut, losses, occupied
+from callrouter.settings.removals import cut_in_words, losses, removals_with_callers
 from tests.core.tables import agent, desk, mobile, queue, table
 
 
@@ -17,7 +17,7 @@ def files(**texts: str) -> dict[str, ConfigFile]:
 def lost(old: Table, new: Table, callers: dict[str, int] | None = None) -> list[str]:
     same = files(x="x")
     return [
-        *occupied(old, new, callers or {}),
+        *removals_with_callers(old, new, callers or {}),
         *losses(old, new, before=same, after=same, lines=["something"]),
     ]
 
@@ -88,7 +88,7 @@ def test_what_has_another_name_is_not_lost() -> None:
     ],
 )
 def test_files_that_were_cut(before: str, after: str | None, how: str) -> None:
-    assert how_cut(before.encode(), None if after is None else after.encode()) == how
+    assert cut_in_words(before.encode(), None if after is None else after.encode()) == how
 
 
 def test_a_cut_file_that_changes_something_is_a_loss() -> None:

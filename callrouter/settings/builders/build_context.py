@@ -20,7 +20,15 @@ _read = lru_cache(maxsize=1024)(parse_spans)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
-    """The document for reports, the known names, and the time zone of hours."""
+    """What all builders share.
+
+    Attributes:
+        document: The files as written; receives what is inconsistent.
+        nearest: Finds the right name for a mistyped one.
+        policies: The allowed names of policies.
+        pbxes: The PBXes that could be built.
+        zone: The time zone of hours.
+    """
 
     document: Document
     nearest: Nearest
@@ -28,15 +36,25 @@ class BuildContext:
     pbxes: Mapping[str, PbxSettings]
     zone: tzinfo
 
-    def knows(
+    def check_name(
         self, section: str, name: str, path: KeyPath, what: str, *, key: bool = False
     ) -> bool:
-        """Return whether `section` has `name`; if not, report that at `path`.
+        """Check that a name is in a section.
 
-        Reports nothing if a file or the section could not be read, since the name may be there.
+        Nothing is reported if a file or the section could not be read, since the name may be there.
+
+        Args:
+            section: The section, such as ``queues``.
+            name: The name.
+            path: Where the name is used; a missing one is reported there.
+            what: What it names, for the message.
+            key: Whether the name is a key at `path` and not a value.
+
+        Returns:
+            Whether it is there.
         """
         names = self.document.names(section)
-        if name in names or not self.document.is_sure_of(section):
+        if name in names or not self.document.knows_all_names(section):
             return name in names
         hint = self.nearest.hint(name, names) or f"there is none in {section}:"
         self.document.error(path, f"unknown {what} {quoted(name)}", hint, key=key)
@@ -52,7 +70,15 @@ class BuildContext:
     def hours(
         self, texts: Mapping[KeyPath, str], holidays: Collection[date | DayOff] = frozenset()
     ) -> Hours | None:
-        """Parse days and times, each with its path, into one value; None if invalid or absent."""
+        """Parse days and times into one value.
+
+        Args:
+            texts: The texts as written, by their paths.
+            holidays: The days on which they do not apply.
+
+        Returns:
+            The hours; None: there are none, or they are invalid, which has been reported.
+        """
         spans: set[Span] = set()
         wrong = False
         for path, text in texts.items():

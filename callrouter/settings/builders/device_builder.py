@@ -131,7 +131,7 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
         at = (*path, "pbx")
-        if not context.knows("pbx", device.pbx, at, "pbx"):
+        if not context.check_name("pbx", device.pbx, at, "pbx"):
             return ()
         if device.pbx in context.pbxes and device.pbx not in able:
             _say_unable(context, at, context.pbxes[device.pbx], device)
@@ -139,7 +139,7 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
         return (device.pbx,)
     # With an invalid PBX or an unread file, this cannot be decided.
     document = context.document
-    if set(context.pbxes) != document.names("pbx") or not document.is_sure_of("pbx"):
+    if set(context.pbxes) != document.names("pbx") or not document.knows_all_names("pbx"):
         return ()
     if device.number:
         if not able and context.pbxes:

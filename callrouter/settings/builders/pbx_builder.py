@@ -52,7 +52,7 @@ def build_pbxes(root: RootOptions, document: Document, folder: Path) -> dict[str
         document: Receives what is inconsistent, and that there is no PBX.
         folder: The folder to which paths are relative.
     """
-    if document.is_sure_of("pbx") and not document.names("pbx"):
+    if document.knows_all_names("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
     site = (root.http.public_url or "") if root.http is not None else ""
     home = numbering((root.numbers.region if root.numbers is not None else None) or "")

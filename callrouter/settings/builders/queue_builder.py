@@ -63,7 +63,7 @@ def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
 _HANGUP: Final = "h"
 
 
-def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
+def queues_by_agent(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
     """Return the queues that each agent serves, also in a shift or step, in the queues' order."""
     found: dict[str, dict[str, None]] = {}
     for queue in queues.values():
@@ -75,7 +75,14 @@ def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
 def build_queue(
     id_: str, queue: QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
 ) -> QueueSpec:
-    """Build a queue's rules; inconsistencies are reported to the document."""
+    """Build a queue.
+
+    Args:
+        id_: The queue's id.
+        queue: Its options.
+        agents: The agents who are not disabled.
+        context: Receives what is inconsistent.
+    """
     if id_ == _HANGUP:
         text = f"a queue cannot be called {quoted(id_)}"
         hint = (
@@ -110,7 +117,7 @@ def build_queue(
 
 
 def _show(id_: str, queue: QueueOptions, context: BuildContext) -> str:
-    """Return what desk phones display; an unknown field is an error."""
+    """Return what desk phones display; empty: the caller's name. An unknown field is an error."""
     written = queue.show or ""
     fault = display.fault(written)
     if fault:
@@ -122,11 +129,14 @@ def _show(id_: str, queue: QueueOptions, context: BuildContext) -> str:
 
 
 def _dials(id_: str, queue: QueueOptions, policy: tuple[str, ...], context: BuildContext) -> bool:
-    """Return whether `ring_all: dial` applies; it must have something to apply to."""
+    """Return whether `ring_all: dial` applies.
+
+    Without a Twilio account, or with one agent at a time, it would do nothing, which is an error.
+    """
     if queue.ring_all != "dial":
         return False
     path: KeyPath = ("queues", id_, "ring_all")
-    sure = context.document.is_sure_of("pbx") and set(context.pbxes) == context.document.names(
+    sure = context.document.knows_all_names("pbx") and set(context.pbxes) == context.document.names(
         "pbx"
     )
     if sure and not any(isinstance(pbx, TwilioSettings) for pbx in context.pbxes.values()):
@@ -187,7 +197,15 @@ def _members(
     places: dict[str, KeyPath],
     first: int = 0,
 ) -> tuple[MemberSpec, ...]:
-    """Look up the agents of a table. `places` holds those named so far and receives these."""
+    """Return the members that a table of agents names.
+
+    Args:
+        table: The table, of the queue or of one of its shifts or steps.
+        agents: The agents who are not disabled.
+        context: Receives names that are unknown or stand twice.
+        places: Where each agent was named so far; receives these.
+        first: The number of agents in the tables before, whose order goes on here.
+    """
     members: list[MemberSpec] = []
     for index, name in enumerate(table.written):
         path = table.place(name, index)
@@ -196,7 +214,7 @@ def _members(
             # In the same list, the first one is nearby.
             hint = "" if other[:-1] == path[:-1] else f"first in {context.document.line(other)}"
             context.document.error(path, f"agent {quoted(name)} stands twice", hint, key=True)
-        elif name in agents or context.knows("agents", name, path, "agent", key=True):
+        elif name in agents or context.check_name("agents", name, path, "agent", key=True):
             places[name] = path
             # A disabled agent keeps their place in the file but is not in the queue.
             if name in agents:
@@ -206,7 +224,7 @@ def _members(
     written = context.document.written(*table.path)
     if isinstance(written, Section):
         for name in written.at.keys() - written.keys():
-            context.knows("agents", name, (*table.path, name), "agent", key=True)
+            context.check_name("agents", name, (*table.path, name), "agent", key=True)
     return tuple(members)
 
 
@@ -277,7 +295,7 @@ def _target(written: str | None, path: KeyPath, context: BuildContext) -> Target
         case "wait":
             return KeepWaiting()
         case "queue":
-            context.knows("queues", rest, path, "queue")
+            context.check_name("queues", rest, path, "queue")
             return ToQueue(rest)
         case _:
             return ToDialplan(*rest.split(","))

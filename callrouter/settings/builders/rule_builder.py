@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from callrouter.model.routing_table import AgentSpec, Comparison, QueueSpec, Rule
 from callrouter.model.text import listed
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
-from callrouter.settings.builders.queue_builder import serving
+from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.schema.number_parsing import read_pattern
 from callrouter.settings.schema.rule_options import RuleOptions
@@ -21,11 +21,18 @@ def build_rules(
     queues: Mapping[str, QueueSpec],
     context: BuildContext,
 ) -> tuple[Rule, ...]:
-    """Build the rules in the order written; inconsistencies are reported."""
+    """Build the rules in the order written.
+
+    Args:
+        rules: The rules' options.
+        agents: The agents who are not disabled.
+        queues: The queues.
+        context: Receives what is inconsistent.
+    """
     found: list[Rule] = []
     names: dict[str, KeyPath] = {}
     # After a mistake elsewhere, an agent may be missing from a queue only because of it.
-    known = None if context.document.findings.errors else serving(queues)
+    known = None if context.document.findings.errors else queues_by_agent(queues)
     for index, rule in enumerate(rules):
         path: KeyPath = ("rules", index)
         first = names.setdefault(rule.name, path)
@@ -47,9 +54,9 @@ def _rule(
 ) -> Rule:
     when, then = rule.when, rule.then
     for place, name in _each((*path, "when", "queue"), when.queue).items():
-        context.knows("queues", name, place, "queue")
+        context.check_name("queues", name, place, "queue")
     if then.queue is not None:
-        context.knows("queues", then.queue, (*path, "then", "queue"), "queue")
+        context.check_name("queues", then.queue, (*path, "then", "queue"), "queue")
     return Rule(
         name=rule.name,
         callers=tuple(read_pattern(text) for text in _listed(when.caller)),
@@ -82,7 +89,7 @@ def _agent(
     context: BuildContext,
 ) -> str:
     name = rule.then.agent
-    if name is None or not context.knows("agents", name, path, "agent"):
+    if name is None or not context.check_name("agents", name, path, "agent"):
         return ""
     if name not in agents:
         text = f"agent {quoted(name)} is switched off"

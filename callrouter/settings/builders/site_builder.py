@@ -83,7 +83,7 @@ def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> N
         text = f"a token of role {token.role} acts for all agents"
         context.document.error(path, text, "take agent: out, or give it role: agent", key=True)
     else:
-        context.knows("agents", token.agent, path, "agent")
+        context.check_name("agents", token.agent, path, "agent")
 
 
 def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
@@ -96,7 +96,7 @@ def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> 
         )
         return
     for place, queue in enumerate(token.queues):
-        context.knows("queues", queue, (*path, place), "queue")
+        context.check_name("queues", queue, (*path, place), "queue")
 
 
 def is_loopback(host: str) -> bool:

@@ -54,7 +54,7 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildConte
         number = home.form(str(text))
         place: KeyPath = (*path, text)
         if number in pbx.numbers:
-            context.knows("queues", pbx.numbers[number], place, "queue")
+            context.check_name("queues", pbx.numbers[number], place, "queue")
         first = seen.setdefault(number, place)
         if first != place:
             hint = f"first in {context.document.line(first)}, however it is written"

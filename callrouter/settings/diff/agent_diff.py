@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, PauseSpec, Table
 from callrouter.model.text import counted
-from callrouter.settings.builders.queue_builder import serving
+from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.diff.compare import (
     added_or_removed,
     differing,
@@ -22,7 +22,7 @@ from callrouter.settings.schema.written_values import masked
 def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
     """Yield a line for every change of the agents and their phones."""
     before, after = old.table.agents, new.table.agents
-    served = serving(old.table.queues)
+    served = queues_by_agent(old.table.queues)
     for id_ in differing(before, after):
         if id_ not in before:
             agent = after[id_]

@@ -81,12 +81,14 @@ def _login(text: str) -> int:
 
 def _secret_behind_a_name(text: str) -> int:
     for match in _WORD.finditer(text):
-        behind = text[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
-        end = _end_of_name(match[0][:80].lower(), has_colon=behind in {":", "="})
+        rest_of_line = text[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
+        end = _end_of_name(match[0][:80].lower(), has_colon=rest_of_line in {":", "="})
         if end is not None:
             start = match.end() if end >= len(match[0]) else match.start() + end
-            if behind and start == match.end():
-                start += text[start : start + 8].find(behind) + 1 if behind in ":=" else 0
+            if rest_of_line and start == match.end():
+                start += (
+                    text[start : start + 8].find(rest_of_line) + 1 if rest_of_line in ":=" else 0
+                )
             # Nothing to hide if only brackets and punctuation follow.
             return start if _WORD.search(text, start) else len(text)
     return len(text)
@@ -220,8 +222,8 @@ def _is_weak(name: str) -> bool:
 def _names(line: str) -> Iterator[tuple[str, int]]:
     """Yield the words of a line that resemble a secret's key, each with its end."""
     for match in _WORD.finditer(line):
-        behind = line[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
-        end = _end_of_name(match[0][:80].lower(), has_colon=behind in {":", "="})
+        rest_of_line = line[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
+        end = _end_of_name(match[0][:80].lower(), has_colon=rest_of_line in {":", "="})
         if end is not None:
             yield match[0].lower(), match.start() + end
 
@@ -255,7 +257,7 @@ def difference(name: str, before: Sequence[str], after: Sequence[str], most: int
 # ---------------------------------------------------------------- messages
 
 
-def discreet(text: str, lines: Sequence[str], number: int) -> str:
+def without_secrets_near(text: str, lines: Sequence[str], number: int) -> str:
     """Return a message about line `number` without anything the line must not show."""
     if not 1 <= number <= len(lines) or len(lines[number - 1]) > LONGEST:
         return text

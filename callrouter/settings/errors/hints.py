@@ -45,7 +45,17 @@ PEERS: Final = {
 
 
 def value(nearest: Nearest, kind: str, written: object, queues: Collection[str]) -> str:
-    """Return how to write a value. `kind` as in `fields.Expected`; `queues` are the known names."""
+    """Suggest how to write a value.
+
+    Args:
+        nearest: Finds the right word for a mistyped one.
+        kind: The kind of value; see `fields.Expected`.
+        written: The value as written.
+        queues: The names of all queues.
+
+    Returns:
+        A hint; empty: the written value does not show what was meant.
+    """
     text = written if isinstance(written, str) else ""
     match kind:
         case "bool":
@@ -155,7 +165,16 @@ def blank(written: object) -> str:
 
 
 def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
-    """Return the policy that was meant, also by its name in other products."""
+    """Suggest a policy.
+
+    Args:
+        nearest: Finds the right name for a mistyped one.
+        name: The name as written; it may be that of app_queue or another product.
+        known: The names of the policies that are installed.
+
+    Returns:
+        A hint; empty: no policy is close.
+    """
     plain = name.lower().replace("_", "-").replace(" ", "-")
     ours = PEERS.get(plain)
     if ours in known:

@@ -58,7 +58,16 @@ class ConfigError(Exception):
 
 
 def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Problem, ...]:
-    """Return problems by file and line, then how many of `count` are not among them."""
+    """Sort problems, and limit them to `MOST`.
+
+    Args:
+        problems: The problems that were kept.
+        count: How many there were.
+        what: What they are, in the singular, for the line that counts the others.
+
+    Returns:
+        The problems by file and line, and a last one that says how many are not listed.
+    """
     kept = sorted(problems)[:MOST]
     more = count - len(kept)
     if not more or not kept:
@@ -76,7 +85,15 @@ class Source:
     lines: list[str]
 
     def line(self, number: int, column: int = 1) -> str:
-        """Return line `number` (from 1) around `column` without secrets; empty: no such line."""
+        """Return a line for display, without anything that may be a secret.
+
+        Args:
+            number: The line, from 1.
+            column: The column, from 1; of a long line, the part around it is returned.
+
+        Returns:
+            The text; empty: there is no such line, or all of it must be hidden.
+        """
         return hiding.excerpt(self.lines, number, column)
 
 
@@ -103,7 +120,7 @@ class Findings:
 
 
 def _problem(source: Source, line: int, column: int, text: str, hint: str) -> Problem:
-    text, hint = (hiding.discreet(part, source.lines, line) for part in (text, hint))
+    text, hint = (hiding.without_secrets_near(part, source.lines, line) for part in (text, hint))
     shown = source.line(line, column)
     return Problem(
         file=source.name,
@@ -132,7 +149,15 @@ class Nearest:
         self._pairs: dict[Names, dict[str, list[str]]] = {}
 
     def hint(self, word: str, names: Names) -> str:
-        """Return ``did you mean 'x'?``, or nothing if no name is close."""
+        """Suggest a name.
+
+        Args:
+            word: The name as written.
+            names: The names that are possible here.
+
+        Returns:
+            ``did you mean 'x'?``; empty: no name is close, or the budget is used up.
+        """
         found = self._nearest(word, names)
         return f"did you mean {in_quotes(found)}?" if found else ""
 

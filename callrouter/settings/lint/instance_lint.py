@@ -11,9 +11,9 @@ from callrouter.model.routing_table import Table
 from callrouter.settings.builders import queue_builder
 from callrouter.settings.errors.hiding import SECRET_KEYS
 from callrouter.settings.errors.problems import quoted
-from callrouter.settings.lint.queue_lint import advise_queues
-from callrouter.settings.lint.secret_lint import advise_secrets
-from callrouter.settings.lint.staffing_lint import advise_staff
+from callrouter.settings.lint.queue_lint import warn_of_queues
+from callrouter.settings.lint.secret_lint import warn_of_secrets
+from callrouter.settings.lint.staffing_lint import warn_of_staffing
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
@@ -24,7 +24,7 @@ WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 """Keys that are read and kept but have no effect in this version."""
 
 
-def advise(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
+def add_warnings(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
     """Add all warnings about a valid configuration."""
     _without_effect(root, document)
     _cut_secrets(document)
@@ -32,9 +32,9 @@ def advise(root: RootOptions, table: Table, document: Document, now: float | Non
     _shared_phones(table, document)
     _dear_numbers(table, document)
     _rules(table, document)
-    advise_queues(root, table, document, now)
-    advise_staff(root, table, document)
-    advise_secrets(root, document)
+    warn_of_queues(root, table, document, now)
+    warn_of_staffing(root, table, document)
+    warn_of_secrets(root, document)
 
 
 def _without_effect(root: RootOptions, document: Document) -> None:
@@ -56,8 +56,8 @@ def _without_effect(root: RootOptions, document: Document) -> None:
 def _cut_secrets(document: Document) -> None:
     """Warn of a secret that contains ``#`` after a space: YAML treats the rest as a comment."""
     for path, value in _secrets(document.root, ()):
-        behind = "" if isinstance(value, Substituted) else document.behind(path)
-        if behind.startswith(value) and _COMMENT.match(behind[len(value) :]):
+        rest_of_line = "" if isinstance(value, Substituted) else document.rest_of_line(path)
+        if rest_of_line.startswith(value) and _COMMENT.match(rest_of_line[len(value) :]):
             text = f"{path[-1]} ends before the #: what follows is a comment"
             document.warning(path, text, f"put the {path[-1]} in quotes if the # is part of it")
 
@@ -76,7 +76,7 @@ def _secrets(section: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _agents(root: RootOptions, table: Table, document: Document) -> None:
-    known = queue_builder.serving(table.queues)
+    known = queue_builder.queues_by_agent(table.queues)
     for id_, agent in table.agents.items():
         if not any(device.enabled for device in agent.devices):
             all_off = bool(root.agents[id_].devices)

@@ -35,7 +35,7 @@ _TOO_OFTEN: Final = 15.0
 _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
-def advise_queues(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
+def warn_of_queues(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
     """Add the warnings about all queues."""
     today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
     asked_by_rule = any(rule.skills for rule in table.rules)

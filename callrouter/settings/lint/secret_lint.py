@@ -9,7 +9,7 @@ from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_secrets(root: RootOptions, document: Document) -> None:
+def warn_of_secrets(root: RootOptions, document: Document) -> None:
     """Warn of unencrypted links to Asterisk and of weak secrets and tokens."""
     for id_, pbx in root.pbx.items():
         if not isinstance(pbx, AsteriskOptions):

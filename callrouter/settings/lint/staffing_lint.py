@@ -13,7 +13,7 @@ from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_staff(root: RootOptions, table: Table, document: Document) -> None:
+def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> None:
     """Add the warnings about all queues."""
     callers = {id_: _entered(pbx, table) for id_, pbx in root.pbx.items()}
     for queue in table.queues.values():

@@ -49,25 +49,39 @@ class Document:
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def error(self, path: KeyPath, text: str, hint: str = "", *, key: bool = False) -> None:
-        """Report an error at the value of `path`, or at its key."""
-        self.findings.error(*self._place(path, key), *self._discreet(path, text, hint))
+        """Report an error.
+
+        Args:
+            path: Where: the path to a value.
+            text: What is wrong. A value that came from outside the files is replaced in it.
+            hint: What would be right.
+            key: Whether the place is that of the key and not of the value.
+        """
+        self.findings.error(*self._place(path, key), *self._without_substituted(path, text, hint))
 
     def warning(self, path: KeyPath, text: str, hint: str = "", *, key: bool = False) -> None:
-        """Report something legal but unwise."""
-        self.findings.warning(*self._place(path, key), *self._discreet(path, text, hint))
+        """Report something legal but unwise. Args like `error`."""
+        self.findings.warning(*self._place(path, key), *self._without_substituted(path, text, hint))
 
     def line(self, path: KeyPath) -> str:
         """Return the place of the key of `path`: ``agents.yaml:12``."""
         source, line, _ = self._place(path, key=True)
         return f"{source.name}:{line}"
 
-    def behind(self, path: KeyPath) -> str:
+    def rest_of_line(self, path: KeyPath) -> str:
         """Return the rest of the line from the start of the value of `path`."""
         source, line, column = self._place(path, key=False)
         return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
 
     def written(self, *path: str | int) -> object:
-        """Return the value at `path`, or None."""
+        """Return the value at a path as it was written.
+
+        Args:
+            path: Keys, and indexes in lists.
+
+        Returns:
+            The value; None: it is not there, or was invalid and has been removed.
+        """
         value: object = self.root
         for part in path:
             if isinstance(value, Section):
@@ -87,12 +101,16 @@ class Document:
             self._names[section] = frozenset(filter(_NAME.fullmatch, written))
         return self._names[section]
 
-    def is_sure_of(self, section: str) -> bool:
-        """Return whether `names` of a section is complete."""
+    def knows_all_names(self, section: str) -> bool:
+        """Return whether `names` of a section is complete.
+
+        It is not if a file or the section could not be read. A name that seems to be missing may
+        then be there, and must not be reported.
+        """
         return self.complete and (section in self.root or section not in self.root.at)
 
-    def take_apart(self) -> None:
-        """Free the document piece by piece: see `loader._take_apart`. Places are lost."""
+    def free_piecewise(self) -> None:
+        """Free the document piece by piece: see `loader._free_piecewise`. Places are lost."""
         for section in (*self.root.values(), self.root):
             if isinstance(section, Section):
                 while section:
@@ -116,7 +134,7 @@ class Document:
             line, column = mark.line, mark.column
         return source, line + 1, column + 1
 
-    def _discreet(self, path: KeyPath, text: str, hint: str) -> tuple[str, str]:
+    def _without_substituted(self, path: KeyPath, text: str, hint: str) -> tuple[str, str]:
         value = self.written(*path)
         if isinstance(value, Substituted) and value:
             parts = [(quoted(value), quoted(value.written)), (value, value.written)]
@@ -220,7 +238,15 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
 
 
 def readers(path: Path, error: Exception) -> str:
-    """Say who may read a file or folder that we may not; empty if that is not the reason."""
+    """Say who may read a file or folder that we may not.
+
+    Args:
+        path: The file or folder.
+        error: Why it could not be read.
+
+    Returns:
+        A hint; empty if permissions are not the reason.
+    """
     if not isinstance(error, PermissionError):
         return ""
     try:
