@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callrouter.demo.figures import Figures, Json, epoch
-from callrouter.demo.sentences import Line, Story
+from callrouter.demo.sentences import Story, StoryLine
 from callrouter.model.text import clean, clock_duration, stopwatch
 
 _STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -220,7 +220,7 @@ def _decisions(p: Picture, rows: int) -> Panel:
     return _panel(Group(*(_decision(line) for line in lines)), "last decisions")
 
 
-def _decision(line: Line) -> Text:
+def _decision(line: StoryLine) -> Text:
     text = Text.assemble((f"{clock(line.seconds)} ", "dim"), (line.text, _LINES.get(line.kind, "")))
     text.no_wrap, text.overflow = True, "ellipsis"
     return text

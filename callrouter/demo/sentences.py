@@ -35,7 +35,7 @@ _BY: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StoryLine:
     """A sentence; `kind` is the record's, for its colour."""
 
     at: float
@@ -64,13 +64,13 @@ class Story:
     """
 
     started_at: float
-    decisions: deque[Line] = field(default_factory=lambda: deque(maxlen=KEEP))
+    decisions: deque[StoryLine] = field(default_factory=lambda: deque(maxlen=KEEP))
     _calls: dict[str, Known] = field(default_factory=dict)
     _group: tuple[str, float] = ("", 0.0)
     _grouped: list[str] = field(default_factory=list)
     _freed: dict[str, float] = field(default_factory=dict)
 
-    def take(self, record: Json) -> Line | None:
+    def take(self, record: Json) -> StoryLine | None:
         """Return the line for a record; None if it tells a person nothing new."""
         at = epoch(record["at"])
         if record["kind"] in {"wrap-up-ended", "resumed"}:
@@ -78,18 +78,18 @@ class Story:
         text = self._say(record, at)
         if not text:
             return None
-        line = Line(at, record["kind"], clean(text), at - self.started_at)
+        line = StoryLine(at, record["kind"], clean(text), at - self.started_at)
         if record["kind"] in {"offered", "offer-ended", "requeued", "left", "paused", "moved"}:
             self._add(record, line)
         return line
 
-    def _add(self, record: Json, line: Line) -> None:
+    def _add(self, record: Json, line: StoryLine) -> None:
         """Keep a decision; ringing several phones at once counts as one."""
         same = record["kind"] == "offered" and record["call"] == self._group[0]
         if same and line.at - self._group[1] < AT_ONCE and self.decisions:
             self._grouped.append(record["agent"])
             text = f"{record['queue']} → {', '.join(self._grouped)}: all at once"
-            self.decisions[-1] = Line(line.at, line.kind, clean(text), line.seconds)
+            self.decisions[-1] = StoryLine(line.at, line.kind, clean(text), line.seconds)
             return
         if record["kind"] == "offered":
             self._group, self._grouped = (record["call"], line.at), [record["agent"]]

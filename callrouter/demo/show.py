@@ -15,7 +15,7 @@ from callrouter.demo.child import DaemonFailedError
 from callrouter.demo.demo_config import QUEUES
 from callrouter.demo.figures import Figures, Json
 from callrouter.demo.screen import UNKNOWN, Picture, clock, milliseconds
-from callrouter.demo.sentences import Line, Story
+from callrouter.demo.sentences import Story, StoryLine
 from callrouter.demo.terminal import Terminal
 from callrouter.model.text import clock_duration
 from callrouter.tasks import Tasks
@@ -133,7 +133,7 @@ class Show:
                     self._tell(self.story.take(message))
             await asyncio.sleep(EVERY)
 
-    def _tell(self, line: Line | None) -> None:
+    def _tell(self, line: StoryLine | None) -> None:
         if line is not None and not self._live and line.kind not in _SILENT:
             self._terminal.say(f"{clock(line.seconds)} {line.text}")
 

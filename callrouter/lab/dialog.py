@@ -7,7 +7,7 @@ import time
 
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.lab.call_record import CallEndedError
-from callrouter.lab.leg import Extra, Leg
+from callrouter.lab.leg import Extra, SipLeg
 from callrouter.lab.line import final_response
 from callrouter.lab.message import Response
 from callrouter.lab.sdp import mirror, read_sdp
@@ -15,7 +15,7 @@ from callrouter.lab.sdp import mirror, read_sdp
 _GOODBYE_S = 2.0
 
 
-class Dialog(Leg):
+class Dialog(SipLeg):
     """One call, created by `Phone.call` and by incoming INVITEs.
 
     Methods that need an answered call raise `CallEndedError` otherwise.

@@ -27,7 +27,7 @@ _GOODBYE_S = 2.0
 _SIPFRAG = re.compile(rb"SIP/2\.0 (\d{3})")
 
 
-class Leg(Record):
+class SipLeg(Record):
     """One call at the level of SIP messages; `dialog.Dialog` adds what a person does with it."""
 
     def __init__(

@@ -16,7 +16,7 @@ from typing import Final
 from callrouter.model.events import DeviceState
 
 
-class Line(Enum):
+class EndpointKind(Enum):
     """Where a call to an endpoint leads."""
 
     PHONE = "phone"
@@ -33,18 +33,18 @@ class Endpoint:
 
     Attributes:
         text: what Asterisk dials.
-        line: where it leads.
+        kind: where it leads.
         device: the device whose state tells whether the endpoint is reachable.
     """
 
     text: str
-    line: Line
+    kind: EndpointKind
     device: str
 
     @property
     def may_forward(self) -> bool:
         """Whether something else than the agent's phone may answer, such as a voicemail."""
-        return self.line is not Line.PHONE
+        return self.kind is not EndpointKind.PHONE
 
 
 _SPELLED: Final = {
@@ -89,8 +89,8 @@ def read(text: str) -> Endpoint:
         return _pjsip(spelled, rest)
     first, slash, _ = rest.partition("/")
     if slash or "@" in rest:  # IAX2/peer/2004, IAX2/user@host, DAHDI/g1/5551234
-        return Endpoint(spelled, Line.TRUNK, f"{tech}/{first.rpartition('@')[2]}")
-    return Endpoint(spelled, Line.PHONE, spelled)
+        return Endpoint(spelled, EndpointKind.TRUNK, f"{tech}/{first.rpartition('@')[2]}")
+    return Endpoint(spelled, EndpointKind.PHONE, spelled)
 
 
 def technology(word: str, rest: str) -> str:
@@ -128,7 +128,7 @@ def _for_pjsip(rest: str) -> str:
 def is_phone_here(text: str) -> bool:
     """Whether this is a phone of the PBX itself. Such a phone may be shown more of a call."""
     try:
-        return read(text).line is Line.PHONE
+        return read(text).kind is EndpointKind.PHONE
     except ValueError:
         return False
 
@@ -147,7 +147,7 @@ def _route(spelled: str, rest: str) -> Endpoint:
         raise ValueError(
             "does not say where in the dialplan; write it as Local/1001@from-internal/n"
         )
-    return Endpoint(spelled, Line.ROUTE, spelled.partition("@")[0] + "@" + _context(rest))
+    return Endpoint(spelled, EndpointKind.ROUTE, spelled.partition("@")[0] + "@" + _context(rest))
 
 
 def _context(rest: str) -> str:
@@ -160,13 +160,13 @@ def _pjsip(spelled: str, rest: str) -> Endpoint:
     if slash and not uri.startswith(("sip:", "sips:")):
         raise ValueError(f"has a / too many; another PBX's extension is PJSIP/{uri}@{endpoint}")
     if slash:
-        return Endpoint(spelled, Line.TRUNK, f"PJSIP/{endpoint.rpartition('@')[2]}")
+        return Endpoint(spelled, EndpointKind.TRUNK, f"PJSIP/{endpoint.rpartition('@')[2]}")
     user, at, trunk = rest.partition("@")
     if not at and _PLAIN.fullmatch(user):
-        return Endpoint(spelled, Line.PHONE, spelled)
+        return Endpoint(spelled, EndpointKind.PHONE, spelled)
     if not _PLAIN.fullmatch(user) or not _PLAIN.fullmatch(trunk):
         raise ValueError("is no phone such as PJSIP/1001 or PJSIP/2004@branch")
-    return Endpoint(spelled, Line.TRUNK, f"PJSIP/{trunk}")
+    return Endpoint(spelled, EndpointKind.TRUNK, f"PJSIP/{trunk}")
 
 
 def state_source(text: str) -> str:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from callrouter.model import endpoints
-from callrouter.model.endpoints import Line
+from callrouter.model.endpoints import EndpointKind
 
 
 @pytest.mark.parametrize(
     ("written", "text", "line", "device"),
     [
-        ("PJSIP/1001", "PJSIP/1001", Line.PHONE, "PJSIP/1001"),
-        ("pjsip/anna.b-2", "PJSIP/anna.b-2", Line.PHONE, "PJSIP/anna.b-2"),
-        ("PJSIP/2004@branch", "PJSIP/2004@branch", Line.TRUNK, "PJSIP/branch"),
-        ("PJSIP/branch/sip:2004@h", "PJSIP/branch/sip:2004@h", Line.TRUNK, "PJSIP/branch"),
-        ("iax2/1002", "IAX2/1002", Line.PHONE, "IAX2/1002"),
-        ("IAX2/me@branch/2004", "IAX2/me@branch/2004", Line.TRUNK, "IAX2/branch"),
-        ("dahdi/g1/5551234", "DAHDI/g1/5551234", Line.TRUNK, "DAHDI/g1"),
-        ("LOCAL/1@ctx", "Local/1@ctx", Line.ROUTE, "Local/1@ctx"),
-        ("Local/*78@from-internal/n", "Local/*78@from-internal/n", Line.ROUTE, "Local/*78@from-internal"),
-        ("Dongle/d0", "Dongle/d0", Line.PHONE, "Dongle/d0"),
+        ("PJSIP/1001", "PJSIP/1001", EndpointKind.PHONE, "PJSIP/1001"),
+        ("pjsip/anna.b-2", "PJSIP/anna.b-2", EndpointKind.PHONE, "PJSIP/anna.b-2"),
+        ("PJSIP/2004@branch", "PJSIP/2004@branch", EndpointKind.TRUNK, "PJSIP/branch"),
+        ("PJSIP/branch/sip:2004@h", "PJSIP/branch/sip:2004@h", EndpointKind.TRUNK, "PJSIP/branch"),
+        ("iax2/1002", "IAX2/1002", EndpointKind.PHONE, "IAX2/1002"),
+        ("IAX2/me@branch/2004", "IAX2/me@branch/2004", EndpointKind.TRUNK, "IAX2/branch"),
+        ("dahdi/g1/5551234", "DAHDI/g1/5551234", EndpointKind.TRUNK, "DAHDI/g1"),
+        ("LOCAL/1@ctx", "Local/1@ctx", EndpointKind.ROUTE, "Local/1@ctx"),
+        ("Local/*78@from-internal/n", "Local/*78@from-internal/n", EndpointKind.ROUTE, "Local/*78@from-internal"),
+        ("Dongle/d0", "Dongle/d0", EndpointKind.PHONE, "Dongle/d0"),
     ],
 )  # fmt: skip
-def test_what_an_endpoint_is(written: str, text: str, line: Line, device: str) -> None:
+def test_what_an_endpoint_is(written: str, text: str, line: EndpointKind, device: str) -> None:
     found = endpoints.read(written)
-    assert (found.text, found.line, found.device) == (text, line, device)
-    assert found.may_forward is (line is not Line.PHONE)
+    assert (found.text, found.kind, found.device) == (text, line, device)
+    assert found.may_forward is (line is not EndpointKind.PHONE)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from callrouter.core import lane_membership
 from callrouter.core.agents import (
     agent_availability,
@@ -75,20 +77,8 @@ def make_offer(
     devices = ringable(floor, member, call.pbx)
     if not devices:
         return None
+    offer = _new_offer(floor, call, member, devices, consult=consult)
     agent, queue = member.agent, call.queue
-    agent.before = None
-    queue.turns += 1
-    name = f"{floor.run_id}-{floor.next_serial()}"
-    planned = {device.id: Leg(device, call.pbx) for device in devices}
-    offer = Offer(
-        id=name,
-        call=call,
-        member=member,
-        turn=queue.turns,
-        placed_at=floor.now,
-        legs=planned,
-        consult=consult,
-    )
     reserve(floor, offer)
     floor.timers.retry.cancel(call.id)
     ring_for = queue.spec.ring_for
@@ -114,6 +104,23 @@ def make_offer(
     if not consult and call.pbx not in floor.paces:
         _limit_silence(floor, offer)
     return offer
+
+
+def _new_offer(
+    floor: Floor, call: Call, member: Membership, devices: Sequence[DeviceSpec], *, consult: bool
+) -> Offer:
+    """An offer with a leg for each device. It is the queue's next turn, and has an id of its own."""
+    member.agent.before = None
+    call.queue.turns += 1
+    return Offer(
+        id=f"{floor.run_id}-{floor.next_serial()}",
+        call=call,
+        member=member,
+        turn=call.queue.turns,
+        placed_at=floor.now,
+        legs={device.id: Leg(device, call.pbx) for device in devices},
+        consult=consult,
+    )
 
 
 def _ring_devices(floor: Floor, offer: Offer) -> None:

@@ -205,7 +205,7 @@ def _address(
         at = (*path, "endpoint" if device.endpoint else "dial")
         context.document.error(_where(path, at, context), f"{quoted(written)} {fault}", "")
         return None
-    if device.auto_answer and found.line is endpoints.Line.ROUTE:
+    if device.auto_answer and found.kind is endpoints.EndpointKind.ROUTE:
         text = f"auto_answer does not reach a phone behind {found.text}"
         context.document.error(
             (*path, "auto_answer"), text, "give its endpoint, such as PJSIP/1001"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from callrouter.model import endpoints
-from callrouter.model.endpoints import Line
+from callrouter.model.endpoints import EndpointKind
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 from callrouter.pbx.asterisk import contract
@@ -74,25 +74,27 @@ async def check_headers(
 
 def _registering(found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> list[str]:
     named = dict.fromkeys(device.endpoint for device, _ in found)
-    return [name for name in named if name.startswith("PJSIP/") and _line(name) is Line.PHONE]
+    return [
+        name for name in named if name.startswith("PJSIP/") and _kind_of(name) is EndpointKind.PHONE
+    ]
 
 
-def _line(endpoint: str) -> Line:
+def _kind_of(endpoint: str) -> EndpointKind:
     try:
-        return endpoints.read(endpoint).line
+        return endpoints.read(endpoint).kind
     except ValueError:
-        return Line.PHONE
+        return EndpointKind.PHONE
 
 
 def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registered: int) -> Finding:
     watch = phones.watched[device.endpoint]
-    own, line = phones.devices.get(watch.device, ""), _line(device.endpoint)
+    own, kind = phones.devices.get(watch.device, ""), _kind_of(device.endpoint)
     if own in {"", "INVALID"}:
         no_such = {
-            Line.PHONE: "no such endpoint",
-            Line.TRUNK: f"there is no trunk {watch.device}",
-            Line.ROUTE: "no such extension in the dialplan",
-        }[line]
+            EndpointKind.PHONE: "no such endpoint",
+            EndpointKind.TRUNK: f"there is no trunk {watch.device}",
+            EndpointKind.ROUTE: "no such extension in the dialplan",
+        }[kind]
         return Finding(False, f"{what}: {no_such}", _CHECK)
     reached = phones.state_of(device.endpoint)
     if reached is DeviceState.UNREACHABLE:
@@ -102,7 +104,7 @@ def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registere
             name for name in sorted(watch.program_states) if phones.devices.get(name) != "NOT_INUSE"
         )
         return Finding(True, f"{what}: takes no calls at present, says {said}")
-    if line is not Line.PHONE:
+    if kind is not EndpointKind.PHONE:
         who = (
             "asks for key 1"
             if device.confirm

@@ -86,4 +86,4 @@ def _registers(endpoint: str) -> bool:
         what = endpoints.read(endpoint)
     except ValueError:
         return False
-    return what.line is endpoints.Line.PHONE and what.text.startswith("PJSIP/")
+    return what.kind is endpoints.EndpointKind.PHONE and what.text.startswith("PJSIP/")

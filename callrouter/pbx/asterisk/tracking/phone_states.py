@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callrouter.model import endpoints
-from callrouter.model.endpoints import Line
+from callrouter.model.endpoints import EndpointKind
 from callrouter.model.events import DEVICE_UNREACHABLE, DeviceState
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.pbx.asterisk import contract
@@ -60,12 +60,12 @@ def endpoint_watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str
     try:
         what = endpoints.read(endpoint)
     except ValueError:  # from a table that was not built from settings
-        what = endpoints.Endpoint(endpoint, Line.PHONE, endpoint)
+        what = endpoints.Endpoint(endpoint, EndpointKind.PHONE, endpoint)
     named_phones, program_states = set[str](), set[str]()
     for name in state_devices(states, hints):
         (named_phones if endpoints.on_a_phone(name) else program_states).add(name)
     named_phones.discard(what.device)
-    own = {what.device} if what.line is Line.PHONE else set[str]()
+    own = {what.device} if what.kind is EndpointKind.PHONE else set[str]()
     return EndpointWatch(
         what.device,
         frozenset(own | named_phones),
