@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Final
 
@@ -46,17 +45,22 @@ from callrouter.model.outcomes import (
 from callrouter.model.routing_table import ToQueue
 from tests.api.one_of_each import ONE_OF_EACH
 
-
-def made(of: Any = Notice) -> Iterator[Any]:
-    """The classes of notices that the core makes: those without subclasses."""
-    below = of.__subclasses__()
-    if not below:
-        yield of
-    for kind in below:
-        yield from made(kind)
-
-
-KINDS: Final = sorted(made(), key=lambda kind: kind.__name__)
+_DEFINED: Final[list[type[Any]]] = [
+    kind
+    for module in (notices, call_notices)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Notice)
+]
+# `Notice.__subclasses__` has each class twice, since a dataclass with slots is made from another class.
+KINDS: Final = sorted(
+    {
+        kind
+        for kind in _DEFINED
+        if not any(other is not kind and issubclass(other, kind) for other in _DEFINED)
+    },
+    key=lambda kind: kind.__name__,
+)
+"""The classes of notices that the core makes: those without subclasses."""
 
 
 def name(kind: type[Notice]) -> str:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from callrouter.model.ivr import PhoneEvent
 from callrouter.pbx.twilio import account_state
+from callrouter.pbx.twilio.webhooks import replays
 from callrouter.pbx.twilio.webhooks.forms import WebhookRefused
 from callrouter.pbx.twilio.webhooks.signed_fields import check_fields
 from tests.twilio.test_http import CALLER, Twilio, place, until
@@ -37,6 +38,7 @@ class Knows(Twilio):
 
 def knowing(monkeypatch: pytest.MonkeyPatch, status: str) -> Knows:
     made = Knows(status)
+    monkeypatch.setattr(replays, "_HOLD_FOR", 10.0)  # a slow machine answers late
     monkeypatch.setattr("tests.twilio.test_http.Twilio", lambda: made)
     return made
 
