@@ -29,7 +29,7 @@ from bench.versus import results, scenes
 from bench.versus.results import Results, Spread, spread
 from bench.versus.stage import Size, Stage, stage
 from bench.versus.systems import System, settled
-from callrouter.demo.child import Daemon
+from callrouter.demo.child import DaemonProcess
 from callrouter.demo.demo_config import free_port
 from callrouter.lab import find_asterisk
 
@@ -49,13 +49,13 @@ class Attacked(System):
     def __init__(self, api_url: str) -> None:
         self.port = free_port()
         self._api_url = api_url
-        self._daemon: Daemon | None = None
+        self._daemon: DaemonProcess | None = None
 
     async def start(self, stage: Stage) -> None:
         folder = stage.folder / "config"
         folder.mkdir(exist_ok=True)
         (folder / "bench.yaml").write_text(self._configuration(stage))
-        self._daemon = Daemon(folder, stage.folder / "daemon.log")
+        self._daemon = DaemonProcess(folder, stage.folder / "daemon.log")
         await self._daemon.start()
 
     def _configuration(self, stage: Stage) -> str:

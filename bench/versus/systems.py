@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.versus.stage import Stage
-from callrouter.demo.child import Daemon
+from callrouter.demo.child import DaemonProcess
 from callrouter.demo.demo_config import free_port
 
 _READY_S = 15.0
@@ -88,13 +88,13 @@ class Callrouter(System):
     name = "callrouter"
 
     def __init__(self) -> None:
-        self._daemon: Daemon | None = None
+        self._daemon: DaemonProcess | None = None
 
     async def start(self, stage: Stage) -> None:
         folder = stage.folder / "config"
         folder.mkdir(exist_ok=True)
         (folder / "bench.yaml").write_text(configuration(stage))
-        self._daemon = Daemon(folder, stage.folder / "daemon.log")
+        self._daemon = DaemonProcess(folder, stage.folder / "daemon.log")
         await self._daemon.start()
 
     async def stop(self) -> None:

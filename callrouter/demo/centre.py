@@ -15,7 +15,7 @@ from typing import Final
 
 from callrouter.demo import demo_config as files
 from callrouter.demo.callers_and_agents import Callers, Rang, Staff
-from callrouter.demo.child import Daemon, DaemonFailedError, complaints
+from callrouter.demo.child import DaemonFailedError, DaemonProcess, complaints
 from callrouter.lab import Asterisk, Install
 from callrouter.tasks import Tasks
 
@@ -41,7 +41,7 @@ class Centre:
 
     def __init__(self, install: Install | None, rng: random.Random, say: Say) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="cr-demo-"))
-        self.daemon = Daemon(self.place, self.place / "daemon.log")
+        self.daemon = DaemonProcess(self.place, self.place / "daemon.log")
         self.asterisk: Asterisk | None = None
         self._install, self._rng, self._say = install, rng, say
         self._staff: Staff | None = None

@@ -39,7 +39,7 @@ class DaemonFailedError(RuntimeError):
     """The daemon did not start, or is gone; the text ends with the last lines of its log."""
 
 
-class Daemon:
+class DaemonProcess:
     """`callrouter run` for a configuration folder, and a client of its API."""
 
     def __init__(self, config: Path, log: Path) -> None:

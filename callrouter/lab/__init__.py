@@ -1,6 +1,7 @@
 """The laboratory: a private Asterisk and small SIP phones on loopback.
 
-For the demo, the integration tests and the benchmarks. Nothing here runs in production.
+For the demo, the integration tests and the benchmarks. It is part of the package only because
+`callrouter demo` needs it; the daemon imports none of it, and nothing here runs in production.
 """
 
 from callrouter.lab.asterisk import Asterisk, AsteriskFailedError

@@ -9,7 +9,7 @@ from typing import Literal
 
 from callrouter.lab.behaviour import Behaviour
 from callrouter.lab.call_record import OnChange, Record, Side
-from callrouter.lab.line import ALLOW, Exchange, Line, new_tag
+from callrouter.lab.line import ALLOW, Exchange, SipLine, new_tag
 from callrouter.lab.message import (
     Headers,
     Request,
@@ -31,7 +31,7 @@ class SipLeg(Record):
     """One call at the level of SIP messages; `dialog.Dialog` adds what a person does with it."""
 
     def __init__(
-        self, line: Line, direction: Literal["in", "out"], call_id: str, on_change: OnChange
+        self, line: SipLine, direction: Literal["in", "out"], call_id: str, on_change: OnChange
     ) -> None:
         super().__init__(direction, call_id, on_change)
         self.local_tag, self.remote_tag = new_tag(), ""

@@ -21,7 +21,7 @@ def new_tag() -> str:
 
 
 @dataclass(slots=True)
-class Line:
+class SipLine:
     """A phone's identity, and the destination of its requests."""
 
     name: str
@@ -65,7 +65,7 @@ class Exchange:
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         request: Request,
         on_response: Callable[[Response | None], None],
         next_cseq: Callable[[], int],
@@ -111,7 +111,7 @@ class Exchange:
 
 
 async def final_response(
-    line: Line, request: Request, next_cseq: Callable[[], int], within: float = 5.0
+    line: SipLine, request: Request, next_cseq: Callable[[], int], within: float = 5.0
 ) -> Response | None:
     """Send a request other than INVITE and return its final response; None if there is none."""
     future: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()

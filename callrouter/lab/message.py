@@ -137,7 +137,7 @@ class Response(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class SipAddress:
     """A name-addr: `"Ann" <sip:1001@127.0.0.1>;tag=x`."""
 
     name: str
@@ -177,15 +177,15 @@ def parameters(value: str) -> dict[str, str]:
     return found
 
 
-def parse_address(value: str) -> Address:
+def parse_address(value: str) -> SipAddress:
     """Parse a From, To, Contact, Refer-To or P-Asserted-Identity value; never raises."""
     text = value.strip()
     match = _NAME_ADDR.match(text)
     if match is None:
-        return Address("", text.split(";", 1)[0].strip(), parameters(text))
+        return SipAddress("", text.split(";", 1)[0].strip(), parameters(text))
     quoted, plain, uri, rest = match.groups()
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain.strip()
-    return Address(name, uri.strip(), parameters(rest))
+    return SipAddress(name, uri.strip(), parameters(rest))
 
 
 def quote(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from callrouter.lab.behaviour import Answer, Behaviour, Silent, TryingOnly
 from callrouter.lab.dialog import Dialog
 from callrouter.lab.leg import Extra
-from callrouter.lab.line import ALLOW, Line, final_response, new_tag
+from callrouter.lab.line import ALLOW, SipLine, final_response, new_tag
 from callrouter.lab.message import Headers, Request
 from callrouter.lab.rtp import Pace
 from callrouter.lab.script import behave
@@ -66,7 +66,7 @@ class Phone:
         """States shown for each subscribed extension, in order (RFC 4235)."""
         self._server, self._username = server, username or name
         self._password, self._pace = password, pace or Pace()
-        self._running: Line | None = None
+        self._running: SipLine | None = None
         self._dialogs: dict[tuple[str, str], Dialog] = {}
         self._invited: dict[ServerTransaction, Dialog] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,7 +88,7 @@ class Phone:
     async def start(self) -> None:
         """Open the SIP port. Nothing is registered yet."""
         layer = Transactions(self._on_request)
-        self._running = Line(
+        self._running = SipLine(
             self.name, self._server, self._username, self._password, layer, self._pace
         )
 
@@ -205,7 +205,7 @@ class Phone:
         return self.incoming[count - 1]
 
     @property
-    def _line(self) -> Line:
+    def _line(self) -> SipLine:
         if self._running is None:
             raise RuntimeError(f"phone {self.name} is not started")
         return self._running

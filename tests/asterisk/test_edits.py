@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.demo.child import Daemon
+from callrouter.demo.child import DaemonProcess
 from callrouter.lab import Install, Lab, lab
 from callrouter.lab.sip import Answer, Dialog, RingOnly
 from tests.asterisk.floor import DIALPLAN, MANAGER
@@ -44,7 +44,9 @@ def queues(rules: str, levels: list[int]) -> str:
 
 
 @asynccontextmanager
-async def centre(install: Install, folder: Path, text: str) -> AsyncIterator[tuple[Lab, Daemon]]:
+async def centre(
+    install: Install, folder: Path, text: str
+) -> AsyncIterator[tuple[Lab, DaemonProcess]]:
     """A real Asterisk and the real daemon on it."""
     manager = MANAGER.replace("change-me", SECRET)
     async with lab(install, phones=tuple(PHONES), dialplan=DIALPLAN, manager=manager) as made:
@@ -60,7 +62,7 @@ async def centre(install: Install, folder: Path, text: str) -> AsyncIterator[tup
         ]
         (config / "agents.yaml").write_text("agents:\n" + "\n".join(people) + "\n")
         (config / "queues.yaml").write_text(text)
-        daemon = Daemon(config, folder / "log")
+        daemon = DaemonProcess(config, folder / "log")
         try:
             await daemon.start()
             yield made, daemon
@@ -68,7 +70,7 @@ async def centre(install: Install, folder: Path, text: str) -> AsyncIterator[tup
             await daemon.stop()
 
 
-async def places(daemon: Daemon) -> list[tuple[str, int, str]]:
+async def places(daemon: DaemonProcess) -> list[tuple[str, int, str]]:
     """Who waits where since when, as the daemon says."""
     calls: list[dict[str, Any]] = await daemon.get("/api/calls")
     return sorted(
@@ -121,7 +123,7 @@ async def _heard_someone(dialog: Dialog) -> None:
     await dialog.wait(lambda: bool(dialog.heard), 10.0)
 
 
-async def _edit(daemon: Daemon, file: Path, chance: random.Random, *, bad: bool) -> None:
+async def _edit(daemon: DaemonProcess, file: Path, chance: random.Random, *, bad: bool) -> None:
     """Write a change as some editor would, and wait until the daemon has said what it thinks of it."""
     state = (await daemon.get("/api/status"))["config"]
     levels = [chance.randint(1, 100) for _ in AGENTS]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from release.figures import ROOT, Source, circles, folders, imports, read, silent_raisers, table
+from release.figures import (
+    ROOT,
+    Source,
+    circles,
+    definitions,
+    folders,
+    imports,
+    read,
+    silent_raisers,
+    table,
+)
 
 MOST_IN_A_FOLDER = 22
 MOST_LINES = 500
@@ -38,6 +49,13 @@ def test_no_basename_stands_for_two_jobs(sources: list[Source]) -> None:
     names = Counter(s.module.rpartition(".")[2] for s in sources if not s.is_package)
     # What a package is run by; every driver has a driver.
     assert {name for name, count in names.items() if count > 1} == {"__main__", "driver", "main"}
+
+
+def test_no_class_name_stands_twice(sources: list[Source]) -> None:
+    names = Counter(
+        node.name for s in sources for node in definitions(s) if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def test_every_figure_has_a_value(sources: list[Source]) -> None:
