@@ -26,14 +26,22 @@ MOST_REASONS: Final = 9
 
 
 def reason_for_digit(pauses: Pauses, digit: str) -> str:
-    """The pause reason for a digit, by its place in the configuration; empty if there is none."""
+    """The pause reason for a digit, from 1 to 9, by its place in the configuration.
+
+    Returns:
+        The reason; empty if so many are not configured.
+    """
     reasons = list(pauses)[:MOST_REASONS]
     place = int(digit)
     return reasons[place - 1] if 1 <= place <= len(reasons) else ""
 
 
 def digit_of_reason(pauses: Pauses, agent: AgentView) -> int:
-    """The digit of the reason for the agent's present or pending pause; 0 if it has none."""
+    """The digit of the reason for the agent's present or pending pause.
+
+    Returns:
+        1 to `MOST_REASONS`; 0 if the agent is not paused or the reason has no digit.
+    """
     reason = agent.pause if agent.pause is not None else agent.pending_pause
     reasons = list(pauses)[:MOST_REASONS]
     return reasons.index(reason) + 1 if reason in reasons else 0

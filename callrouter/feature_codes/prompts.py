@@ -36,7 +36,10 @@ NOT_NOW: Final = ("im-sorry", "please-try-call-later")
 
 
 def every() -> tuple[str, ...]:
-    """All sound names, each once. One digit stands for all ten."""
+    """All sound names, each once. One digit stands for all ten.
+
+    `callrouter doctor` looks for these files on Asterisk.
+    """
     said = {
         name: None for words in globals().values() if isinstance(words, tuple) for name in words
     }

@@ -121,7 +121,14 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialledRow:
-    """A verification call that was placed. Calls of the last 24 hours count against the limits."""
+    """A verification call that was placed. Calls of the last 24 hours count against the limits.
+
+    Attributes:
+        at: when, in epoch seconds.
+        agent: for whose mobile.
+        number: the number (E.164).
+        country: its country, two letters; empty if it has none.
+    """
 
     at: float
     agent: str

@@ -207,7 +207,10 @@ class Engine:
     # ------------------------------------------------------------ commands
 
     def order(self, command: PbxCommand, now: float) -> None:
-        """Execute one command. A command for something that has ended has no effect."""
+        """Execute one command at the time `now`.
+
+        A command for something that has ended has no effect, as on a real PBX.
+        """
         self._now = max(self._now, now)
         match command:
             case Ring():

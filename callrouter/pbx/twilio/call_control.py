@@ -108,7 +108,15 @@ class CallControl:
         self.leg_control.hang_up_soon(leg)
 
     def execute(self, commands: Sequence[PbxCommand], now: float) -> None:
-        """Execute the commands of one event."""
+        """Execute the commands of one event.
+
+        Phones that are to ring together come last, so that phones that were stopped by the same
+        event are stopped first.
+
+        Args:
+            commands: the commands, in the router's order.
+            now: the time, in epoch seconds.
+        """
         together: dict[str, list[Ring]] = {}
         for command in commands:
             if isinstance(command, Ring) and command.together:
@@ -132,7 +140,12 @@ class CallControl:
         self.callers.update_queue(notice.call, notice.queue, priority, queued_at)
 
     def execute_one(self, command: PbxCommand, now: float) -> None:
-        """Execute one command. A command for something that has ended has no effect."""
+        """Execute one command. A command for something that has ended has no effect.
+
+        Args:
+            command: the command.
+            now: the time, in epoch seconds.
+        """
         self.account.set_time(now)
         match command:
             case Ring():

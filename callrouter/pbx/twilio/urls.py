@@ -40,6 +40,11 @@ class WebhookUrls:
         return f"/twilio/{self.name}"
 
     def to(self, part: str, token: str = "") -> str:
-        """The URL of an endpoint."""
+        """The URL of an endpoint.
+
+        Args:
+            part: one of `PARTS`.
+            token: what must come back with the request; "" for nothing.
+        """
         url = f"{self.public_url.rstrip('/')}{self.prefix}/{part}"
         return f"{url}?o={token}" if token else url

@@ -69,7 +69,10 @@ class AccountResources:
         await _result_of(lambda: number.update_async(**fields))
 
     async def verified(self) -> set[str]:
-        """Other parties' numbers that the account may show as caller ID."""
+        """The numbers outside the account that it may show as caller ID.
+
+        Twilio has verified with a call that they belong to the account's owner.
+        """
         found = await _result_of(
             lambda: self._client.outgoing_caller_ids.list_async(page_size=_PAGE)
         )

@@ -48,7 +48,7 @@ class ReplayGuard:
     """Keeps out calls that have ended.
 
     Args:
-        ledger: the calls in progress, and the calls that have ended.
+        account: the calls in progress, and the calls that have ended.
         dialogues: the phone dialogues.
         is_over: asks Twilio whether a call has ended; returns None if that cannot be determined.
         codes: the number for feature codes; "" if there is none.

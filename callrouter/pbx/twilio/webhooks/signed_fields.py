@@ -65,13 +65,19 @@ _SHORT: Final = frozenset(
 def check_fields(part: str, fields: Mapping[str, str]) -> None:
     """Check the fields of a correctly signed request.
 
+    A forged request has the characters of a genuine one in the same order, cut in other places. So
+    it can only lack a field that matters, whose name and value are then inside another one. A field
+    that is present cannot be hidden as well: it would have to be signed twice. Hence only the
+    missing fields are searched for, at every position, and each must be followed by a value that it
+    could really have; otherwise a caller's name such as "To" would be refused.
+
     Args:
         part: which of `urls.PARTS` was requested.
         fields: value by name.
 
     Raises:
-        WebhookRefused: 400 if a name is not one that Twilio may use, a value is far too long, or one field
-            hides another.
+        WebhookRefused: 400 if a name is not one that Twilio may use, a value is far too long, or
+            one field hides another.
     """
     missing = {name: pattern for name, pattern in _VALUES.items() if name not in fields}
     if part in _KEYED and "Digits" not in fields:
@@ -86,6 +92,7 @@ def check_fields(part: str, fields: Mapping[str, str]) -> None:
             at = text.find(hidden)
             while at >= 0:
                 end = at + len(hidden)
+                # A name such as DialCallSid ends with the name of another field all by itself.
                 own = name in _ENDS and end == len(name)
                 if not own and pattern.match(text, end):
                     raise WebhookRefused(400, "a field within another")

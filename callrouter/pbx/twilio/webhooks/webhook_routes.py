@@ -41,7 +41,7 @@ class Webhooks:
     and the signed fields must make sense (400). Every refusal is counted.
 
     Args:
-        desk: answers the requests.
+        handlers: answers the requests.
         urls: the paths of the routes.
         signatures: verifies signatures.
         account_sid: the account that each request must name.
@@ -53,7 +53,7 @@ class Webhooks:
 
     def __init__(
         self,
-        desk: WebhookHandlers,
+        handlers: WebhookHandlers,
         urls: WebhookUrls,
         signatures: SignatureCheck,
         *,
@@ -63,7 +63,7 @@ class Webhooks:
         after: Callable[[], None],
         before: Callable[[str, Mapping[str, str]], Awaitable[None]],
     ) -> None:
-        self._desk = desk
+        self._handlers = handlers
         self._urls = urls
         self._signatures = signatures
         self._account_sid = account_sid
@@ -86,7 +86,7 @@ class Webhooks:
             await self._before(part, fields)
             token = request.query.get("o", "")
             try:
-                document = self._desk.answer(part, token, fields, self._clock.now())
+                document = self._handlers.answer(part, token, fields, self._clock.now())
             finally:
                 self._after()
         except WebhookRefused as error:
