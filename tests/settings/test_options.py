@@ -178,7 +178,7 @@ SAID = {
 """The word that names it, where that is not its key."""
 NO_LINE = {
     QueueOptions: {"record", "renamed_from"},  # not built; see test_renames
-    AgentOptions: {"renamed_from", "enabled", "devices"},  # see test_renames and test_describe
+    AgentOptions: {"renamed_from", "enabled", "devices"},  # see test_renames and test_diff
     DeviceOptions: {"enabled"},
     AsteriskOptions: {"driver"},
     TwilioOptions: {"driver"},

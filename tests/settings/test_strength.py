@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from callrouter.cli.main import cli
-from callrouter.settings.lint.secret_strength import SECRET_BITS, TOKEN_BITS, bits, why_weak
+from callrouter.settings.lint.secret_lint import SECRET_BITS, TOKEN_BITS, bits, why_weak
 from tests.settings.cases import warned
 
 WEAK_TOKENS = [
