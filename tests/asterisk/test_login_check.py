@@ -81,7 +81,7 @@ def account_text(name: str) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def here(install: Install) -> AsyncIterator[Lab]:
+async def centre(install: Install) -> AsyncIterator[Lab]:
     manager = "\n".join(account_text(name) for name in ACCOUNTS)
     async with lab(install, phones=(), dialplan=render_extensions(), manager=manager) as made:
         yield made
@@ -114,10 +114,10 @@ async def complaints_at_login(
 
 @pytest.mark.parametrize("name", ACCOUNTS)
 async def test_doctor_finds_whatever_the_check_at_login_complains_of(
-    name: str, here: Lab, caplog: pytest.LogCaptureFixture
+    name: str, centre: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = AsteriskSettings(
-        id="office", port=here.asterisk.ami_port, username=name, secret=SECRET
+        id="office", port=centre.asterisk.ami_port, username=name, secret=SECRET
     )
     complaints = await complaints_at_login(settings, caplog)
     assert complaints == set(ACCOUNTS[name][1])
