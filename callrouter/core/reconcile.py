@@ -1,7 +1,7 @@
 """Gets back in step with a PBX by turning the differences from its snapshot into events.
 
 What was missed while the link was down is replayed as ordinary events, so few rules are needed
-here. What the core never knew is taken over by `adopt`. Periodic snapshots of a PBX that was in
+here. What the core never knew is taken over by `adoption`. Periodic snapshots of a PBX that was in
 step all along also pass through here, and must change nothing.
 """
 
@@ -114,7 +114,7 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
         if call.state is CallState.TALKING:
             bridging.requeue(floor, call, RequeueReason.FOUND_WAITING, blame=False, hold=False)
         return  # `steps` decides about a connect, once the leg has been compared
-    # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
+    # A conversation we do not know. `adoption` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
         bridging.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
     elif call.state is CallState.CONNECTING:
