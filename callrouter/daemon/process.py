@@ -59,11 +59,11 @@ class LastResort:
         self._timer.daemon = True
 
     def begin(self) -> None:
-        """The shutdown begins."""
+        """Start the clock: the shutdown begins now."""
         self._timer.start()
 
     def cancel(self) -> None:
-        """The shutdown was orderly."""
+        """Let the process end by itself: the shutdown was orderly."""
         self._timer.cancel()
 
 

@@ -55,15 +55,15 @@ class Availability:
         return self._pause if self._failure else None
 
     def begin(self) -> None:
-        """An attempt begins."""
+        """Note that an attempt begins. It counts as stuck after `STUCK` seconds."""
         self._attempt_since = self._clock.now()
 
     def end(self) -> None:
-        """The attempt is over."""
+        """Note that the attempt is over, whatever its outcome."""
         self._attempt_since = None
 
     def succeeded(self) -> None:
-        """The attempt succeeded."""
+        """Note a success. The first one after a failure is logged."""
         if self._failure:
             self._failure = ""
             self._logged_at = None
@@ -71,7 +71,12 @@ class Availability:
             logger.info("agents' states are kept again in %s", self._place)
 
     def failed(self, error: Exception, waiting: int) -> None:
-        """The attempt failed while this many rows wait."""
+        """Note a failure, and log it at most once in `LOG_EVERY` seconds.
+
+        Args:
+            error: what went wrong.
+            waiting: number of rows that wait to be written.
+        """
         if self._failure:
             self._pause = min(self._pause * 2, self._retry * SLOWEST)
         self._failure = str(error) or type(error).__name__

@@ -46,16 +46,35 @@ class Server(Protocol):
     """A kind of database: how to open it, and its specific operations."""
 
     def open(self) -> sa.Connection:
-        """Connect without starting a transaction."""
+        """Connect without starting a transaction.
+
+        Raises:
+            StoreError: it cannot be reached.
+        """
 
     def there(self) -> bool:
         """Return whether opening again would lead to the same database."""
 
     def salvage(self, table: str, columns: Sequence[str]) -> Sequence[Sequence[object]]:
-        """Return rows of a damaged database in whose place `open` created an empty one."""
+        """Return rows of a damaged database in whose place `open` created an empty one.
+
+        Args:
+            table: the table's name.
+            columns: the columns to return, in this order.
+
+        Returns what can still be read; nothing if there was no damage.
+        """
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Keep a copy of the old version before an upgrade, so that the operator can go back."""
+        """Keep a copy of the old version before an upgrade, so that the operator can go back.
+
+        Args:
+            link: the open database.
+            version: the old version, for the copy's name.
+
+        Raises:
+            StoreError: no copy could be made. The upgrade must not begin.
+        """
 
     def patience(self) -> contextlib.AbstractContextManager[None]:
         """Inside this block, an answer that never arrives becomes an error after a while."""
@@ -81,7 +100,14 @@ def server_at(place: Place, now: Callable[[], float]) -> Server:
 
 
 class Database:
-    """An open database."""
+    """An open database, upgraded to the newest version.
+
+    Args:
+        server: the kind of database, which knows how to open it.
+
+    Raises:
+        StoreError: it cannot be opened or upgraded.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -117,11 +143,25 @@ class Database:
     # ------------------------------------------------------------ reading
 
     def read(self, kind: StateTable[RowT]) -> list[RowT]:
-        """Return every row of a table. Rows that cannot be ours are logged and left out."""
+        """Return every row of a table.
+
+        Rows that cannot be ours are logged and left out: other programs can write to the database.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
         return self._rows(kind, sa.select(*self._columns(kind)))
 
     def since(self, journal: JournalTable[TimedRowT], at: float) -> list[TimedRowT]:
-        """Return the rows of a journal since `at`, oldest first."""
+        """Return the newer rows of a journal, oldest first.
+
+        Args:
+            journal: the table.
+            at: epoch seconds of the oldest row to return.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).where(table.c.at >= at).order_by(table.c.id)
         return self._rows(journal, chosen)
@@ -129,7 +169,16 @@ class Database:
     def newest(
         self, journal: JournalTable[TimedRowT], most: int, where: Mapping[str, Any]
     ) -> list[TimedRowT]:
-        """Return the last `most` rows of a journal with these values, newest first."""
+        """Return the last rows of a journal, newest first.
+
+        Args:
+            journal: the table.
+            most: number of rows.
+            where: values by column that a row must have; empty: any row.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).order_by(table.c.id.desc()).limit(most)
         for name, value in where.items():
@@ -153,9 +202,13 @@ class Database:
     # ------------------------------------------------------------ writing
 
     def write(self, rows: PendingRows) -> None:
-        """Write everything that is waiting, or nothing.
+        """Write everything that is waiting, in one transaction.
 
-        A row the database refuses is logged and left out.
+        If the database refuses a row, each row is written by itself, and those that it refuses are
+        logged and left out: one bad row must not keep all others from being stored.
+
+        Raises:
+            StoreError: the outcome is unknown. Writing the same rows again is safe.
         """
         with self._explained():
             try:
@@ -211,7 +264,14 @@ class Database:
         )
 
     def expire(self, now: float) -> None:
-        """Delete journal rows that are too old."""
+        """Delete journal rows that are older than their table's `days`.
+
+        Args:
+            now: epoch seconds.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
         with self._explained(), self._link.begin():
             for journal in JOURNAL_TABLES:
                 table = _TABLES[journal]

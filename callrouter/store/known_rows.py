@@ -68,7 +68,13 @@ class KnownRows:
         self.unsaved = PendingRows()
 
     def compare(self, found: StateRows) -> None:
-        """Take account of what a newly opened database holds."""
+        """Take account of what a newly opened database holds.
+
+        The first time, its content is learned. Later it is corrected, by rows in `unsaved`.
+
+        Args:
+            found: every state row in it.
+        """
         if self._was_read:
             self._correct(found)
         else:

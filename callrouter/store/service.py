@@ -94,7 +94,11 @@ class StoreService:
             logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
 
     async def close(self) -> None:
-        """Save all changes and stop."""
+        """Save all changes and stop.
+
+        Waits at most `CLOSE_WITHIN` seconds for a database that does not answer; what it did not
+        take by then is lost, and logged.
+        """
         if self._closed or self._loop is None:
             return
         self._closed = True
@@ -106,7 +110,11 @@ class StoreService:
             logger.error("%s does not answer; agents' latest states are lost", self._writer.place)
 
     def status(self) -> dict[str, Any]:
-        """Return the figures for ``/api/status``."""
+        """Return the figures for ``/api/status``.
+
+        ``unsaved`` counts rows that wait to be written, ``lost`` journal rows that were dropped
+        because too many waited.
+        """
         writer = self._writer
         trouble = writer.trouble
         return {

@@ -32,7 +32,12 @@ class DamagedError(StoreError):
 
 
 class Sqlite:
-    """The file at `path`."""
+    """A SQLite file.
+
+    Args:
+        path: the file.
+        now: returns the time, for the names of copies.
+    """
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self._path = path
@@ -119,7 +124,15 @@ class Sqlite:
             return []
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Copy the file beside itself before it is upgraded."""
+        """Copy the file beside itself before it is upgraded.
+
+        Args:
+            link: the open database.
+            version: its present version, for the copy's name.
+
+        Raises:
+            StoreError: there is no room, or the folder cannot be written to.
+        """
         copy = _unused(self._path, f"version-{version}", self._now())
         inner: Any = link.connection.driver_connection
         try:

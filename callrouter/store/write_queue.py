@@ -79,13 +79,18 @@ class WriteQueue:
     # ------------------------------------------------------------ from the loop
 
     def put(self, table: StateTable[RowT], changes: Mapping[Key, RowT | None]) -> None:
-        """Queue rows of a state table (None: delete the row of this key)."""
+        """Queue rows of a state table.
+
+        Args:
+            table: the table.
+            changes: the new rows by key; None deletes the row.
+        """
         with self._changed:
             self._rows.put(table, changes)
             self._changed.notify()
 
     def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
-        """Queue a row of a journal."""
+        """Queue a row of a journal. If too many wait, the oldest is dropped and counted."""
         with self._changed:
             entry = (self._new_id(), row)
             self._count_dropped(journal, self._rows.add(journal, [entry]))
@@ -153,7 +158,13 @@ class WriteQueue:
         return questions
 
     def fail(self, why: str) -> list[Question]:
-        """The database is unavailable. Returns the questions that do not wait for it."""
+        """Refuse questions from now on, because the database is unavailable.
+
+        Args:
+            why: the reason, for those who ask.
+
+        Returns the queued questions that do not wait for it. The caller refuses them.
+        """
         with self._changed:
             self._unavailable = why
             refused = [question for question in self._questions if not question.patient]
@@ -161,12 +172,15 @@ class WriteQueue:
         return refused
 
     def work_again(self) -> None:
-        """The database is available again."""
+        """Take questions again: the database is available."""
         with self._changed:
             self._unavailable = ""
 
     def end(self) -> list[Question]:
-        """The thread ends: accept nothing more. Returns the questions that are left."""
+        """Accept nothing more, because the thread ends.
+
+        Returns the questions that are left. The caller refuses them.
+        """
         with self._changed:
             self._ended = True
             left, self._questions = self._questions, []
