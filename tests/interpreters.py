@@ -46,6 +46,7 @@ TESTS = (
     "tests/daemon/test_parts.py",
     "tests/daemon/test_unit.py",
     "tests/ami/test_session.py",
+    "tests/ami/test_shape.py",
     "tests/core/test_cases.py",
     "tests/core/test_people.py",
     "tests/core/test_talks.py",

@@ -22,12 +22,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-# The quantifiers are possessive (`*+`, `++`, in Python since 3.11). They never backtrack, so
-# hostile input cannot make matching slow.
-_VALUE: Final = rb"[^\r]*+(?:\r(?!\n)[^\r]*+)*+"
+# Hostile input cannot make matching slow. Quantifiers of single characters are possessive (`*+`,
+# `++`, in Python since 3.11) and never backtrack. Those of groups are not, since possessive groups
+# are broken before Python 3.11.5 (https://github.com/python/cpython/issues/106052). They need not
+# be: each round of a group begins with what cannot follow the group, so giving a round back fails
+# at once.
+_VALUE: Final = rb"[^\r]*+(?:\r(?!\n)[^\r]*+)*"
 """The rest of a line. A lone CR or LF in a number does not end a header."""
 _PLAIN: Final = rb"[^\r\n]*+"
-_EXTRA: Final = rb"(?:\r\n[A-Z][\w-]*+(?:\([^\r\n]*?\))?: " + _VALUE + rb")*+"
+_EXTRA: Final = rb"(?:\r\n[A-Z][\w-]*+(?:\([^\r\n]*?\))?: " + _VALUE + rb")*"
 """Headers that later versions, ``channelvars`` and the like append to the known ones."""
 
 SNAPSHOT: Final = (
@@ -63,7 +66,7 @@ _BRIDGE: Final = b"".join(
         b"NumChannels",
         b"VideoSourceMode",
     )
-) + rb"(?:\r\nBridgeVideoSource: %s)?+" % (_PLAIN,)
+) + rb"(?:\r\nBridgeVideoSource: %s)?" % (_PLAIN,)
 
 
 def _snapshot(prefix: bytes = b"") -> bytes:
@@ -71,8 +74,9 @@ def _snapshot(prefix: bytes = b"") -> bytes:
         rb"\r\n%s%s: %s" % (prefix, key, rb"-?\d++" if key in _NUMBERS else _VALUE)
         for key in SNAPSHOT
     )
-    variables = rb"(?:\r\n%s(?:Tenantid|ChanVariable): %s)*+" % (prefix, _VALUE)
-    return b"".join(lines) + variables
+    variable = rb"\r\n%s(?:Tenantid|ChanVariable): " % prefix
+    # All of them: what follows may not begin with one, or matching would try every division.
+    return b"".join(lines) + rb"(?:%s%s)*(?!%s)" % (variable, _VALUE, variable)
 
 
 def _line(key: bytes, value: bytes = _PLAIN) -> bytes:
@@ -80,9 +84,9 @@ def _line(key: bytes, value: bytes = _PLAIN) -> bytes:
 
 
 PRECEDING: Final = (
-    rb"(?:\r\nTimestamp: [\d.]++)?+"
-    rb"(?:\r\nSequenceNumber: \d++\r\nFile: [^\r\n]*+\r\nLine: \d++\r\nFunc: [^\r\n]*+)?+"
-    rb"(?:\r\nSystemName: [^\r\n]*+)?+"
+    rb"(?:\r\nTimestamp: [\d.]++)?"
+    rb"(?:\r\nSequenceNumber: \d++\r\nFile: [^\r\n]*+\r\nLine: \d++\r\nFunc: [^\r\n]*+)?"
+    rb"(?:\r\nSystemName: [^\r\n]*+)?"
 )
 """Headers that ``manager.conf`` and ``asterisk.conf`` can put in front.
 
@@ -101,15 +105,15 @@ _BODIES: Final[Mapping[bytes, bytes]] = {
     b"BridgeLeave": _BRIDGE + _snapshot() + _EXTRA,
     b"BlindTransfer": _line(b"Result")
     + _snapshot(b"Transferer")
-    + rb"(?:%s)?+" % _snapshot(b"Transferee")
-    + rb"(?:%s)?+" % _BRIDGE
+    + rb"(?:%s)?" % _snapshot(b"Transferee")
+    + rb"(?:%s)?" % _BRIDGE
     + _line(b"IsExternal")
     + _line(b"Context")
     + _line(b"Extension", _VALUE)
     + _EXTRA,
     b"AttendedTransfer": _line(b"Result") + _snapshot(b"OrigTransferer") + _EXTRA,
     b"Rename": _line(b"Channel") + _line(b"Newname") + _line(b"Uniqueid") + _EXTRA,
-    b"OriginateResponse": rb"(?:\r\nActionID: [^\r\n]*+)?+"
+    b"OriginateResponse": rb"(?:\r\nActionID: [^\r\n]*+)?"
     + _line(b"Response")
     + _line(b"Channel")
     + rb"\r\n(?:Context: [^\r\n]*+\r\nExten|Application: [^\r\n]*+\r\nData): "
@@ -119,7 +123,7 @@ _BODIES: Final[Mapping[bytes, bytes]] = {
     + _CALLED
     + _EXTRA,
     b"DeviceStateChange": _line(b"Device") + _line(b"State", rb"[A-Z_]++"),
-    b"DialState": rb"(?:%s)?+" % _snapshot() + _snapshot(b"Dest") + _EXTRA,
+    b"DialState": rb"(?:%s)?" % _snapshot() + _snapshot(b"Dest") + _EXTRA,
     b"ContactStatus": b"".join(
         _line(key) for key in (b"URI", b"ContactStatus", b"AOR", b"EndpointName")
     )
@@ -142,9 +146,7 @@ _BY_ACTION: Final = re.compile(
 
 In an event from the dialplan, a channel's headers come before ``UserEvent``.
 """
-_NAMED: Final = re.compile(
-    PRECEDING + rb"(?:%s)?+\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE
-).match
+_NAMED: Final = re.compile(PRECEDING + rb"(?:%s)?\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE).match
 _NOT_DESCRIBED: Final = (
     b"Event: Rename\r\n",
     b"Event: VarSet\r\n",
@@ -260,7 +262,7 @@ _STATUS: Final = re.compile(
     )
     + rb"(?P<variables>(?:\r\nVariable: "
     + _VALUE
-    + rb")*+)\r\nActionID: [^\r\n]*+(?:\r\n)?",
+    + rb")*)\r\nActionID: [^\r\n]*+(?:\r\n)?",
     re.ASCII,
 ).fullmatch
 
