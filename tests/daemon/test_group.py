@@ -81,9 +81,11 @@ def test_the_group_is_let_in_and_others_are_told_how(open_place: Place) -> None:
         daemon.wait_for("by nobody")
         client = DaemonClient.of_folder(place.config, place.environ)
         told = as_nobody(groups, lambda: str(client.get("config", "diff", folder="/root")))
-        assert told.startswith("Refused 403: only root and the daemon's user may name a folder")
+        assert told.startswith(
+            "DaemonRefused 403: only root and the daemon's user may name a folder"
+        )
         told = as_nobody([], asking(place, "status"))
-        assert told.startswith(f"Failed 3: not allowed to use {path}: ")
+        assert told.startswith(f"CommandFailed 3: not allowed to use {path}: ")
         assert f"only root and the members of group {GROUP.gr_name} may" in told
         assert f"usermod -aG {GROUP.gr_name}" in told
         assert "--url and a token" in told
@@ -99,7 +101,7 @@ def test_with_role_agent_each_member_acts_for_the_agent_of_their_name(open_place
         groups = [GROUP.gr_gid]
         assert '"id": "nobody"' in as_nobody(groups, asking(place, "agents", "nobody", "sign-in"))
         told = as_nobody(groups, asking(place, "agents", "alice", "sign-in"))
-        assert told.startswith("Refused 403: ")
+        assert told.startswith("DaemonRefused 403: ")
 
 
 @as_root
