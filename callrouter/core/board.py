@@ -32,25 +32,43 @@ class Board:
 
     @property
     def table(self) -> Table:
-        """The routing table in force."""
+        """The routing table in force.
+
+        Each `ConfigReloaded` event replaces it as a whole.
+        """
         return self._floor.table
 
     def in_step(self, pbx: str) -> bool:
-        """Whether the core may order something from a PBX: it has shown its calls and phones."""
+        """Whether the core may order something from a PBX: it has shown its calls and phones.
+
+        False before the first snapshot of the PBX, and from the loss of its link to the next
+        snapshot.
+        """
         return pbx in self._floor.up
 
     # ------------------------------------------------------------ agents
 
     def agent(self, name: str) -> AgentView | None:
-        """The agent with this id; None if there is none."""
+        """The agent with this id; None if there is none.
+
+        A removed agent who is finishing a call is included, with `gone` set. Former ids are not
+        resolved; `agent_named` does that.
+        """
         return _agent_view(self._floor.agents.get(name))
 
     def agent_named(self, name: str) -> AgentView | None:
-        """The agent with this id, or who had it before a rename; None if there is none."""
+        """The agent with this id, or who had it before a rename; None if there is none.
+
+        For names that PBX channels and database rows carry. A present id comes first. A former one
+        resolves only while `renamed_from` is configured.
+        """
         return _agent_view(self._floor.agent_named(name))
 
     def agent_with_extension(self, extension: str) -> AgentView | None:
-        """The agent with this extension; None if it is empty or unknown."""
+        """The agent with this extension; None if it is empty or unknown.
+
+        Only the table in force is searched, so removed agents are not found.
+        """
         if not extension:
             return None
         for spec in self._floor.table.agents.values():
@@ -78,7 +96,10 @@ class Board:
         return tuple(self._floor.agents)
 
     def former_agent_ids(self) -> tuple[str, ...]:
-        """The ids that agents had before they were renamed."""
+        """The ids that agents had before they were renamed.
+
+        Only those that are still configured as `renamed_from`.
+        """
         return tuple(self._floor.former_agents)
 
     def current_name(self, name: str) -> str:
@@ -99,20 +120,32 @@ class Board:
         return agent_rows.row_of(self._floor, found, now)
 
     def refusal(self, request: AgentRequest) -> str:
-        """Why a request can't be granted, in words for the person who asks; empty if it can."""
+        """Why a request can't be granted, in words for the person who asks; empty if it can.
+
+        Nothing changes. The core asks the same question again when it handles the request, because
+        the state may differ by then.
+        """
         return refusal(self._floor, request)
 
     # ------------------------------------------------------------ queues and calls
 
     def queue(self, name: str) -> QueueView | None:
-        """The queue with this id; None if there is none."""
+        """The queue with this id; None if there is none.
+
+        `waiting` counts the callers in line, also those for whom phones ring. `members` counts the
+        members at this hour, present or not.
+        """
         found = self._floor.queues.get(name)
         if found is None:
             return None
         return QueueView(spec=found.spec, waiting=len(found.waiting), members=len(found.members))
 
     def queue_named(self, name: str) -> QueueView | None:
-        """The queue with this id, or that had it before a rename; None if there is none."""
+        """The queue with this id, or that had it before a rename; None if there is none.
+
+        For names that PBX channels and database rows carry. A former id resolves only while
+        `renamed_from` is configured.
+        """
         return self.queue(self._floor.former_queues.get(name, name))
 
     def queue_spec(self, name: str) -> QueueSpec | None:
@@ -125,7 +158,10 @@ class Board:
         return tuple(self._floor.queues)
 
     def former_queue_ids(self) -> tuple[str, ...]:
-        """The ids that queues had before they were renamed."""
+        """The ids that queues had before they were renamed.
+
+        Only those that are still configured as `renamed_from`.
+        """
         return tuple(self._floor.former_queues)
 
     def reachable_devices(self, queue: str, pbx: str) -> Iterator[DeviceSpec]:
@@ -149,12 +185,18 @@ class Board:
                     yield device
 
     def priority(self, call: str) -> int | None:
-        """The priority of a call, 1 (first) to 100 (last); None if there is no such call."""
+        """The priority of a call, 1 (first) to 100 (last); None if there is no such call.
+
+        A call in conversation is still known.
+        """
         found = self._floor.calls.get(call)
         return None if found is None else found.priority
 
     def callers(self) -> Mapping[str, int]:
-        """The number of callers in each queue who are waiting or being connected."""
+        """The number of callers in each queue who are waiting or being connected.
+
+        A queue without such callers has no entry.
+        """
         return Counter(
             call.queue.id
             for call in self._floor.calls.values()

@@ -16,7 +16,11 @@ DRIFTING = frozenset({"average-utilization", "max-utilization"})
 
 
 def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
-    """The members of a queue at this hour, each with its escalation step (0: from the start)."""
+    """The members of a queue at this hour, each with its escalation step (0: from the start).
+
+    The first shift that is on now counts; if none is on, the plain `members` do. An agent who is
+    named more than once gets the lowest step.
+    """
     spec = queue.spec
     shift = next((shift for shift in spec.shifts if shift.hours.on(floor.now)), None)
     found: dict[str, tuple[MemberSpec, int]] = {}
@@ -29,7 +33,10 @@ def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
 
 
 def arm_shift(floor: Floor, queue: Queue) -> None:
-    """Set the timer for the beginning or end of the next shift."""
+    """Set the timer for the beginning or end of the next shift.
+
+    Cancels it instead if no shift will ever change, or if the queue was removed and does not drain.
+    """
     changes = [
         change
         for shift in queue.spec.shifts
@@ -42,12 +49,18 @@ def arm_shift(floor: Floor, queue: Queue) -> None:
 
 
 def arm_day(floor: Floor) -> None:
-    """Set the timer for the next midnight."""
+    """Set the timer for the next midnight.
+
+    Midnight is that of the time zone of the routing table.
+    """
     floor.timers.day.set("", next_midnight(floor.now, floor.table.zone))
 
 
 def new_day(floor: Floor) -> None:
-    """Reset the daily totals, also those of members whose shift is over."""
+    """Reset the daily totals, also those of members whose shift is over.
+
+    Rows that change by this are marked for storing. The timer is set for the next midnight.
+    """
     for agent in floor.agents.values():
         if agent.calls:
             floor.changed_rows[agent.id] = None
@@ -65,7 +78,11 @@ def new_day(floor: Floor) -> None:
 
 
 def worked(floor: Floor, agent: Agent, since: float) -> None:
-    """Record that the agent was on a call from `since` until now."""
+    """Record that the agent was on a call from `since` until now.
+
+    `since` is in epoch seconds. Nothing is recorded unless some queue's policy needs it
+    (`Floor.drifting`).
+    """
     if floor.drifting:
         agent.busy.append((since, floor.now))
         if floor.timers.minute.at("") is None:
@@ -78,7 +95,10 @@ def arm_minute(floor: Floor) -> None:
 
 
 def minute(floor: Floor) -> None:
-    """Update utilisation. Stops once no agent has worked within the last hour."""
+    """Update utilisation. Stops once no agent has worked within the last hour.
+
+    Only available agents are marked. The others get their share when they are next re-evaluated.
+    """
     left = False
     for agent in floor.agents.values():
         if agent.busy:
@@ -90,7 +110,10 @@ def minute(floor: Floor) -> None:
 
 
 def share(floor: Floor, agent: Agent) -> float:
-    """Fraction of the last hour that the agent spent on calls. Only calls that have ended count."""
+    """Fraction of the last hour that the agent spent on calls. Only calls that have ended count.
+
+    Forgets the intervals that ended before that hour.
+    """
     start = floor.now - WINDOW
     while agent.busy and agent.busy[0][1] <= start:
         agent.busy.popleft()

@@ -58,7 +58,10 @@ _KINDS: Final = tuple(Timer)
 
 
 class Deadlines:
-    """The deadlines of one kind, in epoch seconds."""
+    """The deadlines of one kind, in epoch seconds.
+
+    `Timers` makes one for each kind. All of them share its heap.
+    """
 
     __slots__ = ("_armed", "_heap", "_kind", "_timers")
 
@@ -84,7 +87,11 @@ class Deadlines:
             self._timers.sweep()
 
     def cancel(self, owner: Owner) -> None:
-        """Disarm the deadline. Does nothing if it is not armed."""
+        """Disarm the deadline. Does nothing if it is not armed.
+
+        The entry in the heap stays. It is dropped when it reaches the top or when the heap is
+        rebuilt.
+        """
         self._armed.pop(owner, None)
 
     def at(self, owner: Owner) -> float | None:
@@ -92,11 +99,20 @@ class Deadlines:
         return self._armed.get(owner)
 
     def expired(self, owner: Owner) -> None:
-        """The deadline is being taken from the heap."""
+        """The deadline is being taken from the heap.
+
+        For use by `Timers.pop` only.
+
+        Raises:
+            KeyError: it is not armed.
+        """
         del self._armed[owner]
 
     def all(self) -> list[tuple[Owner, float]]:
-        """Owner and due time of each armed deadline."""
+        """Owner and due time of each armed deadline.
+
+        The list is a copy, so deadlines may be set and cancelled while it is read.
+        """
         return list(self._armed.items())
 
 
@@ -140,11 +156,18 @@ class Timers:
         self.retry = self._kinds[Timer.RETRY]
 
     def of(self, kind: Timer) -> Deadlines:
-        """The deadlines of one kind."""
+        """The deadlines of one kind.
+
+        For a kind known only at run time; other code uses the attribute of the kind.
+        """
         return self._kinds[kind]
 
     def sweep(self) -> None:
-        """Rebuild the heap from the armed deadlines."""
+        """Rebuild the heap from the armed deadlines.
+
+        `Deadlines.set` calls it when the heap has outgrown `sweep_at`. The list stays the same
+        object, because every `Deadlines` refers to it.
+        """
         self._heap[:] = [
             (at, kind, owner)
             for kind, deadlines in enumerate(self._kinds)
@@ -162,7 +185,10 @@ class Timers:
         return not heap or heap[0][0] > now
 
     def next(self) -> float | None:
-        """The earliest due time, or None."""
+        """The earliest due time, or None.
+
+        In epoch seconds. Drops the stale entries it finds at the top of the heap.
+        """
         heap = self._heap
         while heap:
             at, kind, owner = heap[0]
@@ -185,7 +211,10 @@ class Timers:
         return _key(kind, owner)
 
     def keys(self) -> frozenset[Key]:
-        """The keys of all armed deadlines."""
+        """The keys of all armed deadlines.
+
+        It visits every deadline, so it is for checks only.
+        """
         return frozenset(
             _key(kind, owner)
             for kind, deadlines in enumerate(self._kinds)

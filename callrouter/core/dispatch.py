@@ -51,7 +51,11 @@ from callrouter.model.routing_table import HangUp
 
 
 def handle(floor: Floor, event: Event) -> None:
-    """Handle one event. What follows for other agents and calls is left to `matching.settle`."""
+    """Handle one event. What follows for other agents and calls is left to `matching.settle`.
+
+    Raises:
+        KeyError: `EVENTS` has no entry for this class of event.
+    """
     EVENTS[type(event)](floor, event)
 
 

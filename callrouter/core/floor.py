@@ -80,17 +80,26 @@ class Floor:
         self._serial = 0
 
     def agent_named(self, name: str) -> Agent | None:
-        """An agent by their present or former id."""
+        """An agent by their present or former id.
+
+        None if there is none. A present id comes before a former one.
+        """
         found = self.agents.get(name)
         return found or self.agents.get(self.former_agents.get(name, ""))
 
     def next_serial(self) -> int:
-        """A number that has not been used before."""
+        """A number that has not been used before.
+
+        The first is 1 in every run, and each is greater than those before it.
+        """
         self._serial += 1
         return self._serial
 
     def mark_changed(self, agent: Agent) -> None:
-        """Something about the agent changed: re-evaluate them before this event is done."""
+        """Something about the agent changed: re-evaluate them before this event is done.
+
+        The presence in their queues is not counted again; `mark_devices_changed` does that too.
+        """
         self.changed_agents[agent.id] = agent
 
     def mark_devices_changed(self, agent: Agent) -> None:
@@ -121,5 +130,9 @@ class Floor:
         self.out.append(Oddity(at=self.now, text=text, mistake=mistake))
 
     def publish(self, notice: Notice) -> None:
-        """Report what happened to the listeners of the runtime."""
+        """Report what happened to the listeners of the runtime.
+
+        It stands among the commands of this event in the order of what happened, and unlike `order`
+        it does not depend on a PBX.
+        """
         self.out.append(notice)

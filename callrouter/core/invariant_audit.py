@@ -33,11 +33,19 @@ class Audit:
         self._left: deque[Thing] = deque()
 
     def again(self) -> None:
-        """Start a new round, because something happened that calls for it."""
+        """Start a new round, because something happened that calls for it.
+
+        What the present round has not checked yet is dropped. The next `check_next` starts with all
+        objects of that moment.
+        """
         self._left.clear()
 
     def check_next(self, most: int) -> list[str]:
-        """Check the next few objects. Returns the breaches found, in words."""
+        """Check the next few objects. Returns the breaches found, in words.
+
+        At most `most` objects are checked; fewer at the end of a round. If the last round is over,
+        this begins the next one. Objects that are over by now count as checked.
+        """
         floor = self._floor
         if not self._left:
             self.rounds += 1

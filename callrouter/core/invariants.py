@@ -32,7 +32,10 @@ from callrouter.model.routing_table import DeviceSpec
 
 
 def check(floor: Floor) -> list[str]:
-    """Every breach found, in words; empty if the floor is consistent."""
+    """Every breach found, in words; empty if the floor is consistent.
+
+    Each text begins with the number of its invariant and a colon.
+    """
     return [
         *_calls(floor),
         *_offers(floor),
@@ -44,7 +47,11 @@ def check(floor: Floor) -> list[str]:
 
 
 def one_call(floor: Floor, call: Call) -> Iterator[str]:
-    """Breaches that concern one call."""
+    """Breaches that concern one call.
+
+    They are those of its place in line, its winner and its timers. `served` looks for agents it
+    could have.
+    """
     yield from _place_of(floor, call)
     yield from _winner_of(call)
     yield from _missing_for_call(floor, call)
@@ -98,7 +105,10 @@ def _offers(floor: Floor) -> Iterator[str]:
 
 
 def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
-    """Breaches that concern one offer."""
+    """Breaches that concern one offer.
+
+    Its call, its agent, its legs and its timers must agree with it.
+    """
     call, agent = offer.call, offer.agent
     if floor.agents.get(agent.id) is not agent:
         yield f"2: offer {offer.id} is of {agent.id}, who is no agent any more"
@@ -188,7 +198,10 @@ def _counted(floor: Floor, queue: Queue) -> Iterator[str]:
 
 
 def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
-    """Breaches that concern one agent."""
+    """Breaches that concern one agent.
+
+    Their offers, lanes, status, pending requests and timers must agree with each other.
+    """
     engaged = [o for o in agent.offers.values() if o.state is not OfferState.CLOSING]
     if len(engaged) > agent.spec.capacity:
         yield f"2: {agent.id} has {len(engaged)} calls and offers at once"
@@ -261,7 +274,10 @@ def _work_conserved(floor: Floor) -> Iterator[str]:
 
 
 def served(floor: Floor, call: Call) -> Iterator[str]:
-    """Breaches by one call that waits although it could be offered to an agent."""
+    """Breaches by one call that waits although it could be offered to an agent.
+
+    Looks at every member of the call's queue, so it costs more than `one_call`.
+    """
     if not wants_agents(floor, call):
         return
     if not call.lanes:
@@ -289,7 +305,10 @@ def _may_have(floor: Floor, call: Call, member: Membership) -> bool:
 
 
 def wants_agents(floor: Floor, call: Call) -> bool:
-    """Whether the rules want more phones to ring for this call now."""
+    """Whether the rules want more phones to ring for this call now.
+
+    Unlike `matching.wanted`, this looks at the call's state, its time limit and its PBX, too.
+    """
     return (
         call.state is CallState.WAITING
         and not call.expired

@@ -32,7 +32,11 @@ def queue_lane(floor: Floor, queue: Queue, where: Where) -> CallLane:
 
 
 def own_lane(floor: Floor, member: Membership, pbx: str) -> CallLane:
-    """Return the lane of a queue's calls that prefer one agent."""
+    """Return the lane of a queue's calls that prefer one agent.
+
+    It is made when first asked for. The agent of `member` stands in it if they are available
+    through `pbx`.
+    """
     agent, where = member.agent, (member.queue.id, pbx)
     lane = agent.own_lanes.get(where)
     if lane is None:
@@ -51,7 +55,10 @@ def _new_lane(floor: Floor, queue: Queue, key: LaneKey) -> CallLane:
 
 
 def all_lanes(floor: Floor) -> Iterator[CallLane]:
-    """Every lane of every queue and agent."""
+    """Every lane of every queue and agent.
+
+    A lane exists only from the first call that needed it.
+    """
     for queue in floor.queues.values():
         yield from queue.lanes.values()
     for agent in floor.agents.values():
@@ -59,7 +66,10 @@ def all_lanes(floor: Floor) -> Iterator[CallLane]:
 
 
 def admits(lane: CallLane, member: Membership) -> bool:
-    """Whether a member of the lane's queue belongs in it: by escalation step and by skills."""
+    """Whether a member of the lane's queue belongs in it: by escalation step and by skills.
+
+    The PBX of the lane is left to the caller of this function.
+    """
     if member.escalation_step != lane.key.escalation_step:
         return False
     if not lane.needs:
@@ -96,7 +106,13 @@ def _lanes_on(agent: Agent, pbx: str) -> tuple[CallLane, ...]:
 
 
 def put_agent_in(agent: Agent, lanes: tuple[CallLane, ...]) -> None:
-    """The agent, who stands in no lane, waits for a call in these."""
+    """The agent, who stands in no lane, waits for a call in these.
+
+    The lanes are those of `lanes_through`.
+
+    Raises:
+        KeyError: the agent is no member of the queue of one of the lanes.
+    """
     agent.lanes = lanes
     memberships = agent.memberships
     for lane in lanes:
@@ -118,14 +134,20 @@ def take_agent_out(agent: Agent) -> None:
 
 
 def put_call_in(call: Call, lanes: tuple[CallLane, ...]) -> None:
-    """The call, which stands in no lane, wants agents of these."""
+    """The call, which stands in no lane, wants agents of these.
+
+    An agent who stands idle in one of them is not rung here; `matching` does that.
+    """
     for lane in lanes:
         lane.line.add(call)
     call.lanes = lanes
 
 
 def take_call_out(call: Call) -> None:
-    """Remove the call from every lane: no more agents should be rung for it now."""
+    """Remove the call from every lane: no more agents should be rung for it now.
+
+    Phones that ring go on ringing, and the call keeps its place in the queue.
+    """
     for lane in call.lanes:
         lane.line.remove(call)
     call.lanes = ()

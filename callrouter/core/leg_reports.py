@@ -78,7 +78,10 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
 
 
 def number_refused(floor: Floor, event: NumberRefused) -> None:
-    """The carrier rejected the caller ID that a leg presented. The agent did nothing wrong."""
+    """The carrier rejected the caller ID that a leg presented. The agent did nothing wrong.
+
+    It is only reported, and only while the offer is known: no state changes.
+    """
     offer = floor.offers.get(event.offer)
     if offer is not None:
         floor.publish(

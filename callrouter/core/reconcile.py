@@ -125,7 +125,10 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
 
 
 def _drop_offer(floor: Floor, offer: Offer) -> None:
-    """Drop an offer from the core's books without touching a phone."""
+    """Drop an offer from the core's books without touching a phone.
+
+    Its legs count as ended. Only an offer that was not closing gets the outcome FOUND_TALKING.
+    """
     for leg in offer.legs.values():
         advance_leg(leg, LegChange.ENDED)
     if offer.state is OfferState.CLOSING:
@@ -171,7 +174,11 @@ def _off_hook(offer: Offer, leg: Leg, seen: SeenLeg) -> Iterator[Event]:
 
 
 def lost(floor: Floor, pbx: str) -> None:
-    """The link is down: order nothing from this PBX until it is in step again."""
+    """The link is down: order nothing from this PBX until it is in step again.
+
+    Calls keep their places and conversations go on. Every agent is re-evaluated, because those with
+    phones elsewhere may still be rung there.
+    """
     if pbx not in floor.up:
         return
     floor.up.discard(pbx)

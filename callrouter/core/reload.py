@@ -284,7 +284,10 @@ def expect_callers_of_removed_queues(
 
 
 def finish_draining(floor: Floor) -> None:
-    """Remove the queues whose last call has ended."""
+    """Remove the queues whose last call has ended.
+
+    `Router.handle` calls it after each event while a queue drains. Each removal is published.
+    """
     for queue in [queue for queue in floor.draining.values() if not _drains(floor, queue)]:
         _remove_queue(floor, queue)
         floor.publish(QueueDrained(at=floor.now, queue=queue.id))
@@ -311,7 +314,11 @@ def _remove_queue(floor: Floor, queue: Queue) -> None:
 
 
 def shift(floor: Floor, queue: Queue) -> None:
-    """A shift of a queue begins or ends, so its members change."""
+    """A shift of a queue begins or ends, so its members change.
+
+    Called when the shift timer of the queue expires; the timer is set again. Waiting calls are
+    matched with the new members at the end of the event.
+    """
     _apply_members(floor, queue)
     for call in queue.waiting.values():
         lane_membership.take_call_out(call)

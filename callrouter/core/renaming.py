@@ -24,7 +24,11 @@ _Value = TypeVar("_Value")
 
 
 def apply(floor: Floor, before: Table, table: Table) -> None:
-    """Rename everything that has a new name in `table`, and remember the former names."""
+    """Rename everything that has a new name in `table`, and remember the former names.
+
+    A rename to a name that the floor already has is passed over. This comes before the rest of a
+    new table is applied, so that a renamed agent is not taken for a removed one and a new one.
+    """
     if table.agents is not before.agents:
         for old, new in renamed(before.agents, table.agents).items():
             if old in floor.agents and new not in floor.agents:

@@ -37,7 +37,10 @@ from callrouter.model.routing_table import SignIn
 
 
 def refusal(floor: Floor, event: AgentRequest) -> str:
-    """Why a request can't be granted, in words for the person who asked; empty if it can."""
+    """Why a request can't be granted, in words for the person who asked; empty if it can.
+
+    A request that would change nothing is not refused.
+    """
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
         return f"there is no agent '{event.agent}'"
@@ -67,7 +70,11 @@ def _no_switch(agent: Agent, event: DeviceSwitchRequested) -> str:
 
 
 def handle_request(floor: Floor, event: AgentRequest) -> None:
-    """Handle a request by an agent, or by a supervisor for them."""
+    """Handle a request by an agent, or by a supervisor for them.
+
+    A request that can't be granted is reported as an oddity and changes nothing. What a granted one
+    does depends on the agent's status; see `REQUESTS`.
+    """
     reason = refusal(floor, event)
     if reason:
         floor.report_oddity(f"{type(event).__name__} refused: {reason}")

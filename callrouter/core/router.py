@@ -97,7 +97,10 @@ class Router:
             matching.settle(floor)
 
     def mend(self) -> None:
-        """Re-evaluate every agent and call with the next event, whatever the indexes say."""
+        """Re-evaluate every agent and call with the next event, whatever the indexes say.
+
+        For use after a suspected fault of the indexes. It costs one slow event.
+        """
         matching.reevaluate_all(self.floor)
 
     @property
@@ -115,9 +118,15 @@ class Router:
         return changed.keys()
 
     def audit(self) -> Audit:
-        """A check of the invariants in small slices. Each caller gets its own."""
+        """A check of the invariants in small slices. Each caller gets its own.
+
+        It changes no decision: what it finds is only returned, in words.
+        """
         return Audit(self.floor)
 
     def next_deadline(self) -> float | None:
-        """When `handle` must be called next at the latest, in epoch seconds; None: no deadline."""
+        """When `handle` must be called next at the latest, in epoch seconds; None: no deadline.
+
+        It is past if a deadline is overdue.
+        """
         return self.floor.timers.next()

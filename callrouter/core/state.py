@@ -38,7 +38,11 @@ ADVANCES = 20
 
 
 class CallState(Enum):
-    """The state of a call."""
+    """The state of a call.
+
+    The core forgets a call once it is ENDED, so only placeholders and events in progress show that
+    state.
+    """
 
     WAITING = "waiting"
     """In the queue, whether or not phones ring for the caller."""
@@ -141,7 +145,11 @@ class Offer:
         self.agent = self.member.agent
 
     def hand_to(self, member: Membership) -> None:
-        """Another agent picked up the call."""
+        """Another agent picked up the call.
+
+        Only the offer itself is changed. The caller of this method brings the offers of both agents
+        and of the call into line.
+        """
         self.member = member
         self.agent = member.agent
 
@@ -215,16 +223,26 @@ class Call:
 
     @property
     def key(self) -> tuple[float, float, int]:
-        """The order within a queue: priority, first entry, then `seq`."""
+        """The order within a queue: priority, first entry, then `seq`.
+
+        The lowest comes first. `seq` decides between calls that entered at the same instant.
+        """
         return (self.priority, self.entered_at, self.seq)
 
     @property
     def rank(self) -> tuple[float, float, float, int]:
-        """The order across queues: the queue's weight first, then as within a queue."""
+        """The order across queues: the queue's weight first, then as within a queue.
+
+        The lowest comes first, so the weight is negative.
+        """
         return (-self.queue.spec.weight, self.priority, self.entered_at, self.seq)
 
     def excluded(self) -> Excluded:
-        """The agents who are not to be rung for the call now: tried, or ringing already."""
+        """The agents who are not to be rung for the call now: tried, or ringing already.
+
+        When they change, `lane_membership.update_exclusions` must follow for a call that stands in
+        lanes.
+        """
         return frozenset([*self.tried, *self.offers])
 
 
@@ -258,12 +276,18 @@ class Membership:
 
     @property
     def load(self) -> float:
-        """Calls in progress as a share of the agent's capacity, 0 to 1."""
+        """Calls in progress as a share of the agent's capacity, 0 to 1.
+
+        Offers that ring or are closing count as well.
+        """
         return len(self.agent.offers) / self.agent.spec.capacity
 
     @property
     def busy_share(self) -> float:
-        """Share of the last 60 minutes spent on calls of any queue, 0 to 1."""
+        """Share of the last 60 minutes spent on calls of any queue, 0 to 1.
+
+        As of the agent's last re-evaluation. It stays 0 unless some queue's policy needs it.
+        """
         return self.agent.busy_share
 
     @property

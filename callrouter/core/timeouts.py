@@ -16,7 +16,12 @@ from callrouter.model.events import ConnectFault
 
 
 def expire(floor: Floor, key: Key) -> None:
-    """Handle an expired deadline. It means nothing if its call or offer is over."""
+    """Handle an expired deadline. It means nothing if its call or offer is over.
+
+    Raises:
+        KeyError: the agent or queue of the deadline is not known. Their deadlines end with them, so
+            this is a bug.
+    """
     kind = key.kind
     if kind in OF_CALLS:
         call = floor.calls.get(key.id)

@@ -53,13 +53,19 @@ def device_of(agent: Agent, name: str) -> DeviceSpec | None:
 
 
 def switched_off(floor: Floor, device: DeviceSpec) -> bool:
-    """Whether the device was switched off at run time, by an agent or supervisor."""
+    """Whether the device was switched off at run time, by an agent or supervisor.
+
+    The setting `enabled` of the configuration is not looked at. False if the agent is not known.
+    """
     agent = floor.agents.get(device.agent)
     return agent is not None and device.id in agent.devices_off
 
 
 def device_state(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
-    """The device's state as seen by one PBX. An outside number always counts as reachable."""
+    """The device's state as seen by one PBX. An outside number always counts as reachable.
+
+    A phone of which the PBX has reported nothing counts as unreachable.
+    """
     if device.number:
         return DeviceState.IDLE
     return floor.device_states.get((pbx, device.endpoint), DEVICE_UNREACHABLE)
@@ -91,7 +97,11 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceTrouble 
 
 
 def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
-    """The device on which the agent is in a call that is not ours; None if there is none."""
+    """The device on which the agent is in a call that is not ours; None if there is none.
+
+    The first such device in the order of the configuration. While the link to a PBX is down, its
+    last report counts. An outside number is never seen in a call.
+    """
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
@@ -101,7 +111,10 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
 
 
 def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes that can ring at least one device of the agent now, in the order of the devices."""
+    """The PBXes that can ring at least one device of the agent now, in the order of the devices.
+
+    Empty if there are none. A private call is no obstacle here; `available_through` looks at it.
+    """
     devices = agent.spec.devices
     if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
         pbx = devices[0].pbxes[0]
@@ -119,7 +132,10 @@ def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
 
 
 def willing(agent: Agent) -> bool:
-    """Signed in, not paused, not in wrap-up, with no request pending, and with spare capacity."""
+    """Signed in, not paused, not in wrap-up, with no request pending, and with spare capacity.
+
+    Their devices are not looked at. An offer that is closing still takes capacity.
+    """
     return (
         len(agent.offers) < agent.spec.capacity
         and agent.signed_in
@@ -132,19 +148,28 @@ def willing(agent: Agent) -> bool:
 
 
 def pending_request(agent: Agent) -> PendingRequest | None:
-    """What was requested during a call and takes effect after it. A sign-out ends a pause too."""
+    """What was requested during a call and takes effect after it. A sign-out ends a pause too.
+
+    None if nothing is pending.
+    """
     if agent.pending_sign_out:
         return PendingRequest.SIGN_OUT
     return PendingRequest.PAUSE if agent.pending_pause is not None else None
 
 
 def off_hook(agent: Agent) -> bool:
-    """Whether the agent is connected to a caller of ours, or about to be."""
+    """Whether the agent is connected to a caller of ours, or about to be.
+
+    A phone that rings, or that was picked up and asks for key 1, does not count.
+    """
     return any(offer.state in OFF_HOOK for offer in agent.offers.values())
 
 
 def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes through which the agent is available. Empty unless willing and a device can ring."""
+    """The PBXes through which the agent is available. Empty unless willing and a device can ring.
+
+    A private call on any device closes all of them. The order is that of the devices.
+    """
     if not willing(agent) or private_call(floor, agent) is not None:
         return ()
     return open_pbxes(floor, agent)
@@ -211,7 +236,10 @@ class Unavailable(Enum):
 
 
 def unavailable_because(floor: Floor, agent: Agent) -> list[Unavailable]:
-    """Every reason why the agent is not available; empty if they are."""
+    """Every reason why the agent is not available; empty if they are.
+
+    They come in the order of `Unavailable`.
+    """
     reasons = {
         Unavailable.SIGNED_OUT: not agent.signed_in,
         Unavailable.SIGNING_OUT: agent.pending_sign_out,

@@ -21,7 +21,10 @@ def signed_out(by: str) -> str:
 
 
 def paused(by: str, reason: str) -> str:
-    """Another person paused the agent."""
+    """Another person paused the agent.
+
+    An empty `reason` is left out.
+    """
     return f"paused by {by}" + (f": {reason}" if reason else "")
 
 
@@ -46,7 +49,10 @@ def device_switched(device: str, *, on: bool, by: str) -> str:
 
 
 def private_call_disregarded(device: str, channel: str, by: str) -> str:
-    """Another person said that what is on the agent's phone is no call."""
+    """Another person said that what is on the agent's phone is no call.
+
+    `channel` is the channel that the PBX reported for the phone; empty if it is not known.
+    """
     return f"{device} was taken as free by {by}, {channel} or not"
 
 
@@ -54,7 +60,10 @@ def private_call_disregarded(device: str, channel: str, by: str) -> str:
 
 
 def missed(limit: int, *, after_call: bool) -> str:
-    """The router pauses the agent after `limit` missed calls in a row, or after the present call."""
+    """The router pauses the agent after `limit` missed calls in a row, or after the present call.
+
+    With `after_call` the agent is on a call, and the pause waits for its end.
+    """
     often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
     later = " after this call" if after_call else ""
     return f"{often}: you are paused{later}; resume when you are back"
@@ -73,7 +82,10 @@ def pause_limit(spec: PauseSpec, then: PauseEnd) -> str:
 
 
 def cooldown(device: str, streak: FailureStreak, seconds: float) -> str:
-    """A device failed so often that it is not rung for minutes."""
+    """A device failed so often that it is not rung for minutes.
+
+    `seconds` is the whole cooldown. The text gives it in minutes, rounded.
+    """
     return f"{device} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
 
 
@@ -81,7 +93,10 @@ def cooldown(device: str, streak: FailureStreak, seconds: float) -> str:
 
 
 def colleague_absent(colleague: str, outcome: OfferOutcome) -> str:
-    """The colleague did not join the conversation."""
+    """The colleague did not join the conversation.
+
+    `outcome` says how the offer to the colleague ended.
+    """
     return f"{colleague} did not come: {outcome.value}"
 
 

@@ -247,7 +247,10 @@ def clear_failures_on_acceptance(floor: Floor, device: DeviceSpec) -> None:
 
 
 def clear_failures(floor: Floor, device: DeviceSpec) -> None:
-    """The device has just carried a conversation or registered: forget its failures."""
+    """The device has just carried a conversation or registered: forget its failures.
+
+    Immediate hangups are forgotten, too, unlike in `clear_failures_on_acceptance`.
+    """
     forget(floor, device.agent, device.id)
 
 
@@ -266,7 +269,11 @@ def did_not_stop(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float)
 
 
 def end_cooldown(floor: Floor, agent: str, device: str) -> None:
-    """End the cooldown: the device may be rung again."""
+    """End the cooldown: the device may be rung again.
+
+    Its failures stay counted, so the next one continues the streak. Does nothing if there is no
+    cooldown.
+    """
     if floor.cooldowns.pop((agent, device), None) is not None:
         floor.timers.cooldown.cancel((agent, device))
         if agent in floor.agents:
@@ -274,7 +281,10 @@ def end_cooldown(floor: Floor, agent: str, device: str) -> None:
 
 
 def forget(floor: Floor, agent: str, device: str) -> None:
-    """Forget the failures of a device and end its cooldown."""
+    """Forget the failures of a device and end its cooldown.
+
+    The agent's row is marked for storing if there were any failures.
+    """
     known = floor.agents.get(agent)
     if known is not None and known.failure_streaks.pop(device, None) is not None:
         floor.changed_rows[agent] = None
@@ -295,7 +305,10 @@ def forget_refusals(floor: Floor, agent: Agent) -> None:
 
 
 def arm_hours(floor: Floor, agent: Agent) -> None:
-    """Evaluate the hours of every device and set the timers for their next change."""
+    """Evaluate the hours of every device and set the timers for their next change.
+
+    The agent is not marked as changed here; the caller of this function does that.
+    """
     for device in agent.spec.devices:
         hours_change(floor, device)
 
@@ -318,7 +331,11 @@ def hours_change(floor: Floor, device: DeviceSpec) -> None:
 
 
 def hours_due(floor: Floor, agent: Agent, device: str) -> None:
-    """The hours of a device begin or end now."""
+    """The hours of a device begin or end now.
+
+    The agent and their presence are evaluated again. A call that rings or talks on the device goes
+    on.
+    """
     for spec in agent.spec.devices:
         if spec.id == device:
             hours_change(floor, spec)
@@ -329,7 +346,10 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
 
 
 def add_owner(floor: Floor, agent: Agent) -> None:
-    """Register the agent as an owner of their endpoints."""
+    """Register the agent as an owner of their endpoints.
+
+    An endpoint may belong to several agents. Outside numbers belong to none.
+    """
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
@@ -352,7 +372,10 @@ def remove_owner(floor: Floor, agent: Agent) -> None:
 
 
 def forget_device(floor: Floor, agent: str, device: str) -> None:
-    """Forget a device removed from the table. An active leg is left alone."""
+    """Forget a device removed from the table. An active leg is left alone.
+
+    That is its failures, its cooldown and its hours.
+    """
     forget(floor, agent, device)
     floor.outside_hours.discard((agent, device))
     floor.timers.hours.cancel((agent, device))

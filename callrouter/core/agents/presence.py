@@ -19,12 +19,18 @@ from callrouter.model.routing_table import DeviceSpec, KeepWaiting
 
 
 def is_present(agent: Agent) -> bool:
-    """Worth waiting for: signed in and not paused, whether busy or free."""
+    """Worth waiting for: signed in and not paused, whether busy or free.
+
+    Their devices are not looked at; `present_on` does that. A removed agent is never present.
+    """
     return agent.signed_in and agent.pause is None and not agent.gone
 
 
 def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes for whose calls an agent counts as present, in the order of their devices."""
+    """The PBXes for whose calls an agent counts as present, in the order of their devices.
+
+    Empty if they are not present at all.
+    """
     if not is_present(agent):
         return ()
     devices = agent.spec.devices
@@ -119,7 +125,10 @@ def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:
 
 
 def count_members(floor: Floor, queue: Queue) -> None:
-    """Count all members of a queue again, after its members have changed."""
+    """Count all members of a queue again, after its members have changed.
+
+    A PBX that has lost its last present member is unstaffed from now on.
+    """
     queue.members_present = sum(is_present(member.agent) for member in queue.members.values())
     there: dict[str, int] = {}
     for member in queue.members.values():

@@ -56,7 +56,10 @@ def by_another(agent: Agent, by: str) -> bool:
 
 
 def send_message(floor: Floor, agent: Agent, text: str) -> None:
-    """Send the agent a message. It is kept with them for display, and reported."""
+    """Send the agent a message. It is kept with them for display, and reported.
+
+    Only the last `state.MESSAGES` are kept.
+    """
     agent.messages.append((floor.now, text))
     floor.changed_rows[agent.id] = None
     floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
@@ -79,7 +82,10 @@ def reason_of(pauses: Mapping[str, PauseSpec], asked: str) -> str | None:
 
 
 def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
-    """Why a pause reason is not valid, with a suggestion; empty if it is valid."""
+    """Why a pause reason is not valid, with a suggestion; empty if it is valid.
+
+    If no reasons are defined, every reason is valid.
+    """
     if reason_of(pauses, asked) is not None:
         return ""
     close = get_close_matches(asked.lower()[:100], pauses, n=1, cutoff=0.6)
@@ -111,7 +117,10 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
 
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
-    """The pause ends. The agent's idle time starts over."""
+    """The pause ends. The agent's idle time starts over.
+
+    Missed calls are counted from 0 again. For an agent who is paused; `by` says who asked for it.
+    """
     was = presence.is_present(agent)
     reason, agent.pause = agent.pause or "", None
     agent.paused_at = None
@@ -127,7 +136,10 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
 
 
 def pause_ends(floor: Floor, agent: Agent) -> float | None:
-    """When the pause reaches the limit for its reason; None if it has no limit."""
+    """When the pause reaches the limit for its reason; None if it has no limit.
+
+    In epoch seconds, possibly past. None, too, if the agent is not paused.
+    """
     spec = floor.table.pauses.get(agent.pause) if agent.pause is not None else None
     if spec is None or spec.longest is None or agent.paused_at is None:
         return None
@@ -135,7 +147,10 @@ def pause_ends(floor: Floor, agent: Agent) -> float | None:
 
 
 def limit_pause(floor: Floor, agent: Agent) -> None:
-    """Arm the limit of the pause under the current settings, measured from its beginning."""
+    """Arm the limit of the pause under the current settings, measured from its beginning.
+
+    Disarms it if there is no limit, or if the agent was told that it is reached.
+    """
     ends = pause_ends(floor, agent)
     if ends is not None and ends > floor.now:
         agent.overstayed = False
@@ -146,7 +161,11 @@ def limit_pause(floor: Floor, agent: Agent) -> None:
 
 
 def pause_limit_reached(floor: Floor, agent: Agent) -> None:
-    """The pause has reached the limit for its reason."""
+    """The pause has reached the limit for its reason.
+
+    `PauseSpec.then` says whether the agent is resumed, signed out or only told. An agent who is
+    always signed in is told instead of signed out. During a call, the sign-out waits for its end.
+    """
     spec = floor.table.pauses.get(agent.pause or "")
     if agent.pause is None or spec is None or spec.longest is None:
         return
@@ -239,7 +258,10 @@ def settle_pending(floor: Floor, agent: Agent) -> None:
 
 
 def retire(floor: Floor, agent: Agent) -> None:
-    """An agent who was removed from the table has finished: forget them."""
+    """An agent who was removed from the table has finished: forget them.
+
+    For an agent who has no offer left. Their row is marked, so that it is deleted from the store.
+    """
     lane_membership.take_agent_out(agent)
     floor.agents.pop(agent.id, None)
     floor.changed_rows[agent.id] = None
@@ -295,7 +317,10 @@ def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
 
 
 def end_wrap_up(floor: Floor, agent: Agent) -> None:
-    """End after-call work. The idle time starts."""
+    """End after-call work. The idle time starts.
+
+    Does nothing if there is none. The idle time never counts from later than the planned end.
+    """
     if agent.wrap_until is None:
         return
     agent.idle_since = min(floor.now, agent.wrap_until)

@@ -23,7 +23,10 @@ from callrouter.model.text import rough_duration
 
 
 def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
-    """Every reason why the agent is not available, in words; empty if they are."""
+    """Every reason why the agent is not available, in words; empty if they are.
+
+    `now` is in epoch seconds; None means the time of the last event.
+    """
     return [
         line
         for reason in unavailable_because(floor, agent)
@@ -34,7 +37,10 @@ def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
 def reason_lines(
     floor: Floor, agent: Agent, reason: Unavailable, now: float | None = None
 ) -> list[str]:
-    """One reason in words. `NO_PHONE` takes a line for each device and PBX."""
+    """One reason in words. `NO_PHONE` takes a line for each device and PBX.
+
+    `now` is as in `why_not`. For a reason that does not hold, the words are of no use.
+    """
     match reason:
         case Unavailable.SIGNED_OUT:
             return [f"signed out{_by(floor, agent)}"]
@@ -56,7 +62,10 @@ def reason_lines(
 
 
 def device_lines(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
-    """Why devices can't ring, one line per device and PBX. Devices that can ring are left out."""
+    """Why devices can't ring, one line per device and PBX. Devices that can ring are left out.
+
+    For an agent without devices there is one line that says so. `now` is as in `why_not`.
+    """
     if not agent.spec.devices:
         return ["no device"]
     return [
@@ -68,7 +77,10 @@ def device_lines(floor: Floor, agent: Agent, now: float | None = None) -> list[s
 
 
 def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
-    """Why a device can't ring through `pbx` now, in words; empty if it can."""
+    """Why a device can't ring through `pbx` now, in words; empty if it can.
+
+    `now` is as in `why_not`; what remains of a cooldown counts from it.
+    """
     agent = floor.agents.get(device.agent)
     match device_trouble(floor, device, pbx):
         case None:
@@ -94,7 +106,10 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
 
 
 def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
-    """The agent's devices that are not rung, each with the reason; empty if all of them are."""
+    """The agent's devices that are not rung, each with the reason; empty if all of them are.
+
+    `rung` are the devices that ring through `pbx`.
+    """
     if len(rung) == len(agent.spec.devices):
         return ""
     others = [device for device in agent.spec.devices if device not in rung]
@@ -108,7 +123,11 @@ def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -
 
 
 def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None) -> str:
-    """Describes a private call: ``in a private call on desk (PJSIP/1001-…, for 3 h)``."""
+    """Describes a private call: ``in a private call on desk (PJSIP/1001-…, for 3 h)``.
+
+    The part in brackets is left out if the channel is not known. Of several calls the oldest is
+    named.
+    """
     words = f"in a private call on {device.id}"
     found = [
         floor.in_use[pbx, device.endpoint]

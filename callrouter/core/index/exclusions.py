@@ -39,7 +39,11 @@ class _Node(Generic[CallT]):
 
 
 class ExclusionTree(Generic[CallT]):
-    """Calls, each with the agents who are not to be rung for it now."""
+    """Calls, each with the agents who are not to be rung for it now.
+
+    A search tree by rank. Each node knows the agents that everything below it excludes, so `first`
+    can skip a whole subtree.
+    """
 
     __slots__ = ("_root",)
 
@@ -47,16 +51,25 @@ class ExclusionTree(Generic[CallT]):
         self._root: _Node[CallT] | None = None
 
     def add(self, entry: RankedCall[CallT], excluded: Excluded) -> None:
-        """Insert a call that is not in the tree."""
+        """Insert a call that is not in the tree.
+
+        `excluded` is read only here. After it changes, the call must be removed and inserted again.
+        """
         before, after = _split(self._root, entry)
         self._root = _joined(_joined(before, _Node(entry, excluded)), after)
 
     def discard(self, entry: RankedCall[CallT]) -> None:
-        """Remove a call. Does nothing if it is not in the tree."""
+        """Remove a call. Does nothing if it is not in the tree.
+
+        `entry` must be the very object that was inserted: an equal one is not found.
+        """
         self._root = _without(self._root, entry)
 
     def first(self, skips: SkipTest) -> RankedCall[CallT] | None:
-        """The first call that is not skipped."""
+        """The first call that is not skipped.
+
+        The first is that of the lowest rank. None if every call is skipped.
+        """
         node = self._root
         if node is None or skips(node.common):
             return None

@@ -13,7 +13,10 @@ NOBODY: Excluded = frozenset()
 
 
 class WaitingCall(Protocol):
-    """What the lines read of a call."""
+    """What the lines read of a call.
+
+    The index knows no more of it, so it does not depend on the core's state.
+    """
 
     @property
     def id(self) -> str:
@@ -21,11 +24,17 @@ class WaitingCall(Protocol):
 
     @property
     def key(self) -> tuple[float, float, int]:
-        """The order within a queue."""
+        """The order within a queue.
+
+        The lowest comes first. It must not change while the call stands in a line.
+        """
 
     @property
     def rank(self) -> tuple[float, float, float, int]:
-        """The order across queues."""
+        """The order across queues.
+
+        The lowest comes first. It must not change while the call stands in a lane.
+        """
 
     @property
     def tried(self) -> Collection[str]:
@@ -61,7 +70,10 @@ class QueueLine(Generic[CallT]):
         self._calls: list[tuple[float, float, int, CallT]] = []
 
     def add(self, call: CallT) -> None:
-        """Insert the call at the position that `Call.key` gives it."""
+        """Insert the call at the position that `Call.key` gives it.
+
+        The call must not be in this line.
+        """
         insort(self._calls, (*call.key, call))
 
     def discard(self, call: CallT) -> None:
@@ -71,13 +83,19 @@ class QueueLine(Generic[CallT]):
             del self._calls[position - 1]
 
     def position(self, call: CallT) -> int:
-        """The position of a call, from 1; 0 if it does not wait here."""
+        """The position of a call, from 1; 0 if it does not wait here.
+
+        It is found by `Call.key`, without a walk along the line.
+        """
         calls = self._calls
         index = bisect_left(calls, call.key)
         return index + 1 if index < len(calls) and calls[index][3] is call else 0
 
     def values(self) -> list[CallT]:
-        """All calls, in order."""
+        """All calls, in order.
+
+        The list is a copy, so calls may leave while it is read.
+        """
         return [entry[3] for entry in self._calls]
 
     def first(self) -> CallT | None:
@@ -124,17 +142,27 @@ class LaneLine(Generic[CallT]):
         self._sweep_at = 2 * len(kept) + 64
 
     def remove(self, call: CallT) -> None:
-        """Remove a call that wants no more agents for now."""
+        """Remove a call that wants no more agents for now.
+
+        Raises:
+            KeyError: the call is not in this line.
+        """
         entry = self._standing.pop(call.id)
         if self._excluded and self._excluded.pop(call.id, None) is not None:
             self._tree.discard(entry)
 
     def excluded(self, call: CallT) -> Excluded:
-        """The agents that were excluded for a call when it was inserted."""
+        """The agents that were excluded for a call when it was inserted.
+
+        Empty if the call is not in this line.
+        """
         return self._excluded.get(call.id, NOBODY)
 
     def first_for(self, agent: str) -> RankedCall[CallT] | None:
-        """The first call for which this agent may be rung."""
+        """The first call for which this agent may be rung.
+
+        None if there is none. May drop stale entries, but removes no call.
+        """
         first = self._first()
         if not self._tree:
             return first
@@ -143,7 +171,10 @@ class LaneLine(Generic[CallT]):
         return other if first is None or (other is not None and other < first) else first
 
     def first_of(self, idle: IdleAgents) -> RankedCall[CallT] | None:
-        """The first call for which any of these agents may be rung. `idle` must not be empty."""
+        """The first call for which any of these agents may be rung. `idle` must not be empty.
+
+        None if there is none. May drop stale entries, but removes no call.
+        """
         first = self._first()
         if not self._tree:
             return first

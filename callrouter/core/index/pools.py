@@ -53,7 +53,10 @@ MemberT = TypeVar("MemberT", bound=PoolMember)
 
 
 class Front(NamedTuple):
-    """The best agents of a pool: their sort key, and their combined chances in a draw."""
+    """The best agents of a pool: their sort key, and their combined chances in a draw.
+
+    The best agents are one agent where nothing is drawn, and then `chances` is 1.
+    """
 
     key: RankedAgent
     chances: int
@@ -63,16 +66,26 @@ class Pool(Protocol[MemberT]):
     """The available agents of a lane, in the order of the queue's policies."""
 
     def add(self, member: MemberT) -> None:
-        """The agent is available from now on."""
+        """The agent is available from now on.
+
+        Their rank is computed here. After it changes, add them again: this replaces the entry.
+        """
 
     def discard(self, agent: str) -> None:
         """The agent is no longer available. Does nothing if they were not."""
 
     def first(self, excluded: Collection[str]) -> MemberT | None:
-        """The agent to ring next, leaving out the agents in `excluded`."""
+        """The agent to ring next, leaving out the agents in `excluded`.
+
+        None if there is none. Where policies draw, each call of this draws again. The agent stays
+        in the pool.
+        """
 
     def front(self, excluded: Collection[str]) -> Front | None:
-        """The front from which `first` would choose. Draws nothing."""
+        """The front from which `first` would choose. Draws nothing.
+
+        None if there is no agent outside `excluded`.
+        """
 
     def chances(self, excluded: Collection[str]) -> int:
         """Number of chances in the draw that `first` would make; 0 if it makes none."""
@@ -81,7 +94,10 @@ class Pool(Protocol[MemberT]):
         """Whether there is an agent not in `excluded`. Draws nothing."""
 
     def top(self, count: int) -> list[RankedAgent]:
-        """The first `count` entries, for display."""
+        """The first `count` entries, for display.
+
+        The best comes first. Agents who were already tried are included.
+        """
 
     def glance(self) -> tuple[RankedAgent, ...]:
         """The first few entries, as many as are cheap to get, in no order.
@@ -113,7 +129,10 @@ class OrderedPool(Generic[MemberT]):
         self._sweep_at = 64
 
     def add(self, member: MemberT) -> None:
-        """Push an entry for the agent."""
+        """Push an entry for the agent.
+
+        An earlier entry of the same agent is stale from here on.
+        """
         agent = member.agent
         name = agent.id
         entry: _Flat
@@ -137,12 +156,19 @@ class OrderedPool(Generic[MemberT]):
         self._entries.pop(agent, None)
 
     def first(self, excluded: Collection[str]) -> MemberT | None:
-        """The best agent not in `excluded`."""
+        """The best agent not in `excluded`.
+
+        None if there is none. Entries of excluded agents above it are taken off the heap and put
+        back.
+        """
         entry = self._first(excluded)
         return self._members[entry[-1]] if entry is not None else None
 
     def front(self, excluded: Collection[str]) -> Front | None:
-        """The entry of that agent. A single chance: nothing is drawn."""
+        """The entry of that agent. A single chance: nothing is drawn.
+
+        None if there is no such agent.
+        """
         entry = self._first(excluded)
         return Front(_as_ranked(entry), 1) if entry is not None else None
 
@@ -232,7 +258,10 @@ class DrawnPool(Generic[MemberT]):
         self._members: dict[str, MemberT] = {}
 
     def add(self, member: MemberT) -> None:
-        """Append the agent to the list of their group and weight."""
+        """Append the agent to the list of their group and weight.
+
+        If they are in the pool, they are removed first.
+        """
         agent = member.agent.id
         self.discard(agent)
         ranks, chances = self._rank(member), self._chances(member)
@@ -242,7 +271,10 @@ class DrawnPool(Generic[MemberT]):
         names.append(agent)
 
     def discard(self, agent: str) -> None:
-        """Remove the agent, in constant time."""
+        """Remove the agent, in constant time.
+
+        Does nothing if they are not in the pool. The last name of the list takes their place in it.
+        """
         slot = self._slots.pop(agent, None)
         if slot is None:
             return
@@ -260,7 +292,10 @@ class DrawnPool(Generic[MemberT]):
                 del self._groups[ranks]
 
     def first(self, excluded: Collection[str]) -> MemberT | None:
-        """Draw an agent from the first group with any not in `excluded`."""
+        """Draw an agent from the first group with any not in `excluded`.
+
+        None if there is no such group. Each call draws again.
+        """
         for group in self._groups.values():
             chosen = self._draw(group, excluded)
             if chosen is not None:
@@ -268,7 +303,11 @@ class DrawnPool(Generic[MemberT]):
         return None
 
     def front(self, excluded: Collection[str]) -> Front | None:
-        """The first group with any agent not in `excluded`."""
+        """The first group with any agent not in `excluded`.
+
+        None if there is no such group. Idle time and name in the key are empty, since a draw
+        decides.
+        """
         for ranks, group in self._groups.items():
             weight = self._weight(ranks, group, excluded)
             if weight:
@@ -276,7 +315,10 @@ class DrawnPool(Generic[MemberT]):
         return None
 
     def chances(self, excluded: Collection[str]) -> int:
-        """The combined chances of that group."""
+        """The combined chances of that group.
+
+        0 if there is no such group.
+        """
         if len(self._groups) == 1 and not excluded:  # the common case, at every offer
             weight = 0
             for chances, names in self._groups.peekitem(0)[1].items():
@@ -332,7 +374,10 @@ class DrawnPool(Generic[MemberT]):
         return found
 
     def glance(self) -> tuple[RankedAgent, ...]:
-        """Up to five entries of the first groups."""
+        """Up to five entries of the first groups.
+
+        No agent left out is in a group before theirs.
+        """
         # The usual case, at every offer: walking a sorted dict would cost more than all the rest.
         if len(self._groups) == 1:
             ranks, group = self._groups.peekitem(0)
@@ -383,7 +428,16 @@ def _ranker(
 def make_pool(
     policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource
 ) -> Pool[MemberT]:
-    """The pool for a queue's list of policies. A policy that comes after a draw has no effect."""
+    """The pool for a queue's list of policies. A policy that comes after a draw has no effect.
+
+    Args:
+        policies: those of the queue, the most important first.
+        needs: the skills that the lane requires, each with the lowest level.
+        rng: the source of randomness. Only a pool that draws uses it.
+
+    Raises:
+        IndexError: there is no policy.
+    """
     for position, policy in enumerate(policies):
         if policy.draws:
             return DrawnPool(policies[: position + 1], needs, rng)
