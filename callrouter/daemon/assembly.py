@@ -217,7 +217,10 @@ def _make_feature_codes(
 
 
 def _open_control_socket(control: ControlSocket, settings: Settings) -> SocketGroup | None:
-    """Give the group named by the configuration access to the socket, if possible."""
+    """Give the group named by the configuration access to the socket, if possible.
+
+    None: no group is named, or it cannot be given access, which is logged.
+    """
     wanted = settings.socket
     if not wanted.group:
         return None

@@ -49,7 +49,12 @@ class ChangeRecorder:
         self._clock = clock
 
     def hold(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
-        """Store what is held back, for a later run."""
+        """Store what is held back, for a later run.
+
+        Args:
+            files: The files that are held back; empty: nothing is held back any more.
+            lines: What they have lost, in words.
+        """
         try:
             self.history.hold(files, lines)
         except OSError as error:

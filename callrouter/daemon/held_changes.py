@@ -28,7 +28,11 @@ CONFIRM: Final = (
 
 
 def left_of_quiet(folder: Path, now: float) -> float:
-    """Return the seconds until the files have been stable for `QUIET_FOR`; 0: they are."""
+    """Return the seconds until the files have been stable for `QUIET_FOR`; 0: they are.
+
+    It reads the status of every file: call it in a thread. A file that vanishes counts as changed
+    at `now` (epoch seconds).
+    """
     newest = 0.0
     for path in (folder, *(folder / name for name in config_names(folder))):
         try:
@@ -39,7 +43,10 @@ def left_of_quiet(folder: Path, now: float) -> float:
 
 
 class HeldChanges:
-    """The losses that are held back now, if any."""
+    """The losses that are held back now, if any.
+
+    It is used on the loop only. What it holds is in `state`, from which the API shows it.
+    """
 
     def __init__(self, state: ConfigState, clock: Clock) -> None:
         self._clock = clock
@@ -59,14 +66,20 @@ class HeldChanges:
             )
 
     def end(self) -> None:
-        """Hold nothing back any more."""
+        """Hold nothing back any more.
+
+        Called when the files are accepted, and when they have mistakes.
+        """
         if self._state.held:
             logger.info("configuration: nothing is held back any more")
         self._state.held = ()
         self._since = None
 
     def say(self) -> None:
-        """Log once what is held back, after it has been held for a while."""
+        """Log once what is held back, after it has been held for a while.
+
+        Called after every poll of the files; most calls do nothing.
+        """
         if self._since is None or self._clock.now() - self._since < QUIET_FOR:
             return
         self._since = None
@@ -74,7 +87,10 @@ class HeldChanges:
 
 
 def say_held(state: ConfigState) -> None:
-    """Log what is held back and what to do about it."""
+    """Log what is held back and what to do about it.
+
+    Each loss is a line of its own. At the start it is called at once, later by `HeldChanges.say`.
+    """
     for line in state.held:
         logger.error("configuration held back: %s", line)
     logger.error(

@@ -107,7 +107,10 @@ def _database(files: ConfigFiles) -> str:
 
 
 def _history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
-    """Return the history left by an earlier run."""
+    """Return the history left by an earlier run.
+
+    None: there is none that can be read.
+    """
     for place in state_candidates(folder, database, environ):
         try:
             if (place / HISTORY_FOLDER / "head.json").is_file():

@@ -50,7 +50,10 @@ class TableAdditions(Protocol):
         """
 
     def end_reload(self) -> None:
-        """The new settings have been applied."""
+        """The new settings have been applied.
+
+        Called on the loop after the last table was posted. Other tables may be posted from now on.
+        """
 
 
 class LiveConfig:
@@ -119,7 +122,10 @@ class LiveConfig:
         self._recorder = ChangeRecorder(self.history, folder, environ, start, clock)
 
     def say_start(self) -> None:
-        """Log that the files could not be used at the start, if so."""
+        """Log that the files could not be used at the start, if so.
+
+        Nothing is logged if the files in the folder are in force.
+        """
         if not self.state.last_good:
             return
         for problem in self.state.problems:
@@ -135,7 +141,11 @@ class LiveConfig:
         )
 
     async def follow(self) -> None:
-        """Apply changes of the files until cancelled."""
+        """Apply changes of the files until cancelled.
+
+        First it records what was changed between the last run and this one. A fault of ours is
+        logged and does not end it.
+        """
         async with self._reading:
             await asyncio.to_thread(self._recorder.begin, self._started_with, self.state.held)
         while True:
@@ -206,7 +216,11 @@ class LiveConfig:
         return ConfigReadResult(changes=reading.lines, warnings=reading.settings.warnings)
 
     async def diff(self, folder: Path | None) -> ConfigReadResult:
-        """Return what the files in `folder` (None: our own) would change if they replaced ours."""
+        """Return what the files in `folder` (None: our own) would change if they replaced ours.
+
+        Nothing is applied or recorded. Mistakes in the files are in the answer and are not raised.
+        ``held`` is always empty for another folder.
+        """
         # Drop the result of the read before the garbage collector runs again.
         with without_collection():
             try:
@@ -318,7 +332,11 @@ class ConfigAccess:
         return await self._config.diff(folder)
 
     async def reload(self, who: str, *, confirm: bool = True) -> ConfigReadResult:
-        """See `LiveConfig.reload`."""
+        """See `LiveConfig.reload`.
+
+        A person always asks here. `confirm` says whether the request also confirms a change that
+        removes a lot.
+        """
         return await self._config.reload(asked=True, who=who, confirm=confirm)
 
     def changes(self) -> list[Change]:

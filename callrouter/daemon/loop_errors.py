@@ -27,7 +27,14 @@ class LoopErrors:
         self._refusals = refusals
 
     def heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Called by asyncio for each error that has no other handler."""
+        """Called by asyncio for each error that has no other handler.
+
+        Repeated errors of the same kind are counted, and only some of them logged.
+
+        Args:
+            loop: its default handler logs what is no lack of descriptors.
+            context: what asyncio says of the error; see `loop.call_exception_handler`.
+        """
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _NONE_LEFT and "socket" in context:
             self._refusals.counts["no-descriptor"] += 1

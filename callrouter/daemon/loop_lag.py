@@ -47,7 +47,13 @@ class LoopLag:
         self._watched = 0
 
     def start(self) -> None:
-        """Begin watching the running loop."""
+        """Begin watching the running loop.
+
+        Call it once: after `stop` it cannot be started again.
+
+        Raises:
+            RuntimeError: no loop runs in this thread.
+        """
         loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._noted = loop.time()
@@ -57,13 +63,20 @@ class LoopLag:
         ).start()
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching.
+
+        The second thread ends within `BEAT` seconds. The figures stay.
+        """
         self._over.set()
         if self._timer is not None:
             self._timer.cancel()
 
     def status(self) -> dict[str, Any]:
-        """Return the figures for ``/api/status``."""
+        """Return the figures for ``/api/status``.
+
+        ``by`` is the cause of the most recent block; None: there was none. ``longest_ms`` is in
+        milliseconds.
+        """
         return {
             "held_up": self.count,
             "longest_ms": round(self.longest * 1000),
@@ -108,12 +121,18 @@ class LoopLag:
 
 
 def waits(frame: FrameType | None) -> bool:
-    """Return whether a loop's thread is only waiting for sockets and timers."""
+    """Return whether a loop's thread is only waiting for sockets and timers.
+
+    That is so if its innermost frame is in `selectors.py`. False for None: the thread is gone.
+    """
     return frame is not None and frame.f_code.co_filename.endswith("selectors.py")
 
 
 def where(frame: FrameType | None) -> str:
-    """Format a stack as one line, innermost call first."""
+    """Format a stack as one line, innermost call first.
+
+    It has at most `_DEEP` calls, and is empty for None.
+    """
     lines: list[str] = []
     while frame is not None and len(lines) < _DEEP:
         code = frame.f_code

@@ -82,5 +82,8 @@ def _serve(
 
 
 def complain(text: str) -> None:
-    """Print the reason for the exit to stderr."""
+    """Print the reason for the exit to stderr.
+
+    It is for errors before the log is open or after it is closed.
+    """
     print(f"callrouter: {text}", file=sys.stderr)  # noqa: T201 - for who started us

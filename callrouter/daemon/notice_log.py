@@ -16,7 +16,11 @@ _NOT_LOGGED: Final = (OfferDecided, AgentStatusChanged, AgentNotified)
 
 
 def log_notice(notice: Notice) -> None:
-    """Log a notice. A listener of the runtime."""
+    """Log a notice. A listener of the runtime.
+
+    The level is INFO. A mistake in how calls are sent is a WARNING, or an ERROR if it is a wrong
+    queue.
+    """
     if isinstance(notice, _NOT_LOGGED):
         return
     level = logging.INFO

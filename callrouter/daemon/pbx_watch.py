@@ -43,7 +43,11 @@ async def watch_pbxes(runtime: Runtime, on_ready: Callable[[str], None]) -> None
 
 
 async def keep_running(pbx: Pbx) -> None:
-    """Restart a driver that fails: other drivers and its own calls need the process alive."""
+    """Restart a driver that fails: other drivers and its own calls need the process alive.
+
+    It returns only when cancelled. The pause before a restart doubles each time, from 1 to 30
+    seconds, and is not reset.
+    """
     pause = 1.0
     while True:
         try:

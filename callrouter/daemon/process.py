@@ -19,7 +19,11 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the limit of file descriptors: a shell gives 1,024 and usually allows many more."""
+    """Raise the limit of file descriptors: a shell gives 1,024 and usually allows many more.
+
+    It becomes `DESCRIPTORS`, or the hard limit if that is lower. It is never lowered. If the system
+    refuses, it stays as it is.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -28,7 +32,10 @@ def raise_descriptor_limit() -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop factory if installed: the same loop, faster."""
+    """Return uvloop's loop factory if installed: the same loop, faster.
+
+    None: asyncio's own loop is used.
+    """
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -38,7 +45,11 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def make_run_id(now: float, pid: int) -> str:
-    """Return an identifier unique to this run: milliseconds and process id, in base 36."""
+    """Return an identifier unique to this run: milliseconds and process id, in base 36.
+
+    `now` is in epoch seconds. The Asterisk driver reads both values back from it
+    (`callrouter.pbx.asterisk.contract.run_of_tick`).
+    """
     number = int(now * 1000) << 22 | pid  # pid_max is at most 2**22
     word = ""
     while number:
@@ -59,11 +70,20 @@ class LastResort:
         self._timer.daemon = True
 
     def begin(self) -> None:
-        """Start the clock: the shutdown begins now."""
+        """Start the clock: the shutdown begins now.
+
+        After `STOP_WITHIN` seconds the process ends with status 1.
+
+        Raises:
+            RuntimeError: it was called before.
+        """
         self._timer.start()
 
     def cancel(self) -> None:
-        """Let the process end by itself: the shutdown was orderly."""
+        """Let the process end by itself: the shutdown was orderly.
+
+        It may be called without `begin`.
+        """
         self._timer.cancel()
 
 

@@ -40,7 +40,10 @@ class SelfCheck:
         self._mended = float("-inf")
 
     def status(self) -> dict[str, Any]:
-        """Return the figures for ``/api/status``."""
+        """Return the figures for ``/api/status``.
+
+        ``last_breach`` is None if no violation was found since the start.
+        """
         return {
             "rounds": self._audit.rounds,
             "breaches": self.breaches,
@@ -48,13 +51,20 @@ class SelfCheck:
         }
 
     async def run(self) -> None:
-        """Check one slice four times a second until cancelled."""
+        """Check one slice four times a second until cancelled.
+
+        It never returns. A fault in the checks is logged and does not end it.
+        """
         while True:
             await asyncio.sleep(EVERY)
             self.step(asyncio.get_running_loop().time())
 
     def step(self, now: float) -> None:
-        """Check one slice at `now` (the loop's time)."""
+        """Check one slice at `now` (the loop's time).
+
+        Does nothing while the runtime is catching up. Repairs at most once in `MEND_EVERY` seconds;
+        violations in between are only counted.
+        """
         if self._runtime.catching_up:
             return
         if self._runtime.faults != self._faults:

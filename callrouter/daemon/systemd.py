@@ -20,15 +20,24 @@ class Systemd:
         self.watchdog = _watchdog(environ)
 
     def ready(self, status: str) -> None:
-        """Report that calls are served."""
+        """Report that calls are served.
+
+        Called once, when the first PBX is in sync. ``systemctl status`` shows `status`.
+        """
         self._tell(f"READY=1\nSTATUS={status}\nMAINPID={os.getpid()}")
 
     def alive(self) -> None:
-        """Report that the event loop runs."""
+        """Report that the event loop runs.
+
+        Called twice within `watchdog` seconds, from the loop itself: a blocked loop is not alive.
+        """
         self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """Report that we are stopping."""
+        """Report that we are stopping.
+
+        Called at the start of the shutdown, before any part is closed.
+        """
         self._tell("STOPPING=1\nSTATUS=stopping")
 
     def _tell(self, text: str) -> None:

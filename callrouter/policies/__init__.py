@@ -41,12 +41,19 @@ BUILT_IN = frozenset(REGISTRY)
 
 
 def known() -> frozenset[str]:
-    """The names that `policy:` accepts."""
+    """The names that `policy:` accepts.
+
+    These are the built-in ones and those that other packages have registered so far.
+    """
     return frozenset(REGISTRY)
 
 
 def register(name: str, policy: object) -> None:
     """Add a policy of another package.
+
+    Args:
+        name: the name for `policy:`. A later policy of the same name replaces an earlier one.
+        policy: a policy, or a class that is called without arguments to make one.
 
     Raises:
         ValueError: it is not a policy, or would replace a built-in one.

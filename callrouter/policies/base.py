@@ -1,4 +1,8 @@
-"""The interface of a policy: it ranks the agents of a queue, and never acts."""
+"""The interface of a policy: it ranks the agents of a queue, and never acts.
+
+Only agents who are available and have the required skills are ranked. The core does the rest: it
+draws, breaks ties and rings.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,10 @@ class Candidate(Protocol):
 
     @property
     def level(self) -> int:
-        """The supervisor's priority, 1 (first) to 100 (last)."""
+        """The supervisor's priority, 1 (first) to 100 (last).
+
+        It is written in the queue's `agents` table.
+        """
 
     @property
     def order(self) -> int:
@@ -31,15 +38,25 @@ class Candidate(Protocol):
 
     @property
     def turn(self) -> int:
-        """The number of this queue's offer that was the agent's last turn; 0 before the first."""
+        """The number of this queue's offer that was the agent's last turn; 0 before the first.
+
+        A missed or refused offer was a turn. One that another agent won, or that was withdrawn, was
+        not.
+        """
 
     @property
     def calls(self) -> int:
-        """Calls of this queue that the agent was connected to today."""
+        """Calls of this queue that the agent was connected to today.
+
+        Offers that failed do not count. The number survives a restart.
+        """
 
     @property
     def talk(self) -> float:
-        """Seconds the agent has talked to callers of this queue today."""
+        """Seconds the agent has talked to callers of this queue today.
+
+        Talks with callers of other queues do not count. The value survives a restart.
+        """
 
     @property
     def load(self) -> float:
@@ -47,7 +64,11 @@ class Candidate(Protocol):
 
     @property
     def busy_share(self) -> float:
-        """Share of the last 60 minutes spent on calls of any queue, 0 to 1."""
+        """Share of the last 60 minutes spent on calls of any queue, 0 to 1.
+
+        It is updated when the agent becomes free and at every whole minute, and stays the same in
+        between.
+        """
 
     @property
     def offers_per_second(self) -> float:
@@ -59,11 +80,17 @@ class Candidate(Protocol):
 
     @property
     def skills(self) -> Needs:
-        """The agent's skills and their levels."""
+        """The agent's skills and their levels.
+
+        Empty: the agent has none.
+        """
 
     @property
     def idle_since(self) -> float:
-        """When the agent last became free for work, in epoch seconds."""
+        """When the agent last became free for work, in epoch seconds.
+
+        It decides between agents of equal rank, unless the policy draws.
+        """
 
 
 class Policy(Protocol):
@@ -83,12 +110,23 @@ class Policy(Protocol):
     """True if the policy implies `at_once: all`."""
 
     def rank(self, candidate: Candidate, needs: Needs, /) -> Rank:
-        """The candidate's rank for calls with these needs; the lowest is called first."""
+        """The candidate's rank for calls with these needs; the lowest is called first.
+
+        It must depend on these two arguments alone, because the core keeps the available agents in
+        this order between calls. The shape is the same for all candidates: numbers or tuples of
+        numbers.
+        """
 
 
 @runtime_checkable
 class Weighted(Protocol):
-    """A policy that draws with unequal chances."""
+    """A policy that draws with unequal chances.
+
+    Policies without this method give each agent one chance.
+    """
 
     def chances(self, candidate: Candidate, /) -> int:
-        """The weight in the draw, at least 1."""
+        """The weight in the draw, at least 1.
+
+        An agent with twice the weight is drawn twice as often.
+        """

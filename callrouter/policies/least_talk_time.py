@@ -1,4 +1,8 @@
-"""least-talk-time: the agent who has talked least to this queue's callers today."""
+"""least-talk-time: the agent who has talked least to this queue's callers today.
+
+Today begins at midnight in the configured time zone. The number of calls does not matter (see
+`fewest_calls`).
+"""
 
 from __future__ import annotations
 
@@ -13,5 +17,8 @@ class LeastTalkTime:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """Seconds of conversation with this queue's callers today."""
+        """Seconds of conversation with this queue's callers today.
+
+        0 for an agent who has not talked to any, who comes first.
+        """
         return candidate.talk

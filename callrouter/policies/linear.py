@@ -1,4 +1,8 @@
-"""linear: in the order of the queue's table, always from the top."""
+"""linear: in the order of the queue's table, always from the top.
+
+The agents at the top take most of the calls; those below help out. `round_robin` shares the calls
+evenly.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +17,8 @@ class Linear:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The position in the table."""
+        """The position in the table.
+
+        It counts from 0. Agents that an escalation step adds follow those of the table.
+        """
         return candidate.order

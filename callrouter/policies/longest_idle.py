@@ -1,4 +1,7 @@
-"""longest-idle: the agent who has been free for the longest time."""
+"""longest-idle: the agent who has been free for the longest time.
+
+This is the policy of a queue that names none, and it breaks the ties of most others.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +16,8 @@ class LongestIdle:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """Start of the idle time: the earlier, the sooner."""
+        """Start of the idle time: the earlier, the sooner.
+
+        It is in epoch seconds. A call of any queue ends the idle time.
+        """
         return candidate.idle_since

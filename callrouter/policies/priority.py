@@ -13,5 +13,8 @@ class Priority:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The level."""
+        """The level.
+
+        It is 1 to 100. Agents of a lower level are rung first, whatever they have done today.
+        """
         return candidate.level

@@ -1,4 +1,7 @@
-"""random: any available agent, all with the same probability."""
+"""random: any available agent, all with the same probability.
+
+For chances that depend on the level, see `weighted_random`.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +16,8 @@ class Random:
     rings_all = False
 
     def rank(self, _candidate: Candidate, _needs: Needs) -> Rank:
-        """The same for all agents."""
+        """The same for all agents.
+
+        The draw decides, because `draws` is set.
+        """
         return 0.0

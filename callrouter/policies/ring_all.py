@@ -13,5 +13,8 @@ class RingAll:
     rings_all = True
 
     def rank(self, _candidate: Candidate, _needs: Needs) -> Rank:
-        """The same for all agents."""
+        """The same for all agents.
+
+        Nothing has to be decided, because all of them ring.
+        """
         return 0.0

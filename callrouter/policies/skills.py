@@ -17,5 +17,8 @@ class Skills:
     rings_all = False
 
     def rank(self, candidate: Candidate, needs: Needs) -> Rank:
-        """The negated sum, because the lowest rank is called first."""
+        """The negated sum, because the lowest rank is called first.
+
+        A level above the required one counts in full. The rank is 0 if the call needs no skill.
+        """
         return -sum(candidate.skills.get(skill, 0) for skill in needs)

@@ -17,7 +17,11 @@ class AverageUtilization:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """Share of capacity in use, then share of the last hour on calls."""
+        """Share of capacity in use, then share of the last hour on calls.
+
+        Both are 0 to 1. The share of time decides only between agents with the same share of
+        capacity.
+        """
         return (candidate.load, candidate.busy_share)
 
 
@@ -29,5 +33,8 @@ class MaxUtilization:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The same, negated."""
+        """The same, negated.
+
+        The highest shares give the lowest rank, so that these agents are called first.
+        """
         return (-candidate.load, -candidate.busy_share)

@@ -19,7 +19,10 @@ from callrouter.store.packing import Packing
 
 
 def _pack_devices_off(devices: Mapping[str, tuple[str, float]]) -> str:
-    """``{id: [by, at]}``."""
+    """``{id: [by, at]}``.
+
+    `at` is in epoch seconds.
+    """
     return json.dumps(devices, sort_keys=True)
 
 
@@ -35,7 +38,10 @@ def _unpack_devices_off(text: str) -> dict[str, tuple[str, float]]:
 
 
 def _pack_messages(messages: Sequence[tuple[float, str]]) -> str:
-    """``[[at, text], …]``."""
+    """``[[at, text], …]``.
+
+    The oldest comes first, and `at` is in epoch seconds.
+    """
     return json.dumps(messages)
 
 
@@ -51,7 +57,10 @@ def _unpack_messages(text: str) -> tuple[tuple[float, str], ...]:
 
 
 def _pack_failures(streaks: Mapping[str, FailureStreak]) -> str:
-    """``{id: [kind, count, address, until]}``, with the name of a `DeviceFailure` as the kind."""
+    """``{id: [kind, count, address, until]}``, with the name of a `DeviceFailure` as the kind.
+
+    `until` is in epoch seconds.
+    """
     return json.dumps(
         {
             device: (streak.kind.name, streak.count, streak.address, streak.until)

@@ -38,7 +38,10 @@ class Availability:
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be written now; empty if all is well."""
+        """Why nothing can be written now; empty if all is well.
+
+        It is also set while an attempt takes longer than `STUCK` seconds.
+        """
         since = self._attempt_since
         if not self._failure and since is not None and self._clock.now() - since >= STUCK:
             return f"it has not answered for {self._clock.now() - since:.0f} s"
@@ -46,12 +49,19 @@ class Availability:
 
     @property
     def failure(self) -> str:
-        """Why the last attempt failed; empty if it succeeded."""
+        """Why the last attempt failed; empty if it succeeded.
+
+        Unlike `trouble`, it does not notice an attempt that hangs.
+        """
         return self._failure
 
     @property
     def pause(self) -> float | None:
-        """Seconds until the next attempt after a failure; None: there was none."""
+        """Seconds until the next attempt after a failure; None: there was none.
+
+        It doubles with every further failure, up to `SLOWEST` times the first value. A success
+        resets it.
+        """
         return self._pause if self._failure else None
 
     def begin(self) -> None:
@@ -63,7 +73,10 @@ class Availability:
         self._attempt_since = None
 
     def succeeded(self) -> None:
-        """Note a success. The first one after a failure is logged."""
+        """Note a success. The first one after a failure is logged.
+
+        The pause before the next attempt is the shortest again.
+        """
         if self._failure:
             self._failure = ""
             self._logged_at = None

@@ -25,7 +25,10 @@ _TYPES: Final[dict[type[Any], tuple[tuple[type[Any], bool], ...]]] = {}
 
 
 def columns(kind: type[Any]) -> tuple[str, ...]:
-    """Return the columns of a dataclass, in the order of its fields."""
+    """Return the columns of a dataclass, in the order of its fields.
+
+    A field with a `Packing` has the column that it names. `parse` expects values in this order.
+    """
     packed = _PACKED.get(kind, _NONE_PACKED)
     return tuple(packed[name].column if name in packed else name for name in _names(kind))
 

@@ -53,7 +53,10 @@ class Server(Protocol):
         """
 
     def there(self) -> bool:
-        """Return whether opening again would lead to the same database."""
+        """Return whether opening again would lead to the same database.
+
+        False: for example, the file was deleted. The writer then opens the database again.
+        """
 
     def salvage(self, table: str, columns: Sequence[str]) -> Sequence[Sequence[object]]:
         """Return rows of a damaged database in whose place `open` created an empty one.
@@ -83,14 +86,23 @@ class Server(Protocol):
         """Inside this block, a statement over `link` may take as long as an upgrade needs."""
 
     def insert(self, table: sa.TableClause) -> Any:
-        """Return an ``INSERT`` with this database's conflict handling."""
+        """Return an ``INSERT`` with this database's conflict handling.
+
+        It has SQLAlchemy's `on_conflict_do_update` and `on_conflict_do_nothing`.
+        """
 
     def explain(self, error: sa.exc.DatabaseError) -> StoreError:
-        """Return the error in words that may be shown."""
+        """Return the error in words that may be shown.
+
+        They contain no password.
+        """
 
 
 def server_at(place: Place, now: Callable[[], float]) -> Server:
-    """Return the database at a place. Nothing is opened yet."""
+    """Return the database at a place. Nothing is opened yet.
+
+    For PostgreSQL, `choose` has checked that the client library is installed.
+    """
     if isinstance(place, File):
         return Sqlite(place.path, now)
     # Imported here: it is an optional extra and slow to load.
@@ -132,11 +144,17 @@ class Database:
             self.write(salvaged)
 
     def there(self) -> bool:
-        """Return whether this is still the database that was opened."""
+        """Return whether this is still the database that was opened.
+
+        See `Server.there`.
+        """
         return self._server.there()
 
     def close(self) -> None:
-        """Close it. Everything written stays."""
+        """Close it. Everything written stays.
+
+        An error while closing is ignored.
+        """
         with contextlib.suppress(sa.exc.SQLAlchemyError):
             self._link.close()
 

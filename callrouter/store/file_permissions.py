@@ -33,7 +33,10 @@ def make(path: Path) -> None:
 
 
 def loose(path: Path) -> list[Path]:
-    """Return the files (database, log, copies) that other users may read or write."""
+    """Return the files (database, log, copies) that other users may read or write.
+
+    Empty if the folder cannot be read.
+    """
     try:
         with located(path) as (folder, name):
             return [

@@ -34,7 +34,10 @@ class KnownRows:
 
     @property
     def was_read(self) -> bool:
-        """Whether the database could be read since the start."""
+        """Whether the database could be read since the start.
+
+        It stays True if the database becomes unavailable later.
+        """
         return self._was_read
 
     def accept(self, rows: PendingRows) -> list[tuple[JournalTable[Any], list[Any]]]:
@@ -60,11 +63,17 @@ class KnownRows:
     def add(
         self, journal: JournalTable[TimedRowT], entry: JournalEntry[TimedRowT]
     ) -> list[TimedRowT]:
-        """Add a journal row. Returns the rows that had to be dropped for it."""
+        """Add a journal row. Returns the rows that had to be dropped for it.
+
+        This is for rows that the thread makes itself. Those of the loop come through `accept`.
+        """
         return self.unsaved.add(journal, [entry])
 
     def saved(self) -> None:
-        """All unsaved rows were written."""
+        """All unsaved rows were written.
+
+        Call it only after the transaction has succeeded.
+        """
         self.unsaved = PendingRows()
 
     def compare(self, found: StateRows) -> None:

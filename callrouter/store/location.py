@@ -32,7 +32,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A PostgreSQL database."""
+    """A PostgreSQL database.
+
+    `url` may contain a password. So `repr()` leaves it out, and `str()` shows it without secrets.
+    """
 
     url: str = field(repr=False)
 
@@ -42,7 +45,10 @@ class Address:
         return POSTGRESQL + rest.rpartition("@")[2]
 
     def without_password(self, text: str) -> str:
-        """Return a text with the password masked, if it contains it."""
+        """Return a text with the password masked, if it contains it.
+
+        It is found as written in the address and with its escapes (``%40``) decoded.
+        """
         user = self.url.removeprefix(POSTGRESQL).split("?")[0].rpartition("@")[0]
         password = user.partition(":")[2]
         for secret in {password, unquote(password)} - {""}:

@@ -44,7 +44,11 @@ _LOCK: Final = "SELECT pg_advisory_lock(hashtext('callrouter'), hashtext(current
 
 
 class Postgres:
-    """The database at an address."""
+    """The database at an address.
+
+    Nothing is connected before `open`. An advisory lock, held by the session, keeps a second
+    callrouter out of the same schema.
+    """
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -125,7 +129,10 @@ class Postgres:
 
     @contextlib.contextmanager
     def upgrading(self, link: sa.Connection) -> Iterator[None]:
-        """Inside this block, only the wait for another session's lock has a time limit."""
+        """Inside this block, only the wait for another session's lock has a time limit.
+
+        After an error the longer limits stay: close the connection.
+        """
         if self._patience is not None:
             self._patience.ends_in(UPGRADE_WITHIN)
         with link.begin():
@@ -137,11 +144,17 @@ class Postgres:
             self._patience.ends_in(HANGS)
 
     def there(self) -> bool:
-        """Return True: a connection always leads to the database it was opened to."""
+        """Return True: a connection always leads to the database it was opened to.
+
+        A SQLite file can be deleted or replaced while it is open (see `Sqlite.there`).
+        """
         return True
 
     def salvage(self, _table: str, _columns: Sequence[str]) -> Sequence[Sequence[object]]:
-        """Return nothing: the server looks after its own files."""
+        """Return nothing: the server looks after its own files.
+
+        `open` never puts an empty database in the place of a damaged one.
+        """
         return []
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
@@ -152,13 +165,19 @@ class Postgres:
         return insert(table)
 
     def explain(self, error: sa.exc.DatabaseError) -> StoreError:
-        """Return the server's own words, on one line and without the password."""
+        """Return the server's own words, on one line and without the password.
+
+        If the server said nothing, it is the name of the error.
+        """
         text = " ".join(str(error.orig).split()) or type(error.orig).__name__
         return StoreError(self._address.without_password(text))
 
 
 class _Patience:
-    """Cuts a connection after a given time."""
+    """Cuts a connection after a given time.
+
+    A thread shuts the socket down, so that a driver that waits for an answer gets an error.
+    """
 
     def __init__(self, link: psycopg.Connection[Any]) -> None:
         # Uses its own duplicate of the descriptor: the driver may close the original at any moment.
@@ -166,14 +185,20 @@ class _Patience:
         self._timer: threading.Timer | None = None
 
     def ends_in(self, seconds: float) -> None:
-        """Cut it in `seconds` from now, not earlier."""
+        """Cut it in `seconds` from now, not earlier.
+
+        An earlier limit no longer counts.
+        """
         self._stop()
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
         self._timer.start()
 
     def close(self) -> None:
-        """Cancel the cut."""
+        """Cancel the cut.
+
+        The connection itself stays open. Only the duplicate of its descriptor is closed.
+        """
         self._stop()
         self._own.close()
 

@@ -63,19 +63,33 @@ class MobileRepository:
         self._writer = writer
 
     def put_mobile(self, row: MobileRow) -> None:
-        """Store a mobile, replacing the one with the same agent and device."""
+        """Store a mobile, replacing the one with the same agent and device.
+
+        It returns at once; the row is written soon.
+        """
         self._writer.put(MOBILES, {MOBILES.key_of(row): row})
 
     def forget_mobile(self, agent: str, device: str) -> None:
-        """Delete a mobile."""
+        """Delete a mobile.
+
+        Nothing happens if there is none. Its audit rows stay.
+        """
         self._writer.put(MOBILES, {(agent, device): None})
 
     def add_audit(self, row: AuditRow) -> None:
-        """Add an audit row. Rows are never changed."""
+        """Add an audit row. Rows are never changed.
+
+        They are deleted after 366 days. While the database is unavailable, 10,000 rows wait at
+        most; then the oldest are dropped, and a row of the audit says so.
+        """
         self._writer.add(AUDIT, row)
 
     def add_dialled(self, row: DialledRow) -> None:
-        """Add a verification call."""
+        """Add a verification call.
+
+        It is deleted after two days. These rows limit how often numbers are called, also after a
+        restart.
+        """
         self._writer.add(DIALLED, row)
 
     async def load_mobiles(self, since: float) -> tuple[list[MobileRow], list[DialledRow]]:
@@ -113,7 +127,10 @@ class LockoutRepository:
         self._writer.put(LOCKOUTS, {LOCKOUTS.key_of(row): row})
 
     def forget(self, key: str) -> None:
-        """Delete a lockout."""
+        """Delete a lockout.
+
+        Nothing happens if there is none with this key.
+        """
         self._writer.put(LOCKOUTS, {(key,): None})
 
     async def load(self) -> list[LockRow]:
@@ -126,13 +143,20 @@ class LockoutRepository:
 
 
 class EndedCallRepository:
-    """Ended calls, read once at the start."""
+    """Ended calls, read once at the start.
+
+    Rows are deleted after two days. They reach the drivers by
+    `callrouter.daemon.ended_call_memory`.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def add(self, row: OverRow) -> None:
-        """Record that a call has ended."""
+        """Record that a call has ended.
+
+        It returns at once; the row is written soon.
+        """
         self._writer.add(ENDED_CALLS, row)
 
     async def load(self, since: float) -> list[OverRow]:

@@ -35,7 +35,10 @@ CLOSE_WITHIN: Final = 1.5
 
 
 class StoredAgents(Protocol):
-    """What the store asks the core. See `callrouter.core.board.Board`."""
+    """What the store asks the core. See `callrouter.core.board.Board`.
+
+    Both methods are called on the loop.
+    """
 
     def agent_row(self, name: str, now: float) -> AgentRow | None:
         """What to store of an agent at `now` (epoch seconds); None: delete what is stored."""
@@ -128,7 +131,12 @@ class StoreService:
     # ------------------------------------------------------------ what happens
 
     def rows_changed(self, agents: Collection[str]) -> None:
-        """Copy these agents' rows soon. A row listener of the runtime."""
+        """Copy these agents' rows soon. A row listener of the runtime.
+
+        It only notes the ids, so it may be called for every event. The rows are made when they are
+        copied, at most `EVERY` seconds later. Before `start` and after `close` no copy is
+        scheduled.
+        """
         self._dirty.update(dict.fromkeys(agents))
         if self._timer is None and self._loop is not None and not self._closed:
             self._timer = self._loop.call_later(EVERY, self._flush)

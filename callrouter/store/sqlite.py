@@ -28,7 +28,10 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class DamagedError(StoreError):
-    """The file is no longer a valid SQLite database."""
+    """The file is no longer a valid SQLite database.
+
+    `Sqlite.open` then sets it aside and begins a new one.
+    """
 
 
 class Sqlite:
@@ -56,6 +59,8 @@ class Sqlite:
 
         Raises:
             DamagedError: the new one is damaged too.
+            StoreError: it cannot be opened, or is locked by another program.
+            OSError: the damaged one cannot be renamed.
         """
         self._damaged = None
         try:
@@ -149,7 +154,10 @@ class Sqlite:
         logger.info("%s was copied to %s before the upgrade", self._path, copy.name)
 
     def patience(self) -> contextlib.AbstractContextManager[None]:
-        """Do nothing: a file answers at once or reports that it is locked."""
+        """Do nothing: a file answers at once or reports that it is locked.
+
+        SQLite itself waits `BUSY` seconds for a lock.
+        """
         return contextlib.nullcontext()
 
     def upgrading(self, _link: sa.Connection) -> contextlib.AbstractContextManager[None]:
@@ -176,7 +184,13 @@ def _begin(link: sa.Connection) -> None:
 
 
 def set_aside(path: Path, now: float) -> Path:
-    """Rename a database together with its log. The new name contains the time."""
+    """Rename a database together with its log. The new name contains the time.
+
+    Returns the new path, which is in the same folder.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
     aside = _unused(path, "damaged", now)
     path.rename(aside)
     for end in ("-wal", "-shm"):  # a log must never be applied to another file
@@ -186,7 +200,10 @@ def set_aside(path: Path, now: float) -> Path:
 
 
 def _unused(path: Path, word: str, now: float) -> Path:
-    """Return a name beside `path` that is not in use."""
+    """Return a name beside `path` that is not in use.
+
+    It contains `word` and the time in UTC, and a number if that is taken.
+    """
     when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
     base = f"{path.name}.{word}-{when}"
     number = 1

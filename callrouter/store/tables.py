@@ -28,14 +28,23 @@ TimedRowT = TypeVar("TimedRowT", bound=TimedRow)
 
 @dataclass(frozen=True, slots=True)
 class StateTable(Generic[RowT]):
-    """A table in which only the latest row of each key matters."""
+    """A table in which only the latest row of each key matters.
+
+    Attributes:
+        table: its name in the database.
+        row: the type of its rows.
+        key: the names of the columns that identify a row.
+    """
 
     table: str
     row: type[RowT]
     key: tuple[str, ...]
 
     def key_of(self, row: RowT) -> Key:
-        """Return the key of a row."""
+        """Return the key of a row.
+
+        It is a tuple, even if the key is a single column.
+        """
         return tuple(getattr(row, name) for name in self.key)
 
 
@@ -79,5 +88,8 @@ class StateRows:
         self._found = found
 
     def of(self, table: StateTable[RowT]) -> list[RowT]:
-        """Return the rows of a table."""
+        """Return the rows of a table.
+
+        They are in no particular order. Do not modify the list: it is not a copy.
+        """
         return self._found[table]

@@ -27,10 +27,16 @@ class Upgraded(Protocol):
     """What an upgrade needs from a kind of database; see `callrouter.store.database.Server`."""
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Called with the old version before anything is changed."""
+        """Called with the old version before anything is changed.
+
+        It is not called for a new database. An error stops the upgrade.
+        """
 
     def upgrading(self, link: sa.Connection) -> AbstractContextManager[None]:
-        """Wraps the statements that change the database."""
+        """Wraps the statements that change the database.
+
+        It wraps the creation of a new database too.
+        """
 
 
 def bring_up(link: sa.Connection, server: Upgraded) -> None:
@@ -68,7 +74,13 @@ def _version(link: sa.Connection) -> str | None:
 
 
 def _old_version(link: sa.Connection) -> str | None:
-    """Return the version of a file older than REVISIONS."""
+    """Return the version of a file older than REVISIONS.
+
+    None: it is not such a file.
+
+    Raises:
+        StoreError: a later version of callrouter created it.
+    """
     if link.dialect.name != "sqlite" or not link.dialect.has_table(link, _OLD_TABLE):
         return None
     newest = link.exec_driver_sql(f"SELECT max(version) FROM {_OLD_TABLE}").scalar_one()  # noqa: S608

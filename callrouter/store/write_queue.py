@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Loss:
-    """Number of dropped rows of a journal, with the times of the earliest and the latest."""
+    """Number of dropped rows of a journal, with the times of the earliest and the latest.
+
+    Times are epoch seconds. They mean nothing while `count` is 0.
+    """
 
     count: int = 0
     first: float = 0.0
     last: float = 0.0
 
     def add(self, at: float) -> None:
-        """Count one more dropped row, of time `at`."""
+        """Count one more dropped row, of time `at`.
+
+        Rows may come in any order.
+        """
         self.first = min(self.first, at) if self.count else at
         self.last = max(self.last, at) if self.count else at
         self.count += 1
@@ -52,7 +58,10 @@ class Question:
     patient: bool
 
     def refuse(self, why: str) -> None:
-        """Answer with an error."""
+        """Answer with an error.
+
+        The error is a `StoreError` with the text `why`. It is passed to `answer`, not raised.
+        """
         self.answer(None, StoreError(why))
 
 
@@ -90,7 +99,10 @@ class WriteQueue:
             self._changed.notify()
 
     def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
-        """Queue a row of a journal. If too many wait, the oldest is dropped and counted."""
+        """Queue a row of a journal. If too many wait, the oldest is dropped and counted.
+
+        Too many are more than the table's `most`.
+        """
         with self._changed:
             entry = (self._new_id(), row)
             self._count_dropped(journal, self._rows.add(journal, [entry]))
@@ -112,18 +124,27 @@ class WriteQueue:
         question.refuse(why)
 
     def close(self) -> None:
-        """Accept no more questions and wake the thread, which writes once more and ends."""
+        """Accept no more questions and wake the thread, which writes once more and ends.
+
+        From now on every question is refused, a patient one too.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
 
     def __len__(self) -> int:
-        """Number of rows that the thread has not taken yet."""
+        """Number of rows that the thread has not taken yet.
+
+        Rows that it has taken and not yet written are counted in `KnownRows.unsaved`.
+        """
         return len(self._rows)
 
     @property
     def dropped(self) -> int:
-        """Number of journal rows that were dropped since the start."""
+        """Number of journal rows that were dropped since the start.
+
+        It includes those that the thread had to drop.
+        """
         return self._dropped
 
     # ------------------------------------------------------------ from the thread
@@ -172,7 +193,10 @@ class WriteQueue:
         return refused
 
     def work_again(self) -> None:
-        """Take questions again: the database is available."""
+        """Take questions again: the database is available.
+
+        Questions that were refused before are not asked again.
+        """
         with self._changed:
             self._unavailable = ""
 
@@ -187,17 +211,26 @@ class WriteQueue:
         return left
 
     def entry(self, row: TimedRowT) -> JournalEntry[TimedRowT]:
-        """Return a row of the thread's own as a journal entry."""
+        """Return a row of the thread's own as a journal entry.
+
+        Its id is unique over all runs, so that writing it twice adds it once.
+        """
         with self._changed:
             return self._new_id(), row
 
     def count_dropped(self, journal: JournalTable[TimedRowT], rows: Iterable[TimedRowT]) -> None:
-        """Count rows that the thread had to drop."""
+        """Count rows that the thread had to drop.
+
+        They count in `dropped` and, once, in `take_losses`.
+        """
         with self._changed:
             self._count_dropped(journal, rows)
 
     def take_losses(self) -> dict[JournalTable[Any], Loss]:
-        """Return what each journal has lost since the last call."""
+        """Return what each journal has lost since the last call.
+
+        A journal that lost nothing is not listed.
+        """
         with self._changed:
             losses, self._losses = self._losses, {}
         return losses

@@ -76,15 +76,25 @@ class Writer:
         self._expired_at: float | None = None
 
     def start(self) -> None:
-        """Open the database and read it, in the thread."""
+        """Open the database and read it, in the thread.
+
+        Call it once. Rows may be put and added before.
+        """
         self._thread.start()
 
     def put(self, table: StateTable[RowT], changes: Mapping[Key, RowT | None]) -> None:
-        """Write these rows soon (None: delete them)."""
+        """Write these rows soon (None: delete them).
+
+        A row that is already known is not written again.
+        """
         self._queue.put(table, changes)
 
     def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
-        """Add a row to a journal soon."""
+        """Add a row to a journal soon.
+
+        While the database is unavailable, the table's `most` rows wait; older ones are dropped and
+        counted in `lost`.
+        """
         self._queue.add(journal, row)
 
     def ask(self, question: Question) -> None:
@@ -96,17 +106,26 @@ class Writer:
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be written now; empty if all is well."""
+        """Why nothing can be written now; empty if all is well.
+
+        It is for people: ``/api/status`` shows it.
+        """
         return self._availability.trouble
 
     @property
     def unsaved(self) -> int:
-        """Number of rows waiting to be written."""
+        """Number of rows waiting to be written.
+
+        Changes of agents that the loop has not copied yet are not among them.
+        """
         return len(self._queue) + len(self._rows.unsaved)
 
     @property
     def lost(self) -> int:
-        """Number of journal rows that were dropped since the start."""
+        """Number of journal rows that were dropped since the start.
+
+        Rows of state tables are never dropped.
+        """
         return self._queue.dropped
 
     def close(self, within: float) -> bool:

@@ -8,7 +8,10 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table.
+
+    Times are epoch seconds; null: there is none.
+    """
     op.create_table(
         "agents",
         sa.Column("agent", sa.Text, primary_key=True),

@@ -8,5 +8,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the column.
+
+    Agents stored before have no failures. In `AgentRow` the field is called `failure_streaks`.
+    """
     op.add_column("agents", sa.Column("strikes", sa.Text, nullable=False, server_default="{}"))

@@ -8,5 +8,8 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the column.
+
+    Agents stored before begin the day without any.
+    """
     op.add_column("agents", sa.Column("queue_totals", sa.Text, nullable=False, server_default="{}"))
