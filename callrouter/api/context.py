@@ -19,7 +19,13 @@ from callrouter.settings.config_change import Change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigReadResult:
-    """The result of reading the configuration: the changes in words, or the mistakes."""
+    """The result of reading the configuration: the changes in words, or the mistakes.
+
+    Attributes:
+        changes: what changes, one sentence each. Empty if nothing does.
+        problems: mistakes. If there are any, nothing was applied.
+        warnings: what is odd but accepted.
+    """
 
     changes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -45,7 +51,11 @@ class ConfigFilesAccess(Protocol):
 
 
 class LinkCounter(Protocol):
-    """A counter of the link to a PBX (see `callrouter.pbx.interface.LinkCount`)."""
+    """A counter of the link to a PBX (see `callrouter.pbx.interface.LinkCount`).
+
+    It appears in ``/api/status`` under its name, and in the metrics with its meaning as the help
+    text.
+    """
 
     @property
     def name(self) -> str:
@@ -61,11 +71,17 @@ class LinkCounter(Protocol):
 
 
 class DriverHealth(Protocol):
-    """Health of a PBX driver (see `callrouter.pbx.interface.PbxHealth`)."""
+    """Health of a PBX driver (see `callrouter.pbx.interface.PbxHealth`).
+
+    The API asks for it each time, on the event loop: for health, status and metrics.
+    """
 
     @property
     def up(self) -> bool:
-        """Whether the link is up."""
+        """Whether the link is up.
+
+        A PBX whose link is up may still not be usable: see `Backend.in_step`.
+        """
 
     @property
     def detail(self) -> str:
@@ -77,11 +93,17 @@ class DriverHealth(Protocol):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Counts of unusual but harmless events, by name."""
+        """Counts of unusual but harmless events, by name.
+
+        In the metrics they are ``callrouter_pbx_odd_total``, with the name as the label ``what``.
+        """
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What is missing to serve calls, such as contexts of the dialplan."""
+        """What is missing to serve calls, such as contexts of the dialplan.
+
+        Empty: nothing. The metrics show only how many there are.
+        """
 
     @property
     def faults(self) -> int:
@@ -112,7 +134,10 @@ class ConfigState:
 
     @property
     def word(self) -> Literal["good", "bad", "held"]:
-        """Return ``good``, ``bad`` (mistakes) or ``held`` (a loss must be confirmed)."""
+        """Return ``good``, ``bad`` (mistakes) or ``held`` (a loss must be confirmed).
+
+        Mistakes come before losses: files that have both are ``bad``.
+        """
         return "bad" if self.problems else "held" if self.held else "good"
 
 

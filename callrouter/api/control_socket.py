@@ -35,7 +35,11 @@ class ControlSocketError(Exception):
 
 
 class AlreadyRunning(ControlSocketError):  # noqa: N818 - named for what happened
-    """A daemon for this configuration is already running."""
+    """A daemon for this configuration is already running.
+
+    Args:
+        pid: its process id; 0: not known.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(f"the daemon for this configuration is already running (pid {pid})")
@@ -95,7 +99,10 @@ def _of_user() -> Path:
 
 
 def _stand_ins() -> list[Path]:
-    """Return our own alternatives to `_of_user`, which another user may have created before us."""
+    """Return our own alternatives to `_of_user`, which another user may have created before us.
+
+    Looks at `_LOOKED_AT` names of the folder at most. Empty if it cannot be read.
+    """
     start = f"{_of_user().name}-"
     try:
         with os.scandir(TMP) as entries:
@@ -107,7 +114,11 @@ def _stand_ins() -> list[Path]:
 
 
 def _taken(folder: Path) -> bool:
-    """Return whether a name in the shared temporary folder is occupied by others or no folder."""
+    """Return whether a name in the shared temporary folder is occupied by others or no folder.
+
+    Only folders directly in ``/tmp`` can be taken; False for all others, and for names that are
+    free.
+    """
     if folder.parent != TMP:
         return False
     try:
@@ -128,7 +139,7 @@ def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the socket of a daemon running for this configuration, or None.
 
     Raises:
-        ControlError: there is one, and it belongs to another user.
+        ControlSocketError: there is one, and it belongs to another user.
     """
     denied: Path | None = None
     for place in candidates(folder, environ):
@@ -197,7 +208,11 @@ def peer(path: Path) -> int | None:
 
 
 def peer_user(path: Path) -> int | None:
-    """Return the id of the user who listens at `path`; None: no process does."""
+    """Return the id of the user who listens at `path`; None: no process does.
+
+    None as well if we may not connect, or if the listener does not accept within `CONNECT_WITHIN`
+    seconds.
+    """
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.settimeout(CONNECT_WITHIN)
         probe.connect(os.fspath(path))
@@ -211,7 +226,15 @@ def peer_user(path: Path) -> int | None:
 
 @dataclass(slots=True)
 class ControlSocket:
-    """The listening socket of this daemon, and the lock that excludes a second one."""
+    """The listening socket of this daemon, and the lock that excludes a second one.
+
+    Attributes:
+        path: where the socket is.
+        listener: it listens already and does not block.
+        lock: file descriptor of the lock file beside the socket.
+        aliases: symbolic links to the socket, made by `also_for`.
+        own_folder: whether its folder is ours, so that its permissions may be changed.
+    """
 
     path: Path
     listener: socket.socket
@@ -236,7 +259,15 @@ class ControlSocket:
         self.path.chmod(0o660)
 
     def also_for(self, folder: Path) -> None:
-        """Make the socket reachable for the folder our symbolic link now points to as well."""
+        """Make the socket reachable for the folder our symbolic link now points to as well.
+
+        A failure is ignored: the socket still works under its first name. A name that
+        another daemon uses is left alone.
+
+        Args:
+            folder: the configuration folder as it is now. Clients derive the name of the socket
+                from it.
+        """
         alias = self.path.with_name(socket_name(folder))
         if alias == self.path or alias in self.aliases:
             return
@@ -247,7 +278,13 @@ class ControlSocket:
                 self.aliases.append(alias)
 
     def release(self) -> None:
-        """Remove the socket and its lock."""
+        """Remove the socket and its lock.
+
+        Files that are gone already are skipped.
+
+        Raises:
+            OSError: it was released before.
+        """
         for path in (*self.aliases, self.path, self.path.with_suffix(".lock")):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -260,7 +297,7 @@ def claim(folder: Path, environ: Mapping[str, str]) -> ControlSocket:
 
     Raises:
         AlreadyRunning: another one is running.
-        ControlError: the socket cannot be created there.
+        ControlSocketError: the socket cannot be created there.
     """
     for place in candidates(folder, environ):
         with contextlib.suppress(PermissionError):
@@ -333,7 +370,15 @@ def _make_folder(folder: Path, *, mine: bool) -> None:
 
 
 def _lock(path: Path) -> int:
-    """Hold the lock beside the socket until the process ends."""
+    """Hold the lock beside the socket until the process ends.
+
+    Returns:
+        The file descriptor of the lock file, in which our process id is written.
+
+    Raises:
+        AlreadyRunning: another process holds the lock. Its pid is 0 if the file does not tell it.
+        OSError: the file cannot be created, or it is a symbolic link.
+    """
     place = path.with_suffix(".lock")
     while True:
         lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -17,7 +17,14 @@ SLICE: Final = 50
 
 
 def encode(view: object) -> bytes:
-    """Encode as JSON in UTF-8, strictly."""
+    """Encode as JSON in UTF-8, strictly.
+
+    A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
+
+    Raises:
+        ValueError: a number is infinite or not a number: JSON has neither.
+        TypeError: a value is of no JSON type.
+    """
     return json.dumps(view, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
@@ -32,12 +39,21 @@ def answer(view: Mapping[str, object], status: int = 200) -> web.Response:
 
 
 def encoded(body: bytes, status: int = 200) -> web.Response:
-    """Answer with JSON that is encoded already."""
+    """Answer with JSON that is encoded already.
+
+    Args:
+        body: a whole JSON text in UTF-8. It is not checked.
+        status: the HTTP status.
+    """
     return web.Response(status=status, body=body, content_type="application/json")
 
 
 async def encode_list(items: Iterable[object]) -> bytes:
-    """Encode a list of any length, in slices, so that no caller waits for a client's list."""
+    """Encode a list of any length, in slices, so that no caller waits for a client's list.
+
+    `items` is read while the loop serves calls in between, so it must cope with changes of the
+    floor.
+    """
     parts = []
     for n, view in enumerate(items, 1):
         parts.append(encode(view))

@@ -17,7 +17,10 @@ def moment(at: float | None) -> str | None: ...
 
 
 def moment(at: float | None) -> str | None:
-    """Return epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
+    """Return epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``.
+
+    None stays None: what has not happened has no time.
+    """
     if at is None:
         return None
     text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
@@ -25,5 +28,8 @@ def moment(at: float | None) -> str | None:
 
 
 def seconds(value: float) -> float:
-    """Return a duration for the API: never negative, to the millisecond."""
+    """Return a duration for the API: never negative, to the millisecond.
+
+    Clocks may differ a little, so a duration can come out below zero: it is shown as 0.
+    """
     return max(0.0, round(value, 3))

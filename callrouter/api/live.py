@@ -38,7 +38,17 @@ CLOSE_WITHIN: Final = 2.0
 
 
 class LiveClient:
-    """A connected live view."""
+    """A connected live view.
+
+    Attributes:
+        ws: the connection.
+        transport: what is cut if the client does not confirm the close; None: it was gone at once.
+        caller: who watches.
+        sees: returns what the caller may see now; asked for every message.
+        waiting: messages not sent yet, encoded. Those queued before the state is sent follow it.
+        dropped: set when the view is to be closed.
+        why: code and reason of that close.
+    """
 
     def __init__(
         self,
@@ -75,7 +85,11 @@ class LiveViews:
         self.clients: set[LiveClient] = set()
 
     def listen(self, notice: Notice) -> None:
-        """Send a notice to every client."""
+        """Send a notice to every client.
+
+        A listener of the runtime. It only queues: a slow client delays nothing, and is dropped with
+        `TOO_SLOW` once `MOST_WAITING` messages wait.
+        """
         if not self.clients:
             return
         if isinstance(notice, OfferDecided):
@@ -93,7 +107,11 @@ class LiveViews:
                 client.send(encode(part).decode())
 
     def check(self, tokens: ApiTokens) -> None:
-        """Close the views whose token is no longer valid."""
+        """Close the views whose token is no longer valid.
+
+        Called after each change of the tokens. Views over the Unix socket have no token and stay
+        open.
+        """
         for client in self.clients:
             if not client.caller.local and not tokens.holds(client.caller):
                 client.revoke()
@@ -112,7 +130,11 @@ class LiveViews:
             raise ApiProblem(429, "too-many-views", detail)
 
     async def close(self) -> None:
-        """Close all views."""
+        """Close all views.
+
+        They get the code 1001. It takes `CLOSE_WITHIN` seconds at most, since the connection of a
+        client that does not confirm is cut.
+        """
         await asyncio.gather(
             *(_close(client, WSCloseCode.GOING_AWAY, "callrouter stops") for client in self.clients)
         )
@@ -142,7 +164,11 @@ LIVE: Final = web.AppKey("live", LiveViews)
 
 
 def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
-    """Check that this is a WebSocket handshake (RFC 6455, 4.2.1)."""
+    """Check that this is a WebSocket handshake (RFC 6455, 4.2.1).
+
+    Raises:
+        ApiProblem: 400, a header of the handshake is not ASCII; 426, it is no such handshake.
+    """
     asked = (request.headers.get(name, "") for name in ("Upgrade", "Sec-WebSocket-Key"))
     if not all(value.isascii() for value in asked):
         raise ApiProblem(400, "bad-upgrade", "Upgrade and Sec-WebSocket-Key are ASCII")
@@ -157,6 +183,10 @@ async def live(request: web.Request) -> web.WebSocketResponse:
 
     A record of something that happened while the state was being written may arrive although the
     state already includes it: apply records by their `at`.
+
+    Raises:
+        ApiProblem: 403 a page of another site, 400 or 426 no handshake of a WebSocket, 429 the
+            caller has too many views open, 503 all callers together have.
     """
     backend = backend_of(request)
     check_origin(request, backend.public_url())

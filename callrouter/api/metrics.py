@@ -39,7 +39,11 @@ class Metrics:
         self._registry.register(_Now(backend))
 
     async def answer(self, request: web.Request) -> web.Response:
-        """``GET /metrics``."""
+        """``GET /metrics``.
+
+        Made like a list, so scrapes at the same time share one answer. It is made on the event
+        loop.
+        """
         body = await request.app[LISTS].answer("metrics", self._make)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
@@ -54,7 +58,10 @@ class _Collector(Collector):
 
 
 class _Counted(_Collector):
-    """Counters since the start."""
+    """Counters since the start.
+
+    A queue appears once it has had a call.
+    """
 
     def __init__(self, log: CallLog) -> None:
         self._log = log
@@ -87,7 +94,10 @@ class _Counted(_Collector):
 
 
 class _Now(_Collector):
-    """The current state."""
+    """The current state.
+
+    What the daemon does not have (tests, the simulation) is left out: faults, the store, mobiles.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

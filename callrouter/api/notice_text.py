@@ -167,12 +167,21 @@ def as_json(notice: Notice) -> Json:
 
 
 def log_line(notice: Notice) -> str:
-    """Return one line for the log, safe to show: numbers masked, control characters removed."""
+    """Return one line for the log, safe to show: numbers masked, control characters removed.
+
+    Every kind of notice has a line except `OfferDecided`, which `why` explains.
+
+    Raises:
+        KeyError: the notice is a decision.
+    """
     return clean(_LINES[type(notice)](notice))
 
 
 def _brief(value: float) -> str:
-    """Return seconds as the log shows them: ``4.2``, ``61``."""
+    """Return seconds as the log shows them: ``4.2``, ``61``.
+
+    One decimal below ten, none above: tenths are cut off there, not rounded.
+    """
     return f"{value:.1f}" if value < 10 else str(int(value))
 
 
@@ -353,7 +362,10 @@ _LINES: Final[Mapping[type[Notice], Callable[[Any], str]]] = dict(
 
 
 def _details(kind: type[Notice]) -> tuple[tuple[str, _Shown], ...]:
-    """Return the fields of a class of notices beyond its time and subjects, in order."""
+    """Return the fields of a class of notices beyond its time and subjects, in order.
+
+    Made once for each class, so that `as_json` looks at no field definitions.
+    """
     names = [field.name for field in fields(kind) if field.name not in {"at", *_SUBJECTS}]
     return tuple((name, _SHOWN.get((kind, name), _Shown(name, _plain))) for name in names)
 

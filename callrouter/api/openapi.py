@@ -89,12 +89,21 @@ class _Schemas:
         }
 
     def answer(self, answer: Any) -> JsonSchema:
-        """Return the schema of an answer."""
+        """Return the schema of an answer.
+
+        Args:
+            answer: the type of an answer in `OPERATIONS`. All were made together, so that classes
+                they share are in `components` once.
+        """
         items: JsonSchema = self._made[str(answer)]["items"]
         return items
 
     def body(self, body: Any) -> JsonSchema:
-        """Return the schema of a request's body."""
+        """Return the schema of a request's body.
+
+        Args:
+            body: the type of a body in `OPERATIONS`, but not `EmptyBody`: that has no schema.
+        """
         schema: JsonSchema = self._made[str(body)]
         return schema
 
@@ -158,7 +167,10 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
 
 
 def _successes(operation: Operation, schemas: _Schemas) -> JsonSchema:
-    """Return the answers of an operation that did what was asked, by status."""
+    """Return the answers of an operation that did what was asked, by status.
+
+    Without an answer and a media type it is the live view, which switches to WebSocket.
+    """
     if operation.media is not None:
         media, text = operation.media
         return {"200": {"description": text, "content": {media: {"schema": {"type": "string"}}}}}

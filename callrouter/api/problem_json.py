@@ -37,7 +37,10 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
         self.headers = headers or {}
 
     def response(self) -> web.Response:
-        """Return the response to send."""
+        """Return the response to send.
+
+        Control characters in the detail are replaced, since it may repeat what a client sent.
+        """
         body = {
             "type": TYPE + self.kind,
             "title": HTTPStatus(self.status).phrase,

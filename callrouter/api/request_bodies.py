@@ -1,4 +1,8 @@
-"""Reads request bodies: JSON objects with known fields only, as the types of `schemas.bodies`."""
+"""Reads request bodies: JSON objects with known fields only, as the types of `schemas.bodies`.
+
+They are small and strict: 64 KiB, texts of one line and `LONGEST_TEXT` characters, no conversion of
+types. So a mistake in a script is refused and not ignored.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ async def read_body(request: web.Request, body: type[T]) -> T:
     Raises:
         ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 wrong fields or
             types.
+        ConnectionResetError: the client closed the connection before its body was read.
     """
     raw = await _read(request)
     checked: T = _checked(_parsed(raw) if raw.strip() else {}, body)

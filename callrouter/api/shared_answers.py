@@ -44,7 +44,10 @@ class SharedAnswers(Generic[T]):
         self._not_before = 0.0
 
     def is_coming(self, key: Hashable) -> bool:
-        """Return whether an answer for this key is waiting to be started."""
+        """Return whether an answer for this key is waiting to be started.
+
+        If so, a further request costs nothing: it is not charged for the answer.
+        """
         return key in self._next
 
     async def answer(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
@@ -96,7 +99,11 @@ def _key(caller: ApiCaller) -> _Key:
 
 
 class RateLimits:
-    """Rate limit of each token, and of each user at the socket, over all their connections."""
+    """Rate limit of each token, and of each user at the socket, over all their connections.
+
+    A burst of `BURST` requests, refilled by `PER_SECOND`. A caller that `charge` has put below zero
+    waits for longer. Callers with `unlimited` are not counted.
+    """
 
     def __init__(self) -> None:
         self._left: dict[_Key, tuple[float, float]] = {}

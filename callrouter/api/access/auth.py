@@ -1,4 +1,8 @@
-"""Authentication and authorization of requests."""
+"""Authentication and authorization of requests.
+
+A caller is a bearer token over TCP, or a local user over the Unix socket. A wrong token is delayed
+by `token_delays`; what each role may do is in `permissions`.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +117,11 @@ def _permit(request: web.Request, caller: ApiCaller, seen: Sight) -> None:
 
 
 def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sight) -> bool:
-    """Return whether the caller may see the object in the path."""
+    """Return whether the caller may see the object in the path.
+
+    `own` of the permission says which object that is. Without one, every caller with the role may
+    ask. Of ended and unknown calls the handler decides.
+    """
     name = request.match_info.get("id", "")
     match wanted.own:
         case "agent":
@@ -148,7 +156,12 @@ def _limits(caller: ApiCaller, *, acts: bool = False) -> str:
 
 
 def not_yours(request: web.Request) -> ApiProblem:
-    """Return the answer for an object that exists but is not shown to the caller."""
+    """Return the answer for an object that exists but is not shown to the caller.
+
+    It is returned, not raised. Handlers use it for objects that the table of permissions cannot
+    judge, such as ended calls and the queue in a query.
+
+    """
     caller = identify(request)
     return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
 
@@ -204,7 +217,11 @@ def _neighbour(sock: socket.socket, group: SocketGroup | None) -> ApiCaller:
 
 
 def _groups(sock: socket.socket) -> tuple[int, ...]:
-    """Return the supplementary groups of the peer process; empty if there are more than 256."""
+    """Return the supplementary groups of the peer process; empty if there are more than 256.
+
+    Needed because `SO_PEERCRED` gives only the primary group. Empty also if the kernel is older
+    than Linux 4.13, which has no ``SO_PEERGROUPS``.
+    """
     try:
         raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
     except OSError:

@@ -61,7 +61,11 @@ def _why(origin: str, host: str, public_url: str) -> str:
 
 
 def _site(url: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port; None: not such a URL."""
+    """Return scheme, host and port; None: not such a URL.
+
+    Without a port in the URL it is the usual one of the scheme. Only ``http`` and ``https`` have a
+    site.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -67,7 +67,15 @@ class RefusedRequests:
             logger.error(text, _what(request), count, exc_info=error)
 
     def worth_a_line(self, kind: str) -> int:
-        """Return the number of this kind so far, including this one; 0: do not log it."""
+        """Return the number of this kind so far, including this one; 0: do not log it.
+
+        The first `FIRST` of a kind are logged, then one in `ONE_IN`. Kinds beyond the limit are
+        counted together.
+
+        Args:
+            kind: what happened. It need not be a kind of `counts`: aiohttp's own log lines are
+                counted here too.
+        """
         if kind not in self._seen and len(self._seen) >= _KINDS:
             kind = "others"
         self._seen[kind] += 1

@@ -80,7 +80,11 @@ class WrongTokens:
 
 
 def _network(remote: str | None) -> str:
-    """Return an IPv4 address, or the /64 of an IPv6 one: what one subscriber has (RFC 6177)."""
+    """Return an IPv4 address, or the /64 of an IPv6 one: what one subscriber has (RFC 6177).
+
+    An IPv4 address that is mapped into IPv6 counts as IPv4. What is no address stands for itself;
+    None is the empty text.
+    """
     try:
         address = ipaddress.ip_address((remote or "").partition("%")[0])
     except ValueError:

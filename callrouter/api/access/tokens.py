@@ -12,7 +12,13 @@ from callrouter.settings import ApiToken, Role, TokenRole
 
 @dataclass(frozen=True, slots=True)
 class ApiCaller:
-    """The caller of a request. `name` appears in the records of what they request."""
+    """The caller of a request. `name` appears in the records of what they request.
+
+    Attributes:
+        name: the name of the token in the configuration. Over the socket: ``command line`` for root
+            and the daemon's own user, the user's name for a member of the group.
+        role: what the caller may do (see `permissions`).
+    """
 
     name: str
     role: TokenRole
@@ -40,13 +46,22 @@ class ApiCaller:
 
     @property
     def person(self) -> str:
-        """The name to record with a change."""
+        """The name to record with a change.
+
+        The local user if there is one, otherwise the name of the token.
+        """
         return self.user or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class SocketGroup:
-    """Local users who may use the Unix socket, besides root and our own user."""
+    """Local users who may use the Unix socket, besides root and our own user.
+
+    Attributes:
+        gid: the group. A user's supplementary groups count too.
+        role: what its members may do. With ``agent``, each acts for the agent of the user's own
+            name.
+    """
 
     gid: int
     role: Role
@@ -66,19 +81,30 @@ class ApiTokens:
         self.use(tokens)
 
     def use(self, tokens: Iterable[ApiToken]) -> None:
-        """Replace all tokens."""
+        """Replace all tokens.
+
+        Calls `changed` afterwards, even if the tokens are the same. A reload of the configuration
+        calls it.
+        """
         self._known = [_caller(item) for item in tokens]
         self.changed()
 
     def holds(self, caller: ApiCaller) -> bool:
-        """Return whether an accepted token is still valid, with the same rights."""
+        """Return whether an accepted token is still valid, with the same rights.
+
+        False as well if its role, agent or queues have changed since. Not meant for local callers:
+        they have no token.
+        """
         return caller in self._known
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
     def find(self, token: str) -> ApiCaller | None:
-        """Return the caller of a token. Takes constant time, even for a near miss."""
+        """Return the caller of a token. Takes constant time, even for a near miss.
+
+        None: the token is not known. It is compared by its digest with every known one.
+        """
         digest = _digest(token)
         found = None
         for caller in self._known:

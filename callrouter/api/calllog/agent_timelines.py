@@ -54,7 +54,14 @@ class AgentTimelines:
         self._standings: list[Standing] = []
 
     def add(self, agent: str, serial: int, status: AgentStatus, pause_reason: str) -> None:
-        """Note what an agent is doing from `serial` on. Serial numbers must not fall."""
+        """Note what an agent is doing from `serial` on. Serial numbers must not fall.
+
+        Args:
+            agent: the id of the agent.
+            serial: the serial number of the notice that says so.
+            status: what the agent is doing.
+            pause_reason: why, if the agent is paused; otherwise empty.
+        """
         code = self._codes.get((status, pause_reason))
         if code is None:
             code = self._new_code(Standing(status, pause_reason))
@@ -68,7 +75,10 @@ class AgentTimelines:
             timeline.cut = True
 
     def rename(self, former_id: str, agent: str) -> None:
-        """Carry the states of an agent over to a new id."""
+        """Carry the states of an agent over to a new id.
+
+        Nothing happens if none are kept. States kept under the new id are replaced.
+        """
         was = self._timelines.pop(former_id, None)
         if was is not None:
             self._timelines[agent] = was
@@ -94,7 +104,12 @@ class AgentTimelines:
         return NO_PHONE if self._always_signed_in(agent) else SIGNED_OUT
 
     def after(self, agent: str, serial: int) -> Standing | None:
-        """Return what an agent did next after `serial`; None: nothing else."""
+        """Return what an agent did next after `serial`; None: nothing else.
+
+        Args:
+            agent: the id of the agent.
+            serial: the serial number of a notice. What that notice itself reports is not returned.
+        """
         timeline = self._timelines.get(agent)
         if timeline is None:
             return None
@@ -102,7 +117,10 @@ class AgentTimelines:
         return self._standings[timeline.codes[place]] if place < len(timeline.codes) else None
 
     def _new_code(self, standing: Standing) -> int:
-        """Return the number under which a state and its reason are stored."""
+        """Return the number under which a state and its reason are stored.
+
+        Once there are `_MOST_REASONS`, new reasons are dropped and only the status is kept.
+        """
         if len(self._standings) >= _MOST_REASONS:  # reasons are free text, so there must be a limit
             standing = Standing(standing.status)
         code = self._codes.setdefault(standing, len(self._standings))

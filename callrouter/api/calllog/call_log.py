@@ -54,7 +54,11 @@ _MEMBERS_CHANGE: Final = frozenset({TableReloaded, TablePartlyReloaded, ShiftCha
 
 
 class AmbiguousIdError(Exception):
-    """A partial id that matches several calls; `calls` are some of them."""
+    """A partial id that matches several calls; `calls` are some of them.
+
+    Attributes:
+        calls: five of them at most.
+    """
 
     def __init__(self, part: str, calls: list[LoggedCall]) -> None:
         super().__init__(part)
@@ -102,7 +106,11 @@ class CallLog:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Process the queued notices."""
+        """Process the queued notices.
+
+        Every reader of calls and totals calls it first. Notices get their serial numbers here, in
+        the order in which they were reported.
+        """
         notices, self._queued = self._queued, []
         count, add_standing = self._totals.count, self._timelines.add
         for serial, notice in enumerate(notices, self._serial + 1):
@@ -150,31 +158,56 @@ class CallLog:
         return found[0] if found else None
 
     def call(self, name: str) -> LoggedCall | None:
-        """Return an active or ended call that has entered a queue; None: there is none."""
+        """Return an active or ended call that has entered a queue; None: there is none.
+
+        Args:
+            name: the whole id. `find` also takes a part of it, and calls to which only rules have
+                applied.
+        """
         self.catch_up()
         found = self._active.get(name) or self._ended.get(name)
         return found if found is not None and found.entered else None
 
     def ended(self) -> list[LoggedCall]:
-        """Return the last ended calls, latest first."""
+        """Return the last ended calls, latest first.
+
+        Looks at the last `LISTED` ones, however old. Calls that never entered a queue are left out.
+        """
         self.catch_up()
         latest = islice(reversed(self._ended.values()), LISTED)
         return [call for call in latest if call.entered]
 
     def standing(self, agent: str, serial: int) -> Standing | None:
-        """Return what an agent was doing just before `serial`; None: no longer kept."""
+        """Return what an agent was doing just before `serial`; None: no longer kept.
+
+        Unlike most readers it does not catch up: serial numbers come from calls that were read with
+        `find` or `call`, which do. See `AgentTimelines.before`
+        for an agent without any reports.
+        """
         return self._timelines.before(agent, serial)
 
     def standing_after(self, agent: str, serial: int) -> Standing | None:
-        """Return what an agent did next after `serial`; None: nothing else."""
+        """Return what an agent did next after `serial`; None: nothing else.
+
+        Explains an offer that was withdrawn: the agent paused or signed out right after it.
+        """
         return self._timelines.after(agent, serial)
 
     def queue_today(self, queue: str, now: float) -> DayTotals:
-        """Return a queue's totals since midnight."""
+        """Return a queue's totals since midnight.
+
+        Args:
+            queue: the id of the queue. One of which nothing was counted today has zeros.
+            now: epoch seconds. At the first call after midnight the totals of all queues start
+                again.
+        """
         return self.totals().queue_today(queue, now)
 
     def totals(self) -> CallTotals:
-        """Return the totals, with everything counted that was reported."""
+        """Return the totals, with everything counted that was reported.
+
+        It is the object that goes on counting, not a copy.
+        """
         self.catch_up()
         return self._totals
 

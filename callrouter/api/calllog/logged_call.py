@@ -84,20 +84,34 @@ class LoggedCall:
     left_out: int = 0
 
     def shorten(self) -> None:
-        """Drop the oldest steps beyond the limit."""
+        """Drop the oldest steps beyond the limit.
+
+        `STEPS` are left. Call it only if there are more.
+        """
         self.left_out += len(self.kept) - STEPS
         del self.kept[:-STEPS]
 
     def steps(self) -> list[Step]:
-        """Return all steps, oldest first."""
+        """Return all steps, oldest first.
+
+        A notice that was stored bare gets the serial number 0 and no members.
+        """
         return [item if isinstance(item, tuple) else (0, item, NO_MEMBERS) for item in self.kept]
 
     def last_queue(self) -> str:
-        """Return the queue of the last step; empty: none is named."""
+        """Return the queue of the last step; empty: none is named.
+
+        Decides who may see the explanation of the call. Unlike `queue`, it is also
+        known of a call that has entered none, if a step names one.
+        """
         return next((item.queue for _, item, _ in reversed(self.steps()) if item.queue), "")
 
     def notices(self) -> list[CallNotice]:
-        """Return the latest notices since the call first entered a queue, oldest first."""
+        """Return the latest notices since the call first entered a queue, oldest first.
+
+        There are `NOTICES` at most, and no decisions. If steps are no longer kept, the entry may be
+        among them, so all that is left is returned.
+        """
         found = [step[1] for step in self.steps()]
         notices = [notice for notice in found if isinstance(notice, CallNotice)]
         if not self.left_out:
@@ -121,7 +135,10 @@ class LoggedCall:
             self.priority, self.entered_at = priority, entered_at
 
     def follow(self, notice: CallNotice) -> None:
-        """Take over what a notice says of an active call."""
+        """Take over what a notice says of an active call.
+
+        Kinds that change none of the fields are ignored. Entries go to `enter` instead.
+        """
         change = _CHANGES.get(type(notice))
         if change is not None:
             change(self, notice)

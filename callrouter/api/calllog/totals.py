@@ -45,14 +45,27 @@ class WaitHistogram:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one wait."""
+        """Count one wait.
+
+        Args:
+            seconds: a wait equal to a bound counts below it.
+        """
         self.classes[bisect_left(WAITS, seconds)] += 1
         self.seconds += seconds
 
 
 @dataclass(slots=True)
 class DayTotals:
-    """A queue's totals since midnight in the configured time zone. `longest_wait` is in seconds."""
+    """A queue's totals since midnight in the configured time zone. `longest_wait` is in seconds.
+
+    Attributes:
+        entered: entries of calls, also of those that were not let in.
+        answered: conversations that began. A call that went back to the queue counts again.
+        abandoned: calls whose caller hung up while waiting.
+        left: calls that left by a rule of the queue or were ended there.
+        longest_wait: of calls that were answered, abandoned or left. Those that still wait do not
+            count.
+    """
 
     entered: int = 0
     answered: int = 0
@@ -86,18 +99,29 @@ class CallTotals:
         self._midnight = 0.0
 
     def count(self, notice: Notice) -> None:
-        """Count a notice."""
+        """Count a notice.
+
+        Kinds that no total depends on are ignored.
+        """
         counting = _COUNTING.get(type(notice))
         if counting is not None:
             counting(self, notice)
 
     def queue_today(self, queue: str, now: float) -> DayTotals:
-        """Return a queue's totals since midnight."""
+        """Return a queue's totals since midnight.
+
+        Args:
+            queue: the id of the queue. One of which nothing was counted has zeros.
+            now: epoch seconds. The first time at or after midnight clears the totals of all queues.
+        """
         self._turn_page(now)
         return self._today.get(queue, DayTotals())
 
     def _turn_page(self, now: float) -> None:
-        """Start a new day at midnight."""
+        """Start a new day at midnight.
+
+        The time zone is asked for only then: a changed one counts from the next midnight on.
+        """
         if now < self._midnight:
             return
         self._today.clear()
@@ -144,7 +168,10 @@ class CallTotals:
             self.mistakes[notice.mistake] += 1
 
     def _renamed(self, notice: QueueRenamed) -> None:
-        """Carry the totals of a queue over to its new name."""
+        """Carry the totals of a queue over to its new name.
+
+        What the new name has of a histogram or of today is replaced; counters are added.
+        """
         queue, was = notice.queue, notice.former_id
         if was in self.calls:
             self.calls[queue] += self.calls.pop(was)

@@ -69,7 +69,11 @@ def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> 
 
 
 def plain_rank(rank: Rank) -> str:
-    """Format a rank of a policy that we have no words for."""
+    """Format a rank of a policy that we have no words for.
+
+    Numbers of a rank with several parts are separated by `` / ``. It is for policies that were
+    added without words in `_VALUES`.
+    """
     return " / ".join(f"{part:g}" for part in (rank if isinstance(rank, tuple) else (rank,)))
 
 
@@ -165,10 +169,18 @@ _FAILED: Final[Mapping[OfferOutcome | DeviceFailure, str]] = {
 
 
 def failed_words(outcome: OfferOutcome | DeviceFailure) -> str:
-    """Say how an offer, or the call to one device, ended that was not accepted."""
+    """Say how an offer, or the call to one device, ended that was not accepted.
+
+    Outcomes without words of their own are shown by their value.
+    """
     return _FAILED.get(outcome, outcome.value)
 
 
 def after_ringing(rang: float | None, words: str) -> str:
-    """Put the seconds of ringing before what followed: ``rang 20 s, no answer``; None: none."""
+    """Put the seconds of ringing before what followed: ``rang 20 s, no answer``; None: none.
+
+    Args:
+        rang: seconds of ringing; None: no phone has said that it rings.
+        words: what followed.
+    """
     return words if rang is None else f"rang {rough_duration(rang)}, {words}"

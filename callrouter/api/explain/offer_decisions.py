@@ -33,7 +33,15 @@ BUNCH: Final = 500
 
 
 async def explain_decision(context: DecisionContext, offer: ExplainedOffer, now: float) -> StepJson:
-    """Describe one decision: who was rung and why, who was not and why, and the outcome."""
+    """Describe one decision: who was rung and why, who was not and why, and the outcome.
+
+    Yields to the loop between batches of the queue's members.
+
+    Args:
+        context: the moment of the decision.
+        offer: what became of it.
+        now: the time of the request, for an outcome that goes on.
+    """
     made = context.made
     result, words = outcome(context.log, offer, now)
     return {
@@ -60,7 +68,11 @@ async def explain_decision(context: DecisionContext, offer: ExplainedOffer, now:
 def _candidates(
     made: OfferDecided, offer: ExplainedOffer, outcomes: dict[str, OfferOutcome]
 ) -> list[CandidateJson]:
-    """Return the candidates in order, with the values that ranked them."""
+    """Return the candidates in order, with the values that ranked them.
+
+    If the decision kept no ranks, only the agent rung is listed, with the level and idle time of
+    the offer.
+    """
     shown: list[CandidateJson] = []
     for ranks, idle_since, agent in sorted(made.ranked):
         idle = None if idle_since == NO_SAY else made.at - idle_since
@@ -124,7 +136,15 @@ def _draws(name: str) -> bool:
 
 @dataclass(slots=True)
 class DecisionContext:
-    """The moment of a decision, with what the other agents were doing."""
+    """The moment of a decision, with what the other agents were doing.
+
+    Attributes:
+        log: says what agents were doing at that moment.
+        step: the step of the decision, with the members of the queue.
+        made: the decision.
+        ringing: ids of the agents already being rung for the same call.
+        outcomes: how the latest earlier offer of this call to each agent ended.
+    """
 
     log: CallLog
     step: Step
@@ -166,7 +186,11 @@ class DecisionContext:
 
 
 def opens_words(member: Membership) -> str:
-    """Say from when a member is open to calls, by the queue's escalation steps."""
+    """Say from when a member is open to calls, by the queue's escalation steps.
+
+    Args:
+        member: of a later escalation step than the call. Must not be of step 0.
+    """
     widen = member.queue.spec.widen
     if member.escalation_step <= len(widen):
         after = rough_duration(widen[member.escalation_step - 1].after)
@@ -175,7 +199,18 @@ def opens_words(member: Membership) -> str:
 
 
 async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[PassedOverJson]:
-    """Group by reason, with the first names of each: 10,000 signed-out agents are one line."""
+    """Group by reason, with the first names of each: 10,000 signed-out agents are one line.
+
+    Args:
+        reasons: agents with a keyword of `ORDER` and words.
+
+    Returns:
+        The groups, most informative reason first. Each names `SHOWN` agents at most, and counts
+            all.
+
+    Raises:
+        ValueError: a keyword is not in `ORDER`.
+    """
     groups: dict[tuple[str, str], PassedOverJson] = {}
     for number, (agent, kind, text) in enumerate(reasons, 1):
         group = groups.get((kind, text))

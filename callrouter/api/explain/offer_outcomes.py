@@ -32,7 +32,19 @@ from callrouter.model.text import rough_duration
 
 @dataclass(slots=True)
 class ExplainedOffer:
-    """The outcome of a decision."""
+    """The outcome of a decision.
+
+    Times are epoch seconds; None: it has not happened.
+
+    Attributes:
+        made: the decision.
+        serial: its serial number.
+        level: the agent's level in the queue; None: the notice of the offer is not kept.
+        ended: the notice that the offer came to nothing.
+        ended_serial: its serial number.
+        lost_to: the agent who had accepted the call most recently when this offer ended; empty:
+            none had.
+    """
 
     made: OfferDecided
     serial: int
@@ -61,7 +73,15 @@ class ExplainedOffer:
 
 
 def offers_of(steps: Iterable[Step]) -> dict[str, ExplainedOffer]:
-    """Return the outcome of each decision."""
+    """Return the outcome of each decision.
+
+    Args:
+        steps: the steps of one call, oldest first. Offers whose decision is no longer kept are left
+            out.
+
+    Returns:
+        The outcomes by the id of the offer, in the order of the decisions.
+    """
     found: dict[str, ExplainedOffer] = {}
     placed: dict[str, OfferMade] = {}
     winner = ""

@@ -69,7 +69,10 @@ async def explain_call(log: CallLog, floor: Floor, call: LoggedCall, now: float)
 
 
 def _head(call: LoggedCall, steps: Iterable[Step]) -> WhyJson:
-    """Return the facts about the call itself, from its notices."""
+    """Return the facts about the call itself, from its notices.
+
+    The result stays None while the call is active, even if it left another queue before.
+    """
     head: WhyJson = {
         "call": call.call,
         "queue": "",
@@ -184,7 +187,10 @@ def _why_left(notice: CallLeftQueue) -> str:
 
 
 async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
-    """Return why a waiting call is still waiting; None: it is not waiting."""
+    """Return why a waiting call is still waiting; None: it is not waiting.
+
+    It looks at every member of the queue, in batches: between two of them the loop serves calls.
+    """
     call = floor.calls.get(name)
     if call is None or call.state is not CallState.WAITING:
         return None

@@ -49,19 +49,31 @@ def add_agent_routes(app: web.Application) -> None:
 
 
 async def agents(request: web.Request) -> web.Response:
-    """``GET /api/agents``."""
+    """``GET /api/agents``.
+
+    Only those the caller may see, by id.
+    """
     floor, sight = floor_of(request), request[SIGHT]
     key = ("agents", sight)
     return await answer_list(request, key, lambda: floor.agents(sight), floor.agent_count)
 
 
 async def agent(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}``."""
+    """``GET /api/agents/{id}``.
+
+    Raises:
+        UnknownIdError: there is none of this id.
+    """
     return answer(floor_of(request).agent(request.match_info["id"]))
 
 
 def _asking_for(action: str) -> _Handler:
-    """``POST /api/agents/{id}/{action}``: answers with the agent as it is now."""
+    """``POST /api/agents/{id}/{action}``: answers with the agent as it is now.
+
+    A posted event gets no answer, so what the core would refuse is refused here, with the reason.
+    The handler raises `ApiProblem` (422 unknown reason for a pause, 409 what the core would refuse,
+    and those of `read_body`) and `UnknownIdError` (there is no agent of this id).
+    """
     make = ACTIONS[action]
 
     async def ask(request: web.Request) -> web.Response:
@@ -89,6 +101,9 @@ async def _nothing_in(request: web.Request) -> str:
 
 
 async def pauses(request: web.Request) -> web.Response:
-    """``GET /api/pauses``: the configured reasons; none: any text is accepted."""
+    """``GET /api/pauses``: the configured reasons; none: any text is accepted.
+
+    All callers see the same.
+    """
     found = floor_of(request).pauses()
     return await answer_list(request, "pauses", lambda: found, len(found))

@@ -34,14 +34,21 @@ def add_call_routes(app: web.Application) -> None:
 
 
 async def queues(request: web.Request) -> web.Response:
-    """``GET /api/queues``."""
+    """``GET /api/queues``.
+
+    Only those the caller may see, by id. An agent's token sees no other names, and masked numbers.
+    """
     floor, sight = floor_of(request), request[SIGHT]
     most = floor.queue_count + floor.call_count
     return await answer_list(request, ("queues", sight), lambda: floor.queues(sight), most)
 
 
 async def queue(request: web.Request) -> web.Response:
-    """``GET /api/queues/{id}``."""
+    """``GET /api/queues/{id}``.
+
+    Raises:
+        UnknownIdError: there is none of this id.
+    """
     floor, sight, name = floor_of(request), request[SIGHT], request.match_info["id"]
     key = ("queue", name, sight)
     return await answer_large(
@@ -50,7 +57,13 @@ async def queue(request: web.Request) -> web.Response:
 
 
 async def calls(request: web.Request) -> web.Response:
-    """``GET /api/calls``: active calls, then ended ones, latest first."""
+    """``GET /api/calls``: active calls, then ended ones, latest first.
+
+    ``?only=live`` or ``?only=ended`` leaves out the others.
+
+    Raises:
+        ApiProblem: 422, `only` is something else.
+    """
     floor, sight = floor_of(request), request[SIGHT]
     only = request.query.get("only", "")
     if only not in {"", "live", "ended"}:
@@ -67,7 +80,14 @@ async def calls(request: web.Request) -> web.Response:
 
 
 async def call(request: web.Request) -> web.Response:
-    """``GET /api/calls/{id}``."""
+    """``GET /api/calls/{id}``.
+
+    The id must be whole, unlike for ``/why``.
+
+    Raises:
+        ApiProblem: 403, the caller may not see it.
+        UnknownIdError: there is none of this id.
+    """
     return answer(_shown(request, request.match_info["id"]))
 
 
@@ -106,6 +126,11 @@ async def move_call(request: web.Request) -> web.Response:
     """``POST /api/calls/{id}/move``: to another queue, to an agent first, or to a priority.
 
     A connected call is transferred to a queue or an agent, as its agent would do it.
+
+    Raises:
+        ApiProblem: 403 the caller may not see the call, 409 the call is over or neither waits nor
+            talks, or a transfer is refused, 422 no such place.
+        UnknownIdError: there is no call of this id.
     """
     body = await read_body(request, MoveBody)
     floor = floor_of(request)
@@ -149,7 +174,15 @@ def _check_move(floor: FloorViews, found: ActiveCall, body: MoveBody) -> None:
 
 
 async def end_call(request: web.Request) -> web.Response:
-    """``DELETE /api/calls/{id}``: hang up a waiting caller, or end a conversation."""
+    """``DELETE /api/calls/{id}``: hang up a waiting caller, or end a conversation.
+
+    Answers with the call as it is now.
+
+    Raises:
+        ApiProblem: 403 the caller may not see it, 409 it is over, being connected, or its PBX is
+            away.
+        UnknownIdError: there is none of this id.
+    """
     await read_body(request, EmptyBody)
     floor = floor_of(request)
     found = _active(floor, request.match_info["id"])

@@ -60,6 +60,10 @@ async def diff(request: web.Request) -> web.Response:
 
     ``?folder=`` names another folder, whose files are read as if they were the daemon's. Only the
     command line may use it, because the daemon may be able to read files that the caller cannot.
+
+    Raises:
+        ApiProblem: 403 the caller may not name a folder, 404 there are no files, 422 the folder is
+            no absolute path.
     """
     files = _files(request)
     folder = None
@@ -83,6 +87,11 @@ async def reload(request: web.Request) -> web.Response:
 
     The request itself confirms changes that remove a lot. With ``{"confirm": false}`` they are only
     reported.
+
+    Mistakes in the files are no error of the request: they are in the answer, whose `ok` is false.
+
+    Raises:
+        ApiProblem: 404 there are no files; those of `read_body`.
     """
     body = await read_body(request, ReloadBody)
     files, who = _files(request), identify(request).person
@@ -92,7 +101,13 @@ async def reload(request: web.Request) -> web.Response:
 
 
 async def history(request: web.Request) -> web.Response:
-    """``GET /api/config/history``: the recorded changes, newest first."""
+    """``GET /api/config/history``: the recorded changes, newest first.
+
+    Reads files, so it is made in a thread, and once for all who ask at the same time.
+
+    Raises:
+        ApiProblem: 404, there are no files.
+    """
     files = _files(request)
 
     async def make() -> bytes:
@@ -103,7 +118,10 @@ async def history(request: web.Request) -> web.Response:
 
 
 def _change(change: Change) -> ChangeJson:
-    """Return a change without the contents of the files."""
+    """Return a change without the contents of the files.
+
+    Files are named only if their contents differ before and after.
+    """
     return {
         "number": change.number,
         "at": moment(change.at),

@@ -28,7 +28,13 @@ def add_conversation_routes(app: web.Application) -> None:
 def _asking_for(
     action: ConversationAction,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
+    """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now.
+
+    The call need not be named if the agent has only one.
+
+    The handler raises `ApiProblem` (409 no such conversation, several, or what the core would
+    refuse, and those of `read_body`) and `UnknownIdError` (there is no agent of this id).
+    """
 
     async def ask(request: web.Request) -> web.Response:
         body = await _body(request, action)

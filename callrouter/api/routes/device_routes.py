@@ -86,7 +86,11 @@ def _requester(caller: ApiCaller) -> Requester:
 
 
 def _owned(request: web.Request) -> str:
-    """Return the agent in the path if the caller may see their devices."""
+    """Return the agent in the path if the caller may see their devices.
+
+    Raises:
+        ApiProblem: 403, they are another agent's.
+    """
     name = request.match_info["id"]
     if not _requester(identify(request)).may(name):
         raise ApiProblem(403, "not-yours", f"the devices of {name[:64]} are for them to see")
@@ -106,7 +110,11 @@ def _ask(request: web.Request, event: MobileRequest) -> VerificationStarted | Re
 
 
 def _own_devices(request: web.Request, agent: str) -> list[OwnDeviceJson]:
-    """Return an agent's phones with unmasked numbers, for the agent and supervisors."""
+    """Return an agent's phones with unmasked numbers, for the agent and supervisors.
+
+    Raises:
+        UnknownIdError: there is no agent of this id.
+    """
     mobiles = backend_of(request).mobiles
     registered = mobiles.mobiles_of(agent) if mobiles is not None else []
     return floor_of(request).own_devices(agent, registered)
@@ -115,7 +123,10 @@ def _own_devices(request: web.Request, agent: str) -> list[OwnDeviceJson]:
 def _made(
     request: web.Request, made: VerificationStarted | RequestDone, status: int = 200
 ) -> web.Response:
-    """Answer with what was done, the device as it is now, and the code of the verification call."""
+    """Answer with what was done, the device as it is now, and the code of the verification call.
+
+    The device is null if the agent has none of that id any more.
+    """
     found = _own_devices(request, made.agent)
     started = made if isinstance(made, VerificationStarted) else None
     view: DeviceAnswerJson = {
@@ -131,12 +142,24 @@ def _made(
 
 
 async def devices(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}/devices``."""
+    """``GET /api/agents/{id}/devices``.
+
+    Raises:
+        ApiProblem: 403, they are another agent's.
+        UnknownIdError: there is no agent of this id.
+    """
     return encoded(await encode_list(_own_devices(request, _owned(request))))
 
 
 async def register(request: web.Request) -> web.Response:
-    """``POST /api/agents/{id}/devices``: register a mobile; the answer contains the code."""
+    """``POST /api/agents/{id}/devices``: register a mobile; the answer contains the code.
+
+    The status is 201. The agent types the code when the verification call asks for it.
+
+    Raises:
+        ApiProblem: what the registrar refuses (see `_STATUS`), 404 no devices can be registered
+            here, 422 no number or a wrong duration; those of `read_body`.
+    """
     body = await read_body(request, RegisterBody)
     if "number" not in body:
         raise ApiProblem(422, "wrong-body", "say which number, such as +447700900123")
@@ -156,6 +179,9 @@ async def verify(request: web.Request) -> web.Response:
     """``POST …/{device}/verify``: call again.
 
     A supervisor can vouch for the mobile or approve it instead.
+
+    Raises:
+        ApiProblem: what the registrar refuses (see `_STATUS`); those of `read_body`.
     """
     body = await read_body(request, VerifyBody)
     event = VerifyRequested(
@@ -171,6 +197,12 @@ async def change(request: web.Request) -> web.Response:
     """``PATCH …/{device}``: switch on or off.
 
     For registered mobiles also when and in which order to ring.
+
+    The other fields are changed first, and stay so even if switching is refused.
+
+    Raises:
+        ApiProblem: what the registrar refuses (see `_STATUS`), 422 nothing to change or a wrong
+            duration; those of `read_body`.
     """
     body = await read_body(request, DeviceBody)
     if not body:
@@ -199,7 +231,13 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    """``DELETE …/{device}``: delete a registered mobile."""
+    """``DELETE …/{device}``: delete a registered mobile.
+
+    The device in the answer is null.
+
+    Raises:
+        ApiProblem: what the registrar refuses (see `_STATUS`); those of `read_body`.
+    """
     await read_body(request, EmptyBody)
     event = RemoveRequested(
         requester=_requester(identify(request)),
@@ -211,7 +249,14 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def audit(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}/audit``: what was done with their mobiles, newest first."""
+    """``GET /api/agents/{id}/audit``: what was done with their mobiles, newest first.
+
+    There are `MOST_STEPS` at most. The caller's rate limit pays for as many.
+
+    Raises:
+        ApiProblem: 403 another agent's, 404 no devices can be registered here, 503 the store cannot
+            be read.
+    """
     name = _owned(request)
     mobiles = _mobiles(request)
     request.app[RATES].charge(identify(request), MOST_STEPS // SLICE)
@@ -235,7 +280,11 @@ def _step(row: AuditRow) -> AuditStepJson:
 
 
 def _duration(value: object) -> float:
-    """Return seconds from a number or a text such as ``10s``."""
+    """Return seconds from a number or a text such as ``10s``.
+
+    Raises:
+        ApiProblem: 422, it is neither.
+    """
     try:
         return parse_duration(value)
     except ValueError as error:

@@ -20,7 +20,11 @@ def add_why_routes(app: web.Application) -> None:
 
 
 async def why(request: web.Request) -> web.Response:
-    """``GET /api/calls/{id}/why``. The id may be abbreviated; ``last`` is the latest call."""
+    """``GET /api/calls/{id}/why``. The id may be abbreviated; ``last`` is the latest call.
+
+    Raises:
+        ApiProblem: 403 the caller may not see it, 404 no call fits, 409 several do.
+    """
     backend, sight = backend_of(request), request[SIGHT]
     part = request.match_info["id"]
     try:
@@ -48,7 +52,12 @@ async def why(request: web.Request) -> web.Response:
 
 
 async def why_not(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}/why-not``, for all the agent's queues or ``?queue=``."""
+    """``GET /api/agents/{id}/why-not``, for all the agent's queues or ``?queue=``.
+
+    Raises:
+        ApiProblem: 403, the caller may not see the queue.
+        UnknownIdError: there is no such agent or queue.
+    """
     floor, sight, name = floor_of(request), request[SIGHT], request.match_info["id"]
     queue = request.query.get("queue", "")
     floor.check_agent(name)

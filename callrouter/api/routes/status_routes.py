@@ -130,7 +130,10 @@ def _config(backend: Backend, caller: ApiCaller) -> ConfigStatusJson:
 
 
 def mistake_json(problem: Problem) -> MistakeJson:
-    """Return a mistake in the configuration, without the text of the line."""
+    """Return a mistake in the configuration, without the text of the line.
+
+    The line may contain a secret, and this answer goes over HTTP.
+    """
     return {
         "file": problem.file,
         "line": problem.line,
@@ -141,7 +144,11 @@ def mistake_json(problem: Problem) -> MistakeJson:
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """``GET /api/openapi.json``. It is made in a thread, since the first time takes long."""
+    """``GET /api/openapi.json``. It is made in a thread, since the first time takes long.
+
+    It shares the gate of the answers from files, so it is made once for all who ask at the same
+    time.
+    """
 
     async def make() -> bytes:
         return encode(await asyncio.to_thread(document))

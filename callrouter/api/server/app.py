@@ -1,4 +1,7 @@
-"""The web application."""
+"""The web application.
+
+`make_app` puts the routes, the middlewares and what they share together. `HttpServer` serves them.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,10 @@ async def _goodbye(app: web.Application) -> None:
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
-    """Create the runner of the application. It waits `IDLE` seconds for a request."""
+    """Create the runner of the application. It waits `IDLE` seconds for a request.
+
+    It keeps a connection for as long between two requests. The caller sets it up and cleans it up.
+    """
     return HttpRunner(app, keepalive_timeout=IDLE)
 
 
@@ -152,20 +158,29 @@ class HttpServer:
         self._local = local
 
     async def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer.
+
+        TCP is opened first, then the Unix socket.
+        """
         await self._runner.setup()
         await open_tcp(self._runner, self._listening)
         await web.SockSite(self._runner, self._local, backlog=ONE_AT_A_TIME).start()
         self._local.listen(BACKLOG)
 
     async def close(self) -> None:
-        """Stop answering, and close the TCP side even if it was never served."""
+        """Stop answering, and close the TCP side even if it was never served.
+
+        Live views are told to go, then the application is cleaned up.
+        """
         await self._runner.cleanup()
         self._listening.close()
 
 
 class _Site(web.BaseSite):
-    """One listening TCP socket."""
+    """One listening TCP socket.
+
+    aiohttp's own sites let no protocol factory but the server's be used; the limiter is one.
+    """
 
     def __init__(
         self,

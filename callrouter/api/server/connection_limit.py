@@ -38,7 +38,10 @@ _SAY_EVERY: Final = 60.0
 
 
 def most_connections() -> int:
-    """Return `MOST`, or less if the limit of open files is low."""
+    """Return `MOST`, or less if the limit of open files is low.
+
+    It is half of that limit (the soft one of the process), but at least 10.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else max(10, min(MOST, soft // 2))
 
@@ -77,7 +80,10 @@ class ConnectionLimiter:
         self._said = float("-inf")
 
     def __call__(self) -> asyncio.Protocol:
-        """Return the protocol of a new connection."""
+        """Return the protocol of a new connection.
+
+        asyncio calls it for each connection that it accepts.
+        """
         connection = LimitedConnection(self, self._server())
         return connection if self._tls is None else TlsHandshake(self, self._tls, connection)
 
@@ -116,7 +122,10 @@ class ConnectionLimiter:
             )
 
     def closed(self, transport: asyncio.BaseTransport) -> None:
-        """Note that a connection is closed, or was passed on by its TLS handshake."""
+        """Note that a connection is closed, or was passed on by its TLS handshake.
+
+        Harmless if the connection is not known any more, since `_cut` notes it before asyncio does.
+        """
         self._here.pop(transport, None)
         self._leave_groups(transport)
 
@@ -137,11 +146,17 @@ class ConnectionLimiter:
             self._bodies.add(transport, self._here[transport])
 
     def body_complete(self, transport: asyncio.BaseTransport) -> None:
-        """Note that the rest of a body has arrived."""
+        """Note that the rest of a body has arrived.
+
+        From here on the connection is being answered, and cannot be closed.
+        """
         self._bodies.drop(transport)
 
     def answered(self, transport: asyncio.BaseTransport) -> None:
-        """Note that the answer is complete."""
+        """Note that the answer is complete.
+
+        The connection is idle now, and the newest of the idle ones. Does nothing if it is closed.
+        """
         if transport in self._here:
             self._leave_groups(transport)
             self._idle.add(transport, self._here[transport])
@@ -154,7 +169,12 @@ class ConnectionLimiter:
 
 
 class LimitedConnection(asyncio.Protocol):
-    """aiohttp's protocol, which reports to the limiter as well."""
+    """aiohttp's protocol, which reports to the limiter as well.
+
+    Args:
+        limiter: learns when the connection opens and closes.
+        inner: aiohttp's protocol. It gets every call, the frequent ones directly.
+    """
 
     def __init__(self, limiter: ConnectionLimiter, inner: asyncio.Protocol) -> None:
         self._limiter, self._inner = limiter, inner
@@ -254,7 +274,12 @@ LIMITER: Final = web.AppKey("limiter", list[ConnectionLimiter])
 
 @web.middleware
 async def report_to_limiter(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the limiter which connections are being answered or still sending a body."""
+    """Tell the limiter which connections are being answered or still sending a body.
+
+    It is the outermost middleware, so delays of refusals count as part of an answer unless
+    `delay_refusals` says otherwise. The limiter does not know the Unix socket's connections
+    and ignores them.
+    """
     transport = request.transport
     limiters = request.app[LIMITER]
     if transport is None or not limiters:
@@ -278,7 +303,11 @@ _HOUSE: Final = 64
 
 
 def client_origin(transport: asyncio.BaseTransport) -> str:
-    """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address."""
+    """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address.
+
+    An IPv4 address mapped into IPv6 counts as IPv4. Empty: the
+    address is not known.
+    """
     name = transport.get_extra_info("peername")
     host = str(name[0]) if isinstance(name, tuple | list) and name else ""
     try:
@@ -293,7 +322,11 @@ def client_origin(transport: asyncio.BaseTransport) -> str:
 
 
 class ConnectionGroup:
-    """Connections that wait for the same thing, such as the rest of a body."""
+    """Connections that wait for the same thing, such as the rest of a body.
+
+    Grouped by origin and ordered by age, so that the one to close is found quickly. A connection is
+    in one group at a time.
+    """
 
     def __init__(self) -> None:
         self._by_origin: dict[str, dict[asyncio.BaseTransport, None]] = {}
@@ -306,7 +339,12 @@ class ConnectionGroup:
         return transport in self._origins
 
     def add(self, transport: asyncio.BaseTransport, of: str) -> None:
-        """Add a connection as the newest."""
+        """Add a connection as the newest.
+
+        Args:
+            transport: the connection.
+            of: its origin, as `client_origin` names it.
+        """
         self._origins[transport] = of
         self._by_origin.setdefault(of, {})[transport] = None
 

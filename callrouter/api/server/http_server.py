@@ -1,4 +1,8 @@
-"""aiohttp's server, adapted to give strangers brief answers and read no needless data."""
+"""aiohttp's server, adapted to give strangers brief answers and read no needless data.
+
+aiohttp has no public way for some of this, so `_Server` and `_Protocol` override
+aiohttp's methods.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,11 @@ _SECURE: Final = ("Strict-Transport-Security", "max-age=31536000; includeSubDoma
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add our headers. An aiohttp signal, sent before the head of a response."""
+    """Add our headers. An aiohttp signal, sent before the head of a response.
+
+    A handler's own values win, except for ``Server``. Answers of `_Protocol` to invalid HTTP do not
+    come through here.
+    """
     response.headers["Server"] = HEADERS["Server"]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -44,7 +52,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 class AiohttpLogFilter:
-    """Applies the rate limits of `RefusedRequests` to aiohttp's own loggers."""
+    """Applies the rate limits of `RefusedRequests` to aiohttp's own loggers.
+
+    The filters hang on loggers of the whole process: `leave` must follow `listen`, or they stay.
+    """
 
     def __init__(self, refusals: RefusedRequests) -> None:
         self._refusals = refusals
@@ -64,7 +75,13 @@ class AiohttpLogFilter:
         self.leave()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop tracebacks for invalid HTTP: it is answered 400, and any stranger can send it."""
+        """Drop tracebacks for invalid HTTP: it is answered 400, and any stranger can send it.
+
+        Other lines are limited by their logger and the text before its arguments are filled in.
+
+        Returns:
+            Whether the line is logged.
+        """
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError | web.RequestPayloadError):
             return False
@@ -164,7 +181,11 @@ class HttpRunner(web.AppRunner):
 
 @web.middleware
 async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Do not read a stranger's body: close the connection with the answer."""
+    """Do not read a stranger's body: close the connection with the answer.
+
+    A stranger is a client whose request was not authenticated (`KNOWN` is not set). Without this,
+    aiohttp would read on to keep the connection usable. An answer that has begun is left alone.
+    """
     response = await handler(request)
     if request.can_read_body and not request.get(KNOWN, False) and not response.prepared:
         await _hang_up(request, response)
@@ -172,7 +193,10 @@ async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Send an answer and close the connection without reading any further data."""
+    """Send an answer and close the connection without reading any further data.
+
+    A client that is gone already is no error.
+    """
     response.force_close()
     with contextlib.suppress(ConnectionError):  # gone before its answer
         await response.prepare(request)

@@ -45,7 +45,11 @@ class RefusalPace:
         self._waiting = 0
 
     async def pause(self) -> None:
-        """Wait before a refusal is answered, if there were too many."""
+        """Wait before a refusal is answered, if there were too many.
+
+        The wait is `DELAY` seconds. It returns at once while the allowance lasts, and also if
+        `MOST_DELAYED` refusals wait already.
+        """
         now = asyncio.get_running_loop().time()
         earned = (now - self._counted_at) * PER_SECOND
         self._allowance = min(BURST, self._allowance + earned)

@@ -31,7 +31,13 @@ class CannotListen(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True)
 class ListeningSockets:
-    """The open sockets (one for each address of the host), the TLS context and the URL."""
+    """The open sockets (one for each address of the host), the TLS context and the URL.
+
+    Attributes:
+        sockets: they listen already and do not block.
+        tls: None: plain HTTP.
+        url: with the host as it is configured.
+    """
 
     sockets: tuple[socket.socket, ...]
     tls: ssl.SSLContext | None
@@ -66,7 +72,11 @@ async def listen_tcp(http: HttpSettings) -> ListeningSockets:
 
 
 def url(http: HttpSettings) -> str:
-    """Return the URL of the TCP side."""
+    """Return the URL of the TCP side.
+
+    The host is written as configured; an IPv6 address is put in brackets. It is ``https`` only if
+    both a certificate and its key are configured.
+    """
     secure = http.certificate is not None and http.key is not None
     return f"{'https' if secure else 'http'}://{_place(http)}"
 

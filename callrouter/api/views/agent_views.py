@@ -83,7 +83,10 @@ Then: TypeAlias = Literal["tell", "resume", "sign-out", "ready"]
 
 
 def _until(floor: Floor, agent: Agent) -> tuple[float | None, Then | None]:
-    """Return when the pause or wrap-up ends by itself, and what follows."""
+    """Return when the pause or wrap-up ends by itself, and what follows.
+
+    Both are None if nothing ends by itself. For a wrap-up, ``ready`` follows.
+    """
     if agent.pause is None:
         return agent.wrap_until, "ready" if agent.wrap_until else None
     ends = requested_state.pause_ends(floor, agent)
@@ -102,7 +105,10 @@ def _pending_name(request: PendingRequest | None) -> Literal["pause", "sign-out"
 
 
 def _reason(floor: Floor, agent: Agent, status: AgentStatus, now: float) -> str | None:
-    """Return the reason, for statuses that need one."""
+    """Return the reason, for statuses that need one.
+
+    None for other statuses, and for a pause without a reason.
+    """
     if status is AgentStatus.PAUSED:
         return agent.pause or None
     if status is AgentStatus.NO_PHONE:
@@ -114,7 +120,10 @@ def _reason(floor: Floor, agent: Agent, status: AgentStatus, now: float) -> str 
 
 
 def pause_json(spec: PauseSpec) -> PauseJson:
-    """Return a configured pause reason."""
+    """Return a configured pause reason.
+
+    Without a longest time, `then` is null: nothing follows.
+    """
     return {
         "reason": spec.reason,
         "longest_s": spec.longest,

@@ -73,7 +73,11 @@ def waiting_json(call: Call, place: int, now: float) -> WaitingJson:
 
 
 def day_json(day: DayTotals) -> DayJson:
-    """Return a queue's totals since midnight."""
+    """Return a queue's totals since midnight.
+
+    Args:
+        day: the totals. A call counts as `left` only if a rule or a person ended its waiting.
+    """
     return {
         "entered": day.entered,
         "answered": day.answered,
@@ -91,7 +95,15 @@ def _call_state(call: Call) -> CallStateName:
 
 
 def call_json(call: Call, now: float) -> CallJson:
-    """Return an active call as in ``GET /api/calls``."""
+    """Return an active call as in ``GET /api/calls``.
+
+    Its offers are those still ringing, then the one that is connected, then the colleague being
+    consulted.
+
+    Args:
+        call: the call.
+        now: the time of the request.
+    """
     offers = list(call.offers.values())
     offers += [offer for offer in (call.winner, call.consult) if offer is not None]
     talking = call.connected_at
@@ -119,7 +131,10 @@ def call_json(call: Call, now: float) -> CallJson:
 
 
 def offer_json(offer: Offer, now: float) -> OfferJson:
-    """Return an agent who is being rung for a call or connected to it."""
+    """Return an agent who is being rung for a call or connected to it.
+
+    `since_s` counts from the start of the offer, also once the call is connected.
+    """
     return {
         "id": offer.id,
         "agent": offer.agent.id,
@@ -131,7 +146,11 @@ def offer_json(offer: Offer, now: float) -> OfferJson:
 
 
 def ended_json(call: LoggedCall) -> CallJson:
-    """Return an ended call, with the same keys as `call_json`."""
+    """Return an ended call, with the same keys as `call_json`.
+
+    What only an active call has is null, false or empty. `talk_s` is the length of the
+    conversation.
+    """
     return {
         "id": call.call,
         "pbx": None,

@@ -53,7 +53,13 @@ class UnknownIdError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ActiveCall:
-    """What a request to move or end a call depends on."""
+    """What a request to move or end a call depends on.
+
+    Attributes:
+        state: the name of the core's state. One that rings is ``waiting``.
+        waiting: whether it waits, so that it can be moved.
+        talking: whether both sides hear each other, so that it can be transferred.
+    """
 
     id: str
     queue: str
@@ -99,7 +105,10 @@ class FloorViews:
     # ------------------------------------------------------------ callers of the API
 
     def sight(self, caller: ApiCaller) -> Sight:
-        """Return what a caller may see now."""
+        """Return what a caller may see now.
+
+        Valid for one request: it follows the routing table. The live view asks for each message.
+        """
         return sight_of(self._floor, caller)
 
     def may_show_call(self, name: str, sight: Sight) -> bool:
@@ -123,7 +132,11 @@ class FloorViews:
         return agent_json(self._floor, self._agent(name), self._clock.now())
 
     def agents(self, sight: Sight = EVERYTHING) -> Iterator[AgentJson]:
-        """Yield all visible agents, by id."""
+        """Yield all visible agents, by id.
+
+        They are built one by one as the caller goes on, all for the time of this call. Those
+        removed in between are skipped.
+        """
         floor, now = self._floor, self._clock.now()
         return (
             agent_json(floor, floor.agents[i], now)
@@ -168,7 +181,10 @@ class FloorViews:
         return unknown_reason(self._floor.table.pauses, reason)
 
     def refusal(self, request: AgentRequest) -> str:
-        """Return why the core would refuse a request, in words; empty if it would not."""
+        """Return why the core would refuse a request, in words; empty if it would not.
+
+        The words are for the client. Ask before posting the event: that gives no answer.
+        """
         return requests.refusal(self._floor, request)
 
     def _agent(self, name: str) -> Agent:
@@ -193,7 +209,10 @@ class FloorViews:
         return self._queue_json(self._queue(name), sight, self._clock.now())
 
     def queues(self, sight: Sight = EVERYTHING) -> Iterator[QueueJson]:
-        """Yield all visible queues, by id."""
+        """Yield all visible queues, by id.
+
+        Built one by one, as in `agents`.
+        """
         queues, now = self._floor.queues, self._clock.now()
         return (
             self._queue_json(queues[i], sight, now)
@@ -211,12 +230,18 @@ class FloorViews:
         return len(queue.members) + len(queue.waiting)
 
     def accepts_calls(self, name: str) -> bool:
-        """Return whether there is a queue of this id that is not being removed."""
+        """Return whether there is a queue of this id that is not being removed.
+
+        One that is being removed still serves its calls, but takes no new ones.
+        """
         queue = self._floor.queues.get(name)
         return queue is not None and not queue.gone
 
     def is_member(self, agent: str, queue: str) -> bool:
-        """Return whether an agent takes calls of a queue now."""
+        """Return whether an agent takes calls of a queue now.
+
+        False for an unknown agent or queue, and for an agent who belongs to another shift.
+        """
         found = self._floor.queues.get(queue)
         return found is not None and agent in found.members
 
@@ -243,7 +268,10 @@ class FloorViews:
 
     @property
     def ended_count(self) -> int:
-        """How many ended calls are kept."""
+        """How many ended calls are kept.
+
+        Only those that are listed: `ended_calls` goes through as many.
+        """
         return len(self._log.ended())
 
     def call(self, name: str, sight: Sight = EVERYTHING) -> CallDetailJson | None:
@@ -267,7 +295,10 @@ class FloorViews:
         return {**view, "decisions": [cast("NoticeJson", as_json(notice)) for notice in told]}
 
     def calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
-        """Yield all visible active calls, oldest first."""
+        """Yield all visible active calls, oldest first.
+
+        Built one by one. A call that ends in between is left out.
+        """
         active, now = self._floor.calls, self._clock.now()
         calls = sorted(active.values(), key=lambda call: (call.entered_at, call.seq))
         return (
@@ -277,7 +308,10 @@ class FloorViews:
         )
 
     def ended_calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
-        """Yield the visible calls that ended recently, latest first."""
+        """Yield the visible calls that ended recently, latest first.
+
+        An agent's token sees only those whose last agent is its own. See `CallLog.ended` for how many are kept.
+        """
         return (
             visible_call(ended_json(call), sight, own=True)
             for call in self._log.ended()
@@ -332,7 +366,10 @@ class FloorViews:
         return visible_call(call_json(call, self._clock.now()), sight, own=True)
 
     def conversation_refusal(self, request: ConversationRequested) -> str:
-        """Return why the core would refuse a request, in words; empty if it would not."""
+        """Return why the core would refuse a request, in words; empty if it would not.
+
+        As `refusal`, for hold, transfer and the like.
+        """
         return conversations.refusal(self._floor, request)
 
     def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:

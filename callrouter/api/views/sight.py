@@ -43,7 +43,10 @@ class Sight:
         return self.queues is None or queue in self.queues
 
     def owns_call(self, call: Call) -> bool:
-        """Return whether the caller's own agent is being rung for a call or connected to it."""
+        """Return whether the caller's own agent is being rung for a call or connected to it.
+
+        False for callers who act for no agent. A consulted colleague counts as connected.
+        """
         return bool(self.agent) and any(offer.agent.id == self.agent for offer in _offers(call))
 
     def sees_call(self, call: Call) -> bool:
@@ -56,7 +59,12 @@ class Sight:
         return self.sees_queue(call.queue.id) or self.owns_call(call)
 
     def sees_ended(self, queue: str, agent: str) -> bool:
-        """Return whether an ended call is shown, judged by the queue and agent it ended with."""
+        """Return whether an ended call is shown, judged by the queue and agent it ended with.
+
+        Args:
+            queue: its last queue.
+            agent: who had it; empty: no agent. For a masked sight only this one counts.
+        """
         if self.queues is None:
             return True
         if self.masked:
