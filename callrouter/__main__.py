@@ -1,4 +1,7 @@
-"""`python -m callrouter`."""
+"""`python -m callrouter`.
+
+It is the same as the command ``callrouter``.
+"""
 
 from callrouter.cli.main import main
 

@@ -1,4 +1,7 @@
-"""The only module that reads the system clock."""
+"""The only module that reads the system clock.
+
+Everything else takes a `Clock`, so that tests can set the time.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,11 @@ class SystemClock:
         self._boot = _boot()
 
     def now(self) -> float:
-        """Seconds since the epoch (UTC), by this process's own count."""
+        """Seconds since the epoch (UTC), by this process's own count.
+
+        It never goes back, and the same moment may have another number after a restart of the
+        daemon.
+        """
         return self._offset + time.monotonic()
 
     def stamp(self, at: float) -> str:

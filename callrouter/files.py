@@ -37,7 +37,11 @@ class UnsafeError(OSError):
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is that of a directory entry and does not lead out of the directory."""
+    """Whether a name is that of a directory entry and does not lead out of the directory.
+
+    Empty names, ``.`` and ``..`` are refused, and so are names with a slash or a zero byte, or of
+    more than 255 bytes.
+    """
     return (
         0 < len(os.fsencode(name)) <= _NAME_MOST
         and name not in {".", ".."}
@@ -82,7 +86,11 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Close the descriptor."""
+        """Close the descriptor.
+
+        At most once: a second call raises OSError, or closes a descriptor that another file has got
+        since. Better use the folder in a `with` block.
+        """
         os.close(self._fd)
 
     @property
@@ -92,7 +100,13 @@ class Folder:
         return status.st_uid, status.st_gid
 
     def chmod(self, mode: int) -> None:
-        """Set its permissions."""
+        """Set its permissions.
+
+        The directory is reached by its descriptor, so no link can redirect this.
+
+        Raises:
+            OSError: it belongs to another user.
+        """
         os.fchmod(self._fd, mode)
 
     def chmod_of(self, name: str, mode: int) -> None:
@@ -118,12 +132,20 @@ class Folder:
     # ------------------------------------------------------------ looking
 
     def names(self) -> list[str]:
-        """The names in it, sorted."""
+        """The names in it, sorted.
+
+        Files, links and directories, without ``.`` and ``..``.
+        """
         with os.scandir(self._fd) as found:
             return sorted(item.name for item in found)
 
     def status(self, name: str) -> os.stat_result:
-        """The status of a name. Links are not followed."""
+        """The status of a name. Links are not followed.
+
+        Raises:
+            UnsafeError: it is not a plain name.
+            OSError: there is no such name.
+        """
         return os.stat(self._plain(name), dir_fd=self._fd, follow_symlinks=False)
 
     def read(self, name: str, most: int) -> bytes:
@@ -197,19 +219,35 @@ class Folder:
             return os.open(self._plain(name), flags, mode, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
-        """Remove a file or a link."""
+        """Remove a file or a link.
+
+        Raises:
+            UnsafeError: it is not a plain name.
+            OSError: it is missing, a directory, or may not be removed.
+        """
         os.unlink(self._plain(name), dir_fd=self._fd)
 
     def folder(self, name: str, *, make: int | None = None) -> Folder:
         """A directory in it, not a link. With `make` it is created with that mode if it is missing.
 
         As root, a new directory gets the owner of this one.
+
+        Raises:
+            UnsafeError: it is not a plain name, or, as root, it belongs to another user than this
+                one, which is
+            not root's.
+            OSError: it is missing, or is not a directory.
         """
         self._plain(name)
         return Folder(_enter(self._fd, name, make, self.path), self.path / name)
 
     def remove_folder(self, name: str) -> None:
-        """Remove an empty directory."""
+        """Remove an empty directory.
+
+        Raises:
+            UnsafeError: it is not a plain name.
+            OSError: it is missing, not empty, a link, or no directory.
+        """
         os.rmdir(self._plain(name), dir_fd=self._fd)
 
     def _plain(self, name: str) -> str:

@@ -65,7 +65,10 @@ class _Writer(threading.Thread):
         self._fd = fd
 
     def run(self) -> None:
-        """Write until told to stop."""
+        """Write until told to stop.
+
+        Runs on the thread ``log``. Lines that the descriptor refuses are lost.
+        """
         while (record := self._lines.get()) is not None:
             data = f"{record.msg}\n".encode("utf-8", "replace")
             with contextlib.suppress(OSError):  # there is no other place to complain
@@ -81,7 +84,10 @@ class _Drop(QueueHandler):
         self.dropped = 0
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Queue the record, or count it as dropped."""
+        """Queue the record, or count it as dropped.
+
+        Called by `QueueHandler.emit` on the thread that logs, with the record already formatted.
+        """
         try:
             self.queue.put_nowait(record)
         except queue.Full:
@@ -112,7 +118,10 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """Number of lines dropped because stderr was slow."""
+        """Number of lines dropped because stderr was slow.
+
+        It counts since the creation of this log and never falls.
+        """
         return self._handler.dropped
 
     def close(self, within: float = 1.0) -> None:

@@ -1,4 +1,8 @@
-"""The files shipped with callrouter for users to include or copy."""
+"""The files shipped with callrouter for users to include or copy.
+
+An installed copy has them in ``callrouter/shipped``; in the source tree they lie beside the
+package.
+"""
 
 from __future__ import annotations
 

@@ -59,23 +59,40 @@ class Runtime:
         self._closed = False
 
     def attach(self, pbx: Pbx) -> None:
-        """From now on, pass commands for the PBX of this name to it."""
+        """From now on, pass commands for the PBX of this name to it.
+
+        A later driver of the same name takes the place of the earlier one.
+        """
         self.pbxes[pbx.name] = pbx
 
     def in_step(self, name: str) -> bool:
-        """Return whether a PBX is usable: its link is up and it has been compared with."""
+        """Return whether a PBX is usable: its link is up and it has been compared with.
+
+        Raises:
+            KeyError: no driver of this name is attached.
+        """
         return self.pbxes[name].health().up and self.router.board.in_step(name)
 
     def listen(self, listener: Listener) -> None:
-        """Pass every notice to `listener`. What it raises is logged and stops nothing."""
+        """Pass every notice to `listener`. What it raises is logged and stops nothing.
+
+        Listeners run on the event loop, in the order of their registration, and cannot be removed.
+        """
         self._listeners.append(listener)
 
     def listen_to_rows(self, listener: RowListener) -> None:
-        """Report every agent whose row to store may have changed, after each event."""
+        """Report every agent whose row to store may have changed, after each event.
+
+        What a listener raises is logged and counted in `faults`. Listeners cannot be removed.
+        """
         self._row_listeners.append(listener)
 
     def post(self, event: Event) -> None:
-        """Handle an event. Returns when it and everything it led to have been handled."""
+        """Handle an event. Returns when it and everything it led to have been handled.
+
+        The exception is an event posted while another is being handled: it is queued, and this
+        returns at once. Call it on the event loop only. After `close` it does nothing.
+        """
         if self._closed:
             return
         self._inbox.append(event)
@@ -90,7 +107,14 @@ class Runtime:
         self._arm()
 
     def mend(self, why: str) -> None:
-        """An invariant is broken: re-evaluate every agent and call, and compare with every PBX."""
+        """An invariant is broken: re-evaluate every agent and call, and compare with every PBX.
+
+        The core has been re-evaluated when this returns. The snapshots of the drivers, which are
+        compared with it, may come later.
+
+        Args:
+            why: the reason in words, for the logs of the drivers.
+        """
         self.router.mend()
         self.post(TimePassed())
         self._compare(why)
@@ -100,11 +124,17 @@ class Runtime:
             pbx.resync(why)
 
     def start(self) -> None:
-        """Arm the timer for the first deadline."""
+        """Arm the timer for the first deadline.
+
+        Until now no deadline wakes the loop. Every `post` arms the timer too.
+        """
         self._arm()
 
     def close(self) -> None:
-        """Accept no more events. Calls stay where they are."""
+        """Accept no more events. Calls stay where they are.
+
+        Drivers keep running and may still call `post`, which then does nothing.
+        """
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

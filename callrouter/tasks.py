@@ -1,4 +1,7 @@
-"""Owns asyncio tasks, so that none is lost and none fails silently."""
+"""Owns asyncio tasks, so that none is lost and none fails silently.
+
+Every part of the program that starts tasks owns a `Tasks` and closes it at its own end.
+"""
 
 import asyncio
 import logging

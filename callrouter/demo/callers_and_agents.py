@@ -33,7 +33,14 @@ Rang = Callable[[str, float], None]
 
 
 class Staff:
-    """The agents' phones, and the people who use them."""
+    """The agents' phones, and the people who use them.
+
+    Mobiles are one phone, that of the carrier: it plays every mobile that is called through it.
+
+    Args:
+        rng: decides who answers, and when.
+        rang: called for every INVITE at a desk phone.
+    """
 
     def __init__(self, rng: random.Random, rang: Rang) -> None:
         self._rng = rng
@@ -41,7 +48,11 @@ class Staff:
         self._phones: dict[str, Phone] = {}
 
     async def arrive(self, asterisk: Asterisk) -> None:
-        """Start and register every phone, and the network that mobiles are reached through."""
+        """Start and register every phone, and the network that mobiles are reached through.
+
+        Raises:
+            RegistrationFailedError: Asterisk refused a phone, or did not answer.
+        """
         self._phones |= await start_phones(asterisk, PHONES, behaviour=self._at_the_desk)
         carrier = [asterisk.options.carrier]
         self._phones |= await start_phones(asterisk, carrier, behaviour=self._on_the_move)
@@ -49,7 +60,10 @@ class Staff:
             self._phones[name].on_change = self._changed
 
     async def leave(self) -> None:
-        """Hang up and close everything."""
+        """Hang up and close everything.
+
+        Does nothing before `arrive`. Takes about a second at most.
+        """
         await close_phones(self._phones.values())
 
     def _changed(self, phone: Phone, dialog: Dialog, what: str) -> None:
@@ -78,7 +92,10 @@ class Staff:
 
 
 class Callers:
-    """A stream of outside callers."""
+    """A stream of outside callers.
+
+    They are all one phone, which can handle many calls at once and claims a random number for each.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -86,7 +103,15 @@ class Callers:
         self._phone: Phone | None = None
 
     async def start(self, asterisk: Asterisk, endpoint: str) -> None:
-        """Start the calls."""
+        """Start the calls.
+
+        First those of `OPENING`, and from the same moment those of `PER_MINUTE`, as a Poisson
+        process.
+
+        Args:
+            asterisk: where they call.
+            endpoint: the name under which Asterisk knows them. It is not registered.
+        """
         phones = await start_phones(asterisk, [endpoint], register=False)
         self._phone = phones[endpoint]
         self._tasks.spawn(self._opening(), "the first callers")
@@ -94,7 +119,10 @@ class Callers:
             self._tasks.spawn(self._keep_coming(queue), f"callers for {queue}")
 
     async def stop(self) -> None:
-        """Stop new calls and hang up the waiting ones."""
+        """Stop new calls and hang up the waiting ones.
+
+        Those who talk are hung up too. Does nothing before `start`, and `start` cannot follow.
+        """
         await self._tasks.close()
         if self._phone is not None:
             await self._phone.close()

@@ -50,12 +50,18 @@ class Centre:
 
     @property
     def real(self) -> bool:
-        """Whether there are an Asterisk and phones."""
+        """Whether there are an Asterisk and phones.
+
+        If not, there is no INVITE to measure, and nothing for a user to call.
+        """
         return self._install is not None
 
     @property
     def title(self) -> str:
-        """A short description of what is shown."""
+        """A short description of what is shown.
+
+        It names Asterisk's version, or says that the telephone system is simulated.
+        """
         if self._install is None:
             return "on a simulated telephone system"
         return "on Asterisk " + ".".join(map(str, self._install.version))
@@ -115,6 +121,8 @@ class Centre:
 
         Raises:
             DaemonFailedError: the daemon refused.
+
+        Callers come only with Asterisk: the simulated PBX has its own. Breaks start in both cases.
         """
         for agent in (*files.STAFF, files.YOU):
             await self.daemon.post(f"/api/agents/{agent}/sign-in")
@@ -123,7 +131,10 @@ class Centre:
         self._tasks.spawn(self._breaks(), "breaks")
 
     async def _breaks(self) -> None:
-        """Let an agent take a break now and then, and resume agents paused for missed calls."""
+        """Let an agent take a break now and then, and resume agents paused for missed calls.
+
+        It ends when the daemon refuses or does not answer. The user's agent is never resumed.
+        """
         with contextlib.suppress(DaemonFailedError):
             while True:
                 await asyncio.sleep(self._rng.uniform(20.0, 35.0))

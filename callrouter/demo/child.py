@@ -1,4 +1,7 @@
-"""The daemon as a child process, and its HTTP API over the Unix socket."""
+"""The daemon as a child process, and its HTTP API over the Unix socket.
+
+A child and not a part of this process, so that what is shown is the daemon itself.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,22 @@ _GUARD = (
 
 
 class DaemonFailedError(RuntimeError):
-    """The daemon did not start, or is gone; the text ends with the last lines of its log."""
+    """The daemon did not start, or is gone; the text ends with the last lines of its log.
+
+    Also raised if it refuses a request or does not answer one; the text is then its reason.
+    """
 
 
 class DaemonProcess:
-    """`callrouter run` for a configuration folder, and a client of its API."""
+    """`callrouter run` for a configuration folder, and a client of its API.
+
+    Environment variables that concern another daemon are not passed on. It gets SIGTERM when
+    this process dies, even of SIGKILL.
+
+    Args:
+        config: the configuration folder.
+        log: the file that receives its output.
+    """
 
     def __init__(self, config: Path, log: Path) -> None:
         self.config = config
@@ -100,17 +114,26 @@ class DaemonProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it is running."""
+        """The process id while it is running.
+
+        None before the start and after the end.
+        """
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     @property
     def running(self) -> bool:
-        """Whether the process exists."""
+        """Whether the process exists.
+
+        False before the start, and once it has ended, by itself or by `stop`.
+        """
         return self._process is not None and self._process.returncode is None
 
     def complaints(self) -> str:
-        """Return what its log says about its exit; see `complaints`."""
+        """Return what its log says about its exit; see `complaints`.
+
+        The text begins with a colon or semicolon, to be put after a sentence.
+        """
         return complaints(self.log)
 
     async def stop(self) -> None:
@@ -140,7 +163,12 @@ class DaemonProcess:
         return await self._ask("GET", path)
 
     async def post(self, path: str, body: dict[str, str] | None = None) -> Any:
-        """Request a change; raises as `get`."""
+        """Request a change; raises as `get`.
+
+        Args:
+            path: below the root, such as ``/api/agents/alice/pause``.
+            body: sent as JSON; None: no body.
+        """
         return await self._ask("POST", path, body)
 
     async def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
@@ -157,7 +185,11 @@ class DaemonProcess:
         return answer
 
     async def live(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield the messages of ``/api/live``; ends when the daemon closes the connection."""
+        """Yield the messages of ``/api/live``; ends when the daemon closes the connection.
+
+        Ends at once if the daemon is not running. A broken connection is no error either: call it
+        again.
+        """
         if self._session is None:
             return
         with contextlib.suppress(aiohttp.ClientError, OSError):

@@ -57,7 +57,12 @@ def run(*, calls: int | None = None, seconds: float | None = None, simulated: bo
 
 
 class Demo:
-    """One run of the demo."""
+    """One run of the demo.
+
+    Args:
+        limits: when it ends by itself.
+        simulated: whether to run without Asterisk, even if there is one.
+    """
 
     def __init__(self, limits: Limits, *, simulated: bool) -> None:
         self._limits, self._simulated = limits, simulated
@@ -66,7 +71,12 @@ class Demo:
         self._terminal = Terminal(self._stop.set)
 
     async def run(self) -> int:
-        """Run all of it; a signal stops it in order, within 5 s."""
+        """Run all of it; a signal stops it in order, within 5 s.
+
+        Returns:
+            The exit status, as `run` returns it. If the end after a signal takes longer
+            than `STOP_WITHIN` seconds, the process exits with status 1.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
@@ -108,7 +118,10 @@ class Demo:
             return 1 if fault else 0
 
     async def _find(self) -> Install | None:
-        """Return the Asterisk to use; None if there is none, after printing why."""
+        """Return the Asterisk to use; None if there is none, after printing why.
+
+        It may build a private tree first, which takes about half a minute.
+        """
         self._progress("looking for Asterisk …")
         try:
             return await find_asterisk(self._progress)

@@ -18,7 +18,11 @@ MOBILES = {"alice": "447700900101", "dave": "447700900104"}
 
 
 def phone_of(agent: str) -> str:
-    """Return the SIP user of an agent's desk phone."""
+    """Return the SIP user of an agent's desk phone.
+
+    Raises:
+        ValueError: the demo has no such agent.
+    """
     return str(1001 + (*STAFF, YOU).index(agent))
 
 
@@ -28,7 +32,10 @@ YOUR_PHONE = phone_of(YOU)
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """The address of the demo Asterisk's manager interface, and the secret made for this run."""
+    """The address of the demo Asterisk's manager interface, and the secret made for this run.
+
+    Both go into the daemon's configuration, the secret also into Asterisk's.
+    """
 
     port: int
     secret: str
@@ -51,7 +58,10 @@ def dialplan(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free at this moment."""
+    """Return a TCP port of 127.0.0.1 that is free at this moment.
+
+    Another process may take it before the daemon does.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -59,7 +69,13 @@ def free_port() -> int:
 
 
 def write(folder: Path, manager: Manager | None, http_port: int) -> None:
-    """Write the three files; without a `manager`, for the simulated PBX."""
+    """Write the three files; without a `manager`, for the simulated PBX.
+
+    Args:
+        folder: created for this user only, if it is missing.
+        manager: how the daemon reaches Asterisk; None: the simulated PBX.
+        http_port: where the daemon listens on 127.0.0.1.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in {
         "callrouter.yaml": _operator(manager, http_port),

@@ -16,7 +16,11 @@ _NO_LONGER_WAITS: Final = frozenset({"connected", "abandoned", "taken", "left"})
 
 
 def epoch(moment: str) -> float:
-    """Return a time of the API (ISO 8601) as epoch seconds."""
+    """Return a time of the API (ISO 8601) as epoch seconds.
+
+    Raises:
+        ValueError: it is not a time.
+    """
     return datetime.fromisoformat(moment).timestamp()
 
 
@@ -46,13 +50,20 @@ class Figures:
     _rang: dict[str, float] = field(default_factory=dict)
 
     def serves(self, agents: list[Json]) -> None:
-        """Learn from ``/api/agents`` which agents serve which queues."""
+        """Learn from ``/api/agents`` which agents serve which queues.
+
+        It replaces what was known. Without it no reaction is measured.
+        """
         self.queues_of = {
             agent["id"]: frozenset(queue["id"] for queue in agent["queues"]) for agent in agents
         }
 
     def record(self, record: Json) -> None:
-        """Take a record of ``/api/live``."""
+        """Take a record of ``/api/live``.
+
+        Records must come in the daemon's order. A call that is connected for a second time counts
+        once.
+        """
         kind, call = record["kind"], record.get("call", "")
         match kind:
             case "entered":
@@ -96,7 +107,11 @@ class Figures:
             self._match(agent)
 
     def invited(self, agent: str, at: float) -> None:
-        """Note that an INVITE reached the agent's phone at `at`, in epoch seconds."""
+        """Note that an INVITE reached the agent's phone at `at`, in epoch seconds.
+
+        It completes a reaction if the agent became available up to `SAME_STEP` seconds before. Only
+        the latest INVITE of each agent is remembered.
+        """
         self._rang[agent] = at
         self._match(agent)
 
@@ -112,15 +127,24 @@ class Figures:
 
     @property
     def waiting(self) -> int:
-        """Number of callers waiting now."""
+        """Number of callers waiting now.
+
+        Known from records alone, not from the daemon's list of calls.
+        """
         return len(self._waiting)
 
     @property
     def median_wait(self) -> float | None:
-        """The median of `waits`; None if there are none."""
+        """The median of `waits`; None if there are none.
+
+        In seconds.
+        """
         return median(self.waits) if self.waits else None
 
     @property
     def median_reaction(self) -> float | None:
-        """The median of `reactions`; None if there are none."""
+        """The median of `reactions`; None if there are none.
+
+        In seconds. Always None without phones, since nothing is then measured.
+        """
         return median(self.reactions) if self.reactions else None

@@ -64,12 +64,18 @@ class Picture:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Return ``4 ms``; a dash for an unknown value."""
+    """Return ``4 ms``; a dash for an unknown value.
+
+    Rounded to whole milliseconds.
+    """
     return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
 def clock(seconds: float) -> str:
-    """Return the time since the start: ``02:05``."""
+    """Return the time since the start: ``02:05``.
+
+    Rounded down. An hour and more is in minutes too: ``75:10``.
+    """
     return stopwatch(seconds).zfill(5)
 
 
@@ -147,7 +153,10 @@ def _waiting(p: Picture, rows: int) -> Panel:
 
 
 def _share(p: Picture, queue: Json, room: int) -> int:
-    """Return how many callers of a queue are shown: all if there is room, otherwise by turns."""
+    """Return how many callers of a queue are shown: all if there is room, otherwise by turns.
+
+    By turns means that each queue shows its first caller before any shows a second one.
+    """
     lengths = [len(q["waiting"]) for q in p.queues]
     if sum(lengths) <= room:
         return len(queue["waiting"])

@@ -36,7 +36,14 @@ _BY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoryLine:
-    """A sentence; `kind` is the record's, for its colour."""
+    """A sentence; `kind` is the record's, for its colour.
+
+    Attributes:
+        at: when it happened, in epoch seconds.
+        kind: the record's kind.
+        text: the sentence, without control characters.
+        seconds: the same time, counted from the start of the demo.
+    """
 
     at: float
     kind: str
@@ -46,7 +53,15 @@ class StoryLine:
 
 @dataclass(slots=True)
 class Known:
-    """What is remembered of a call."""
+    """What is remembered of a call.
+
+    Attributes:
+        number: the caller's number, or words for one who withholds it.
+        entered_at: when the call entered a queue, in epoch seconds.
+        queue: the queue it entered.
+        last_failed: the agent whose phone was last rung in vain; empty if none was.
+        last_failed_at: when that was, in epoch seconds.
+    """
 
     number: str
     entered_at: float
@@ -71,7 +86,10 @@ class Story:
     _freed: dict[str, float] = field(default_factory=dict)
 
     def take(self, record: Json) -> StoryLine | None:
-        """Return the line for a record; None if it tells a person nothing new."""
+        """Return the line for a record; None if it tells a person nothing new.
+
+        It raises KeyError for a record that lacks what every record of its kind has.
+        """
         at = epoch(record["at"])
         if record["kind"] in {"wrap-up-ended", "resumed"}:
             self._freed[record["agent"]] = at

@@ -31,14 +31,24 @@ _SILENT = frozenset({"signed-in", "signed-out"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When the demo ends by itself: after a number of connected calls or of seconds."""
+    """When the demo ends by itself: after a number of connected calls or of seconds.
+
+    None: there is no such limit. With both, the first one reached counts.
+    """
 
     calls: int | None = None
     seconds: float | None = None
 
 
 class Show:
-    """The visible side of a centre."""
+    """The visible side of a centre.
+
+    Args:
+        centre: what is shown. `Show.run` lets its people begin to work, but does not open or close
+            it.
+        terminal: where to show it.
+        now: source of the time.
+    """
 
     def __init__(self, centre: Centre, terminal: Terminal, now: Clock) -> None:
         self.figures = Figures()
@@ -57,12 +67,20 @@ class Show:
         self._followed = asyncio.Event()
 
     def rang(self, agent: str, at: float) -> None:
-        """Note that an INVITE reached an agent's phone at `at` (the event loop's time)."""
+        """Note that an INVITE reached an agent's phone at `at` (the event loop's time).
+
+        `Staff` calls it on the event loop. The figures need epoch seconds, so the time is
+        converted.
+        """
         offset = self._now.now() - asyncio.get_running_loop().time()
         self.figures.invited(agent, at + offset)
 
     async def run(self, limits: Limits) -> str:
-        """Show until a limit is reached. Returns what has stopped by itself, or an empty string."""
+        """Show until a limit is reached. Returns what has stopped by itself, or an empty string.
+
+        Limits are checked about four times a second. A daemon that refuses or does not answer ends it
+        too.
+        """
         started = self.story.started_at = self._now.now()
         self._picture.join = self._centre.join()
         self._tasks.spawn(self._follow(), "live records")
@@ -152,7 +170,10 @@ def short(figures: Figures) -> str:
 
 
 def waits(figures: Figures) -> str:
-    """Say how long callers waited for an agent."""
+    """Say how long callers waited for an agent.
+
+    A dash stands for what is unknown, as long as no caller has been connected.
+    """
     longest = max(figures.waits, default=None)
     median, worst = (
         clock_duration(seconds, digits=1, unknown=UNKNOWN)
@@ -162,7 +183,12 @@ def waits(figures: Figures) -> str:
 
 
 def summary(figures: Figures, seconds: float) -> list[str]:
-    """Return the lines to print at the end."""
+    """Return the lines to print at the end.
+
+    Args:
+        figures: the counts.
+        seconds: how long calls were shown.
+    """
     counts = (
         f"{clock_duration(seconds)}: {len(figures.entered)} calls, {len(figures.answered)} answered, "
         f"{len(figures.abandoned)} gave up, {figures.waiting} were still waiting"

@@ -23,11 +23,18 @@ class Terminal(Console):
 
     @property
     def shows_frames(self) -> bool:
-        """Whether this is a terminal that can show a live view."""
+        """Whether this is a terminal that can show a live view.
+
+        False for a pipe and for a dumb terminal, which get plain lines.
+        """
         return sys.stdout.isatty() and not self.is_dumb_terminal
 
     def say(self, *lines: str) -> None:
-        """Print plain lines and flush. Never fails."""
+        """Print plain lines and flush. Never fails.
+
+        A terminal that has gone counts as a closed pipe: `on_gone` is called. Markup is not
+        interpreted.
+        """
         try:
             for line in lines:
                 self.print(Text(line), soft_wrap=True)

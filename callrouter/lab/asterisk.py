@@ -106,33 +106,58 @@ class Asterisk:
 
     @property
     def log_path(self) -> Path:
-        """The path of the full log."""
+        """The path of the full log.
+
+        Notices, warnings, errors and verbose messages. What Asterisk prints itself is in
+        ``log/output``.
+        """
         return self.folder / "log" / "full"
 
     @property
     def pid(self) -> int | None:
-        """The process id while it is running."""
+        """The process id while it is running.
+
+        None before the start, after its end, and after `stop`. A frozen process has its id still.
+        """
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def cli(self, text: str) -> str:
-        """Return the output of a console command; raises as `console.command`."""
+        """Return the output of a console command; raises as `console.command`.
+
+        `text` is one command line, such as ``core show channels``; ValueError if it has a line
+        break.
+        """
         return await command(self.ami_port, self._secret, text)
 
     def pause(self) -> None:
-        """Freeze the whole process (SIGSTOP)."""
+        """Freeze the whole process (SIGSTOP).
+
+        Its sockets stay open, so connections stay up but nothing is answered. Does nothing if it
+        has ended.
+        """
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Continue a frozen process."""
+        """Continue a frozen process.
+
+        What arrived in its sockets until then is read now. Does nothing if it has ended.
+        """
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill it at once (SIGKILL), like a crash. `restart` brings it back."""
+        """Kill it at once (SIGKILL), like a crash. `restart` brings it back.
+
+        Returns before the process is gone. The folder and the ports are kept.
+        """
         self._signal(signal.SIGKILL)
 
     async def restart(self) -> None:
-        """Stop it if running, and start it again with the same ports, AstDB and configuration."""
+        """Stop it if running, and start it again with the same ports, AstDB and configuration.
+
+        Raises:
+            AsteriskFailedError: it did not start again.
+        """
         await self._end()
         await self._launch()
 
@@ -154,7 +179,10 @@ class Asterisk:
         self._slot.release()
 
     def write_config(self, name: str, text: str) -> None:
-        """Replace one configuration file; Asterisk reads it at the next reload."""
+        """Replace one configuration file; Asterisk reads it at the next reload.
+
+        `name` is a file in the folder ``etc``, such as ``queues.conf``.
+        """
         (self.folder / "etc" / name).write_text(text)
 
     def _write(self, *, fresh: bool) -> None:

@@ -85,7 +85,18 @@ class Options:
 def configuration(
     options: Options, *, install: Install, slot: Slot, folder: Path, run: Path, secret: str
 ) -> dict[str, str]:
-    """Return all configuration files by name, for an instance in `folder` and its socket in `run`."""
+    """Return all configuration files by name, for an instance in `folder` and its socket in `run`.
+
+    Modules that the install lacks are left out. `Options.files` comes last, so it replaces ours.
+
+    Args:
+        options: what is wanted.
+        install: where modules and music are.
+        slot: the ports.
+        folder: for everything but the socket.
+        run: for the control socket, whose path must be short.
+        secret: of the manager user `LAB_USER`, who may only run commands.
+    """
     wanted = [*_MODULES.split(), *options.modules]
     present = [name for name in wanted if (install.modules / f"{name}.so").exists()]
     modules = ["[modules]", "autoload=no", *(f"load={name}.so" for name in present)]

@@ -27,7 +27,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerThenBye:
-    """Answer after `after` seconds and hang up `talk_s` seconds later."""
+    """Answer after `after` seconds and hang up `talk_s` seconds later.
+
+    A short form of `Answer`. `after` counts from the INVITE.
+    """
 
     after: float = 0.3
     talk_s: float = 1.0
@@ -35,7 +38,10 @@ class AnswerThenBye:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Refuse with `code` (300 to 699) after `after` seconds, ringing until then (if not 0)."""
+    """Refuse with `code` (300 to 699) after `after` seconds, ringing until then (if not 0).
+
+    `after` counts from the INVITE. With 0, the phone never rings.
+    """
 
     code: int = 486
     after: float = 0.0
@@ -43,12 +49,18 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class RingOnly:
-    """Ring (180) forever."""
+    """Ring (180) forever.
+
+    The call ends when the other side cancels it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Send nothing at all, not even 100, and do not answer CANCEL."""
+    """Send nothing at all, not even 100, and do not answer CANCEL.
+
+    Like a phone whose network is gone. The server repeats its INVITE until it gives up.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,10 @@ class TryingOnly:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Redirect the call to `target` (a number on the same server, or a SIP URI) with a 302."""
+    """Redirect the call to `target` (a number on the same server, or a SIP URI) with a 302.
+
+    `after` is in seconds from the INVITE. With 0, the phone never rings.
+    """
 
     target: str
     after: float = 0.0
@@ -66,7 +81,10 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMedia:
-    """Send a 183 with audio, then keep ringing; answer after `answer_after` seconds, if given."""
+    """Send a 183 with audio, then keep ringing; answer after `answer_after` seconds, if given.
+
+    The seconds count from the INVITE. None: never answer.
+    """
 
     answer_after: float | None = None
 

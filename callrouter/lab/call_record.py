@@ -1,4 +1,7 @@
-"""The facts of one call at one phone (states, times, audio heard), and waiting for them."""
+"""The facts of one call at one phone (states, times, audio heard), and waiting for them.
+
+`Record` is the base of `leg.SipLeg`, which changes it; tests and the demo only read it and wait.
+"""
 
 from __future__ import annotations
 
@@ -83,13 +86,19 @@ class Record:
 
     @property
     def causes(self) -> set[tuple[str, int]]:
-        """The (protocol, cause) pairs of the Reason headers (RFC 3326)."""
+        """The (protocol, cause) pairs of the Reason headers (RFC 3326).
+
+        Reason headers that cannot be read are left out. Empty as well if the other side sent none.
+        """
         found = (_CAUSE.match(reason) for reason in self.reasons)
         return {(match[1].upper(), int(match[2])) for match in found if match is not None}
 
     @property
     def answered_elsewhere(self) -> bool:
-        """Whether the other side said that another phone answered the call."""
+        """Whether the other side said that another phone answered the call.
+
+        That is SIP cause 200 or Q.850 cause 26 in the Reason of its CANCEL or BYE.
+        """
         return not {("SIP", 200), ("Q.850", 26)}.isdisjoint(self.causes)
 
     async def wait(self, done: Callable[[], bool], within: float) -> None:
@@ -111,7 +120,11 @@ class Record:
                     self._waiting.discard(future)
 
     async def wait_ringing(self, within: float = 5.0) -> None:
-        """Wait for the first 180 or 183; raises as `wait`."""
+        """Wait for the first 180 or 183; raises as `wait`.
+
+        A call answered without ringing is not enough: this then goes on until the call or `within`
+        ends.
+        """
         await self.wait(lambda: self.ringing_at is not None, within)
 
     async def wait_up(self, within: float = 5.0) -> None:
@@ -119,15 +132,25 @@ class Record:
         await self.wait(lambda: self.answered_at is not None, within)
 
     async def wait_ended(self, within: float = 5.0) -> None:
-        """Wait for the end; raises TimeoutError."""
+        """Wait for the end; raises TimeoutError.
+
+        Unlike the other waits, it never raises `CallEndedError`. Returns at once if the call has
+        ended.
+        """
         await self.wait(lambda: self.state == "ended", within)
 
     async def wait_heard(self, name: str, within: float = 5.0) -> None:
-        """Wait until the lab phone `name` is heard ("": music or a prompt); raises as `wait`."""
+        """Wait until the lab phone `name` is heard ("": music or a prompt); raises as `wait`.
+
+        Returns at once if it has been heard before, even if another party is connected by now.
+        """
         await self.wait(lambda: self._last(name) > 0, within)
 
     async def wait_hears(self, name: str, within: float = 5.0) -> None:
-        """Wait until `name` is heard from now on, as `wait_heard`: who is connected *now*."""
+        """Wait until `name` is heard from now on, as `wait_heard`: who is connected *now*.
+
+        Packets count by their arrival at the socket. Raises as `wait`.
+        """
         now = time.monotonic()
         await self.wait(lambda: self._last(name) > now, within)
 

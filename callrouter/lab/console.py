@@ -1,4 +1,7 @@
-"""Runs commands of Asterisk's console over AMI, for the laboratory's own use."""
+"""Runs commands of Asterisk's console over AMI, for the laboratory's own use.
+
+It logs in for each command and does not share any code with the driver, which is what is tested.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ _PREFIX = b"Output: "
 
 
 class ConsoleError(RuntimeError):
-    """Asterisk refused the command or the login; the text is its message."""
+    """Asterisk refused the command or the login; the text is its message.
+
+    If the command printed something before it failed, that follows on further lines.
+    """
 
 
 async def command(port: int, secret: str, text: str, within: float = 10.0) -> str:

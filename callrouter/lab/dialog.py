@@ -22,7 +22,11 @@ class Dialog(SipLeg):
     """
 
     async def cancel(self) -> None:
-        """Cancel our unanswered call. Returns when it has ended; raises TimeoutError after 5 s."""
+        """Cancel our unanswered call. Returns when it has ended; raises TimeoutError after 5 s.
+
+        Does nothing for an incoming, answered or ended call. Before the first provisional response
+        no CANCEL may be sent (RFC 3261, 9.1); it is then sent as soon as one arrives.
+        """
         if self.direction == "out" and self.state not in {"up", "ended"}:
             self._cancelling = True
             if self._exchange is not None and self._exchange.current.provisional:
@@ -30,7 +34,13 @@ class Dialog(SipLeg):
             await self.wait_ended()
 
     def ring(self, *, early_media: bool = False) -> None:
-        """Send 180, or 183 with audio."""
+        """Send 180, or 183 with audio.
+
+        Does nothing for an outgoing, answered or ended call.
+
+        Args:
+            early_media: whether to send 183 and speak at once.
+        """
         if self._invite is None or self.state in {"up", "ended"}:
             return
         if early_media:
@@ -41,7 +51,11 @@ class Dialog(SipLeg):
         self._rings(early=early_media)
 
     async def answer(self) -> None:
-        """Send 200 and speak. Does nothing on an answered call; raises if it has ended."""
+        """Send 200 and speak. Does nothing on an answered call; raises if it has ended.
+
+        Raises:
+            CallEndedError: it has ended, or is an outgoing call.
+        """
         if self._invite is None or self.state == "ended":
             raise CallEndedError(self.final_code)
         if self.state != "up":
@@ -50,18 +64,32 @@ class Dialog(SipLeg):
             self._is_up()
 
     async def refuse(self, code: int, headers: Extra = ()) -> None:
-        """End an unanswered incoming call with a final `code` from 300 to 699."""
+        """End an unanswered incoming call with a final `code` from 300 to 699.
+
+        Does nothing for an outgoing, answered or ended call.
+
+        Args:
+            code: the final code.
+            headers: further headers, as name and value.
+        """
         if self._invite is not None and self.state not in {"up", "ended"}:
             now = time.monotonic()  # its consequences may arrive before we run again
             self._invite.respond(code, tag=self.local_tag, headers=headers)
             self._finish("us", code=code, at=now)
 
     async def redirect(self, target: str) -> None:
-        """Redirect an unanswered incoming call to a number or SIP URI (302)."""
+        """Redirect an unanswered incoming call to a number or SIP URI (302).
+
+        Does nothing for an outgoing, answered or ended call. Whether to follow is for the server to
+        decide.
+        """
         await self.refuse(302, (("Contact", f"<{self._line.uri(target)}>"),))
 
     async def bye(self) -> None:
-        """Hang up in any state: BYE, CANCEL or 480. Returns when the other side knows."""
+        """Hang up in any state: BYE, CANCEL or 480. Returns when the other side knows.
+
+        It waits 2 s at most for the answer to a BYE. A CANCEL raises TimeoutError as `cancel` does.
+        """
         if self.state == "ended":
             return
         if self.state != "up":
@@ -72,15 +100,33 @@ class Dialog(SipLeg):
         await final_response(self._line, request, self._next_cseq, _GOODBYE_S)
 
     async def hold(self) -> int:
-        """Put the other side on hold by re-INVITE; returns the final code."""
+        """Put the other side on hold by re-INVITE; returns the final code.
+
+        While it lasts, this phone says nothing. `on_hold` tells whether it worked.
+
+        Raises:
+            CallEndedError: the call is not up.
+            TimeoutError: no final answer within 5 s.
+        """
         return await self._reinvite("sendonly")
 
     async def unhold(self) -> int:
-        """Take the other side off hold; returns the final code."""
+        """Take the other side off hold; returns the final code.
+
+        Raises as `hold`. A final code of 300 or more leaves the other side on hold.
+        """
         return await self._reinvite("sendrecv")
 
     async def send_dtmf(self, digit: str, how: DtmfMethod = "rfc4733") -> None:
-        """Press one key for 0.1 s; raises ValueError if it cannot be sent that way."""
+        """Press one key for 0.1 s; raises ValueError if it cannot be sent that way.
+
+        By INFO (``info``), the digit is not checked, and the other side's refusal is not reported.
+
+        Raises:
+            CallEndedError: the call is not up.
+            ValueError: as RFC 4733 event: not one of 0-9, ``*``, ``#``, A-D, or the other side
+                takes no events.
+        """
         self._must_be_up()
         if how == "rfc4733":
             await self._media.press(digit)

@@ -16,7 +16,10 @@ from callrouter.lab.rtp import Pace
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A running Asterisk with a started phone per endpoint; phones and carrier are registered."""
+    """A running Asterisk with a started phone per endpoint; phones and carrier are registered.
+
+    `lab[name]` is the phone at that endpoint; KeyError if there is none.
+    """
 
     asterisk: Asterisk
     phones: dict[str, Phone]
@@ -33,7 +36,20 @@ async def start_phones(
     behaviour: Choice | None = None,
     pace: Pace | None = None,
 ) -> dict[str, Phone]:
-    """Start (and register) one phone per endpoint name; the caller closes them."""
+    """Start (and register) one phone per endpoint name; the caller closes them.
+
+    If one fails, all of them are closed before the error is raised.
+
+    Args:
+        asterisk: the server, whose password they use.
+        names: the endpoints.
+        register: whether they register. Callers from outside need not.
+        behaviour: what they do with incoming calls; None: they answer.
+        pace: how often they speak; None: the usual pace.
+
+    Raises:
+        RegistrationFailedError: the server refused one, or did not answer.
+    """
     phones = {
         name: Phone(
             name,
@@ -56,7 +72,11 @@ async def start_phones(
 
 
 async def close_phones(phones: Iterable[Phone]) -> None:
-    """Close all of them at once."""
+    """Close all of them at once.
+
+    Each hangs up and unregisters first, so this takes about a second at most. Closed ones are left
+    alone.
+    """
     await asyncio.gather(*(phone.close() for phone in phones))
 
 

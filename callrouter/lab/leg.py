@@ -28,7 +28,10 @@ _SIPFRAG = re.compile(rb"SIP/2\.0 (\d{3})")
 
 
 class SipLeg(Record):
-    """One call at the level of SIP messages; `dialog.Dialog` adds what a person does with it."""
+    """One call at the level of SIP messages; `dialog.Dialog` adds what a person does with it.
+
+    It starts nothing by itself: `script.behave` and the tests decide when something happens.
+    """
 
     def __init__(
         self, line: SipLine, direction: Literal["in", "out"], call_id: str, on_change: OnChange
@@ -138,7 +141,10 @@ class SipLeg(Record):
     # Incoming calls.
 
     def take(self, invite: ServerTransaction) -> None:
-        """Become the called side of `invite`; sends nothing."""
+        """Become the called side of `invite`; sends nothing.
+
+        The caller's number is that of P-Asserted-Identity, if there is one, else that of From.
+        """
         request = invite.request
         self._invite, self.invite_at = invite, invite.at
         caller = parse_address(request.headers.get("from"))
@@ -160,7 +166,11 @@ class SipLeg(Record):
     # Requests of the other side; called by the phone.
 
     def receive(self, transaction: ServerTransaction) -> None:
-        """Take a request of the other side within this dialog."""
+        """Take a request of the other side within this dialog.
+
+        `phone.Phone` calls it. A method that is not known here gets 501. INVITE, UPDATE and INFO get 481
+        once the call has ended.
+        """
         handler = {
             "ACK": self._on_ack,
             "BYE": self._on_bye,
@@ -177,7 +187,10 @@ class SipLeg(Record):
             handler(transaction)
 
     def cancelled(self, cancel: ServerTransaction) -> None:
-        """Send 200 to the CANCEL and, unless we have answered, 487 to the INVITE."""
+        """Send 200 to the CANCEL and, unless we have answered, 487 to the INVITE.
+
+        The Reason headers of the CANCEL are kept in `reasons`.
+        """
         cancel.respond(200, tag=self.local_tag)
         if self._invite is None or self.state in {"up", "ended"}:
             return
@@ -186,7 +199,10 @@ class SipLeg(Record):
         self._finish("them", code=487, at=cancel.at)
 
     def vanish(self) -> None:
-        """End without any message, like a phone that was unplugged."""
+        """End without any message, like a phone that was unplugged.
+
+        The other side learns nothing and must notice by itself.
+        """
         self._finish("us")
 
     def _on_ack(self, transaction: ServerTransaction) -> None:

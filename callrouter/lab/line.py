@@ -56,12 +56,23 @@ class SipLine:
         on_response: Callable[[Response | None], None],
         next_cseq: Callable[[], int],
     ) -> Exchange:
-        """Send `request`, answering challenges; `on_response` as in `Transactions.request`."""
+        """Send `request`, answering challenges; `on_response` as in `Transactions.request`.
+
+        Args:
+            request: the first attempt. A retry copies its headers, but for Via, CSeq and the
+                answer.
+            on_response: gets every response but a challenge that is answered.
+            next_cseq: gives the number of each retry.
+        """
         return Exchange(self, request, on_response, next_cseq)
 
 
 class Exchange:
-    """One request with its digest retries; `current` is the latest transaction."""
+    """One request with its digest retries; `current` is the latest transaction.
+
+    Two challenges are answered at most, because the second one may say that the first nonce was
+    stale. The next 401 or 407 is passed on like any refusal.
+    """
 
     def __init__(
         self,
@@ -113,7 +124,11 @@ class Exchange:
 async def final_response(
     line: SipLine, request: Request, next_cseq: Callable[[], int], within: float = 5.0
 ) -> Response | None:
-    """Send a request other than INVITE and return its final response; None if there is none."""
+    """Send a request other than INVITE and return its final response; None if there is none.
+
+    Raises no TimeoutError: None also means that `within` seconds are over. The transaction then
+    goes on in the background, until its own end.
+    """
     future: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
 
     def receive(response: Response | None) -> None:

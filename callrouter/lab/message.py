@@ -50,7 +50,10 @@ class Headers:
         self._items.append((name, value))
 
     def all(self, name: str) -> list[str]:
-        """Return every value of `name` in order, not split at commas."""
+        """Return every value of `name` in order, not split at commas.
+
+        Compact and long forms are found by either (RFC 3261, 7.3.3).
+        """
         wanted = long_name(name)
         return [value for key, value in self._items if long_name(key) == wanted]
 
@@ -82,7 +85,10 @@ class Message:
 
     @property
     def cseq(self) -> int:
-        """The number of the CSeq; 0 if there is none."""
+        """The number of the CSeq; 0 if there is none.
+
+        Also 0 for anything but plain ASCII digits, since it comes from the network.
+        """
         number = self.headers.get("cseq").split(" ", 1)[0]
         return int(number) if number.isascii() and number.isdigit() else 0
 
@@ -93,7 +99,10 @@ class Message:
 
     @property
     def branch(self) -> str:
-        """The branch of the topmost Via, which identifies the transaction (RFC 3261, 17)."""
+        """The branch of the topmost Via, which identifies the transaction (RFC 3261, 17).
+
+        Empty if there is none, which `parse` refuses.
+        """
         return parameters(self.headers.get("via").split(",", 1)[0]).get("branch", "")
 
     @property
@@ -156,7 +165,10 @@ class SipAddress:
 
 
 def long_name(name: str) -> str:
-    """Return the lower-case long form of a header's name."""
+    """Return the lower-case long form of a header's name.
+
+    Unknown names are only lower-cased.
+    """
     low = name.strip().lower()
     return _COMPACT.get(low, low)
 
@@ -169,7 +181,11 @@ def uri_user(uri: str) -> str:
 
 
 def parameters(value: str) -> dict[str, str]:
-    """Return the `;name=value` parameters after the first part of a header's value."""
+    """Return the `;name=value` parameters after the first part of a header's value.
+
+    Names are in lower case, values without quotes. The first of two with the same name counts, and
+    one without a value has an empty one.
+    """
     found: dict[str, str] = {}
     for part in value.split(";")[1:]:
         name, _, text = part.partition("=")
@@ -178,7 +194,11 @@ def parameters(value: str) -> dict[str, str]:
 
 
 def parse_address(value: str) -> SipAddress:
-    """Parse a From, To, Contact, Refer-To or P-Asserted-Identity value; never raises."""
+    """Parse a From, To, Contact, Refer-To or P-Asserted-Identity value; never raises.
+
+    Text that is no name-addr is taken as a bare URI, whose parameters then belong to the header
+    (RFC 3261, 20.10).
+    """
     text = value.strip()
     match = _NAME_ADDR.match(text)
     if match is None:
@@ -262,7 +282,10 @@ def _body(headers: Headers, body: bytes) -> bytes:
 
 
 def respond(request: Request, code: int, *, tag: str = "", body: bytes = b"") -> Response:
-    """Return the response to `request`, with headers copied as RFC 3261, 8.2.6 requires."""
+    """Return the response to `request`, with headers copied as RFC 3261, 8.2.6 requires.
+
+    A `tag` is added to To unless there is one or the code is 100. A body is taken for SDP.
+    """
     headers = Headers([("Via", value) for value in request.headers.all("via")])
     to = request.headers.get("to")
     if tag and code != 100 and not request.to_tag:
@@ -280,6 +303,14 @@ def authorize(
     challenge: str, *, method: str, uri: str, username: str, password: str, count: int = 1
 ) -> str:
     """Return the digest answer (RFC 2617: MD5, optionally `qop=auth`) to a WWW-Authenticate value.
+
+    Args:
+        challenge: the value of the header.
+        method: of the request that was challenged.
+        uri: its request URI.
+        username: the SIP user.
+        password: the password, which only goes into the digest.
+        count: how often this nonce has been used, this time included.
 
     Raises:
         BadMessageError: the challenge is not a digest, or requires an unsupported algorithm or qop.

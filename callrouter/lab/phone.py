@@ -77,7 +77,11 @@ class Phone:
 
     @property
     def port(self) -> int:
-        """The phone's SIP port."""
+        """The phone's SIP port.
+
+        Raises:
+            RuntimeError: the phone is not started, or closed.
+        """
         return self._line.layer.port
 
     @property
@@ -86,7 +90,10 @@ class Phone:
         return [dialog for dialog in self._dialogs.values() if dialog.state != "ended"]
 
     async def start(self) -> None:
-        """Open the SIP port. Nothing is registered yet."""
+        """Open the SIP port. Nothing is registered yet.
+
+        The kernel chooses the port. Needs a running event loop.
+        """
         layer = Transactions(self._on_request)
         self._running = SipLine(
             self.name, self._server, self._username, self._password, layer, self._pace
@@ -146,7 +153,10 @@ class Phone:
             self._refresh = line.layer.later(again, lambda: self._keep(self._reregister(expires)))
 
     async def unregister(self) -> None:
-        """Remove the registration; raises as `register`."""
+        """Remove the registration; raises as `register`.
+
+        Calls go on. A renewal that was planned is dropped.
+        """
         await self.register(0)
 
     async def watch(self, extension: str) -> int:

@@ -1,4 +1,8 @@
-"""Port blocks for parallel Asterisks: each instance holds one block by a file lock."""
+"""Port blocks for parallel Asterisks: each instance holds one block by a file lock.
+
+So test runs, demos and benchmarks may run side by side. Locks end with their process, even after
+SIGKILL.
+"""
 
 from __future__ import annotations
 

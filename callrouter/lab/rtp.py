@@ -28,7 +28,11 @@ DIGITS = "0123456789*#ABCD"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a phone speaks: `first` packets 20 ms apart, then one every `every_s` seconds."""
+    """How often a phone speaks: `first` packets 20 ms apart, then one every `every_s` seconds.
+
+    The first packets come quickly, so that the other side knows soon with which phone it talks.
+    Later ones are few, to save CPU time with many phones.
+    """
 
     first: int = 5
     every_s: float = 0.2
@@ -74,7 +78,11 @@ class Media:
         return self._wire.port
 
     def aim(self, remote: Sdp) -> None:
-        """Speak to `remote` from now on; the first packet leaves at once."""
+        """Speak to `remote` from now on; the first packet leaves at once.
+
+        Whether it speaks depends on the direction of `remote`: only if the other side wants to
+        receive. With port 0 nothing is sent.
+        """
         self._remote = remote
         self.speaking = remote.direction in {"sendrecv", "recvonly"}
         if self._next is None:

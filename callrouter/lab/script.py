@@ -1,4 +1,7 @@
-"""Carries out a phone's `Behaviour`."""
+"""Carries out a phone's `Behaviour`.
+
+It runs as one task of the phone per incoming call.
+"""
 
 from __future__ import annotations
 

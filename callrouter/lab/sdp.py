@@ -45,7 +45,10 @@ def write_sdp(port: int, *, direction: str = "sendrecv", version: int = 1) -> by
 
 
 def mirror(direction: str) -> str:
-    """Return the direction of the answer to a stream offered with `direction`."""
+    """Return the direction of the answer to a stream offered with `direction`.
+
+    What the one side only sends, the other only receives. The others stay (RFC 3264, 6.1).
+    """
     return _MIRROR.get(direction, direction)
 
 

@@ -24,7 +24,12 @@ class AptSource:
     keyring: str
 
     def stanza(self, suite: str) -> str:
-        """Return a deb822 source of `suite` main at this mirror."""
+        """Return a deb822 source of `suite` main at this mirror.
+
+        Args:
+            suite: the name of a release, such as ``sid``; it need not be the one that the machine
+                uses.
+        """
         lines = ["Types: deb", f"URIs: {self.uri}", f"Suites: {suite}", "Components: main"]
         if self.keyring:
             lines.append(f"Signed-By: {self.keyring}")

@@ -67,7 +67,10 @@ class Transactions:
         return transaction
 
     def server(self, branch: str, call_id: str, method: str) -> ServerTransaction | None:
-        """Return the transaction in which such a request arrived, if it is still remembered."""
+        """Return the transaction in which such a request arrived, if it is still remembered.
+
+        That is for 64 s after its arrival. `phone.Phone` finds the INVITE of a CANCEL this way.
+        """
         return self._servers.get((branch, call_id, method))
 
     def sent(self, branch: str, method: str) -> bool:
@@ -75,7 +78,10 @@ class Transactions:
         return (branch, method) in self._clients
 
     def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """Start a timer that ends with this layer."""
+        """Start a timer that ends with this layer.
+
+        `delay` is in seconds. `deafen` and `close` cancel it.
+        """
 
         def fire() -> None:
             self._timers.discard(handle)
@@ -92,11 +98,17 @@ class Transactions:
             self._timers.discard(handle)
 
     def forget(self, transaction: ClientTransaction) -> None:
-        """Match nothing more to this transaction."""
+        """Match nothing more to this transaction.
+
+        Further responses to it are dropped.
+        """
         self._clients.pop((transaction.message.branch, transaction.message.method), None)
 
     def deafen(self) -> None:
-        """Stop receiving and sending, but keep the port."""
+        """Stop receiving and sending, but keep the port.
+
+        For a phone that dies: its server gets no answer and no ICMP error either.
+        """
         for handle in self._timers:
             handle.cancel()
         self._timers.clear()
@@ -148,7 +160,13 @@ class Transactions:
 
 
 class ClientTransaction:
-    """One request of ours; see `Transactions.request`."""
+    """One request of ours; see `Transactions.request`.
+
+    Attributes:
+        message: the request.
+        provisional: whether a response below 200 has arrived.
+        final: the code of the final response; 0 before it, 408 if none came in time.
+    """
 
     def __init__(
         self,
@@ -164,7 +182,11 @@ class ClientTransaction:
         self._timer: asyncio.TimerHandle | None = None
 
     def send_again(self, delay: float) -> None:
-        """Send now, and again after `delay`, twice `delay`, and so on."""
+        """Send now, and again after `delay`, twice `delay`, and so on.
+
+        INVITEs double without a limit (timer A), other requests up to 4 s (timer E). `receive` and
+        `expire` stop it.
+        """
         self._layer.send(self.message, self._to)
         again = delay * 2 if self.message.method == "INVITE" else min(delay * 2, T2)
         self._timer = self._layer.later(delay, lambda: self.send_again(again))
@@ -253,7 +275,10 @@ class ServerTransaction:
             self._layer.send(self._last, self.sender)
 
     def acknowledged(self) -> None:
-        """Note the ACK: stop retransmitting."""
+        """Note the ACK: stop retransmitting.
+
+        The final response of an INVITE would otherwise be repeated for 32 s.
+        """
         self._layer.stop_timer(self._timer)
 
     def _again(self, delay: float, left: float) -> None:

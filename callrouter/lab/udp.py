@@ -42,7 +42,10 @@ class Wire:
         self._loop.add_reader(self._socket, self._read)
 
     def send(self, data: bytes, to: tuple[str, int]) -> None:
-        """Send one datagram. If the kernel refuses it, it is lost, as on any network."""
+        """Send one datagram. If the kernel refuses it, it is lost, as on any network.
+
+        After `close`, nothing is sent.
+        """
         if self._socket.fileno() < 0:
             return
         try:

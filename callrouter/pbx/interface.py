@@ -1,4 +1,8 @@
-"""The interface between a PBX driver and the rest of the program."""
+"""The interface between a PBX driver and the rest of the program.
+
+Every driver is a `Pbx`. The protocols after it are optional abilities: the program asks with
+`isinstance` whether a driver has them.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,11 @@ class LinkCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PbxHealth:
-    """The health of a driver, for operators and for `/healthz`."""
+    """The health of a driver, for operators and for `/healthz`.
+
+    `up` says only that the driver has a link to its PBX. Whether the core has also been compared
+    with the PBX is for `Runtime.in_step` to say.
+    """
 
     up: bool
     detail: str = ""
@@ -55,7 +63,13 @@ class PbxHealth:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of `doctor`: fine (`ok` is True), wrong (False), or worth knowing (None)."""
+    """One result of `doctor`: fine (`ok` is True), wrong (False), or worth knowing (None).
+
+    Attributes:
+        ok: True, False or None, as above. None is no reason to fail.
+        what: what was found, in words.
+        advice: what to do about it; empty if there is nothing to say.
+    """
 
     ok: bool | None
     what: str
@@ -71,37 +85,63 @@ class DeviceBoard(Protocol):
     """
 
     def agent_named(self, name: str) -> AgentView | None:
-        """The agent with this id, or who had it before a rename; None if there is none."""
+        """The agent with this id, or who had it before a rename; None if there is none.
+
+        A lamp on a phone may still carry the old id.
+        """
 
     def agent_spec(self, name: str) -> AgentSpec | None:
-        """An agent as configured; None if there is none."""
+        """An agent as configured; None if there is none.
+
+        An agent who was removed from the configuration is still found while finishing a call.
+        Unlike `agent_named`, it does not know former ids.
+        """
 
     def signed_in(self, name: str) -> bool:
-        """Whether there is an agent with this id who is signed in."""
+        """Whether there is an agent with this id who is signed in.
+
+        False also for an unknown id and for the id from before a rename.
+        """
 
     def agent_ids(self) -> tuple[str, ...]:
-        """The ids of all agents."""
+        """The ids of all agents.
+
+        Removed agents who are finishing a call are among them.
+        """
 
     def former_agent_ids(self) -> tuple[str, ...]:
         """The ids that agents had before they were renamed."""
 
     def queue(self, name: str) -> QueueView | None:
-        """The queue with this id; None if there is none."""
+        """The queue with this id; None if there is none.
+
+        A removed queue is still found while it serves calls.
+        """
 
     def queue_named(self, name: str) -> QueueView | None:
         """The queue with this id, or that had it before a rename; None if there is none."""
 
     def queue_spec(self, name: str) -> QueueSpec | None:
-        """A queue as configured; None if there is none."""
+        """A queue as configured; None if there is none.
+
+        A removed queue is still found while it serves calls. Former ids are not known here.
+        """
 
     def queue_ids(self) -> tuple[str, ...]:
-        """The ids of all queues."""
+        """The ids of all queues.
+
+        Removed queues that still serve calls are among them.
+        """
 
     def former_queue_ids(self) -> tuple[str, ...]:
         """The ids that queues had before they were renamed."""
 
     def reachable_devices(self, queue: str, pbx: str) -> Iterator[DeviceSpec]:
-        """The devices that could ring for a queue's calls on a PBX, the first to ring first."""
+        """The devices that could ring for a queue's calls on a PBX, the first to ring first.
+
+        Empty for an unknown queue. Devices of members who talk are among them, since they will be
+        free again. Read the iterator before the next event is handled.
+        """
 
     def priority(self, call: str) -> int | None:
         """The priority of a call, 1 (first) to 100 (last); None if there is no such call."""
@@ -118,7 +158,10 @@ class Pbx(Protocol):
     name: str
 
     async def run(self) -> None:
-        """Connect and stay connected until cancelled."""
+        """Connect and stay connected until cancelled.
+
+        A lost link is no reason to return: the driver posts `PbxLost` and connects again.
+        """
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Execute the commands of one event together. Never blocks, never raises.
@@ -128,13 +171,27 @@ class Pbx(Protocol):
         """
 
     def use(self, table: Table) -> None:
-        """Use a new routing table."""
+        """Use a new routing table.
+
+        The driver compares it with the one before. If other phones are now to be watched, it
+        resyncs.
+        """
 
     def resync(self, why: str) -> None:
-        """Resync everything with the PBX, as after a gap."""
+        """Resync everything with the PBX, as after a gap.
+
+        Never blocks. If the link is up, a `PbxSnapshot` is posted, at once or soon.
+
+        Args:
+            why: the reason in words, for the log.
+        """
 
     def health(self) -> PbxHealth:
-        """The current health of the driver."""
+        """The current health of the driver.
+
+        Cheap, and never asks the PBX: it is called for every request for the
+        status or the metrics.
+        """
 
 
 @runtime_checkable
@@ -146,20 +203,32 @@ class HasRoutes(Protocol):
     """
 
     def routes(self) -> Sequence[RouteDef]:
-        """The routes. No other component has the same paths, and no path has a variable part."""
+        """The routes. No other component has the same paths, and no path has a variable part.
+
+        Read once, when the HTTP server is built, so they must not depend on what is reloaded later.
+        """
 
 
 @runtime_checkable
 class KeepsRecords(Protocol):
-    """A driver whose PBX stores data for us, such as a queue log or the queue of each caller."""
+    """A driver whose PBX stores data for us, such as a queue log or the queue of each caller.
+
+    The runtime passes it every notice of the core, also those about calls on other PBXs.
+    """
 
     def listen(self, notice: Notice) -> None:
-        """Handle a notice. Never blocks, never raises."""
+        """Handle a notice. Never blocks, never raises.
+
+        Called on the event loop, in the order in which the core gave the notices.
+        """
 
 
 @runtime_checkable
 class RemembersCalls(Protocol):
-    """A driver that must remember over a restart which calls have ended."""
+    """A driver that must remember over a restart which calls have ended.
+
+    A late message about such a call would otherwise mislead it after the restart.
+    """
 
     def remember(self, keep: Callable[[str, float], None]) -> None:
         """Report each ended call and its end time (epoch seconds) to `keep`. Never blocks."""
@@ -176,7 +245,13 @@ class HasPhoneDialogues(Protocol):
         """Report every dialled feature code to `report`, and everything that follows from it."""
 
     def say(self, command: Say) -> None:
-        """Play sounds, then read digits or hang up. Never blocks, never raises."""
+        """Play sounds, then read digits or hang up. Never blocks, never raises.
+
+        What is keyed in, or that nothing was, is reported as `DigitsKeyed`.
+        """
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number. Never blocks, never raises."""
+        """Call an outside number. Never blocks, never raises.
+
+        Exactly one outcome is reported, as `NumberAnswered` or `NumberFailed`.
+        """

@@ -45,7 +45,10 @@ class PhoneEventReporter:
         self._numbers: set[str] = set()
 
     def listen(self, report: Callable[[PhoneEvent], None]) -> None:
-        """Report all further events to `report`."""
+        """Report all further events to `report`.
+
+        It replaces the earlier receiver. Events before the first call of this are dropped.
+        """
         self._report = report
 
     # ------------------------------------------------------------ dialogues
@@ -74,25 +77,40 @@ class PhoneEventReporter:
         )
 
     def digits_keyed(self, channel: str, text: str) -> None:
-        """Digits were keyed in, or none in time ("")."""
+        """Digits were keyed in, or none in time ("").
+
+        `text` may hold anything that a PBX passed on: all but keys is removed, as by `clean_keys`.
+        """
         self._report(DigitsKeyed(pbx=self._pbx, channel=channel, digits=clean_keys(text)))
 
     def person_left(self, channel: str) -> None:
-        """The channel of a dialogue is gone."""
+        """The channel of a dialogue is gone.
+
+        The driver calls this once per channel; repetitions are not filtered here.
+        """
         self._report(PersonLeft(pbx=self._pbx, channel=channel))
 
     # ------------------------------------------------------------ numbers that are called
 
     def number_called(self, ref: str) -> None:
-        """A number is being called, so an outcome is due."""
+        """A number is being called, so an outcome is due.
+
+        Without this, `number_answered` and `number_failed` ignore the reference.
+        """
         self._numbers.add(ref)
 
     def awaits(self, ref: str) -> bool:
-        """Whether the outcome of a call to a number is still to be reported."""
+        """Whether the outcome of a call to a number is still to be reported.
+
+        False for a reference that was never announced with `number_called`.
+        """
         return ref in self._numbers
 
     def number_answered(self, ref: str, channel: str) -> None:
-        """A number was picked up. Its channel has a dialogue from now on."""
+        """A number was picked up. Its channel has a dialogue from now on.
+
+        Ignored after an outcome.
+        """
         if ref in self._numbers:
             self._numbers.remove(ref)
             self._report(NumberAnswered(pbx=self._pbx, ref=ref, channel=channel))
@@ -105,5 +123,9 @@ class PhoneEventReporter:
 
 
 def clean_keys(text: str) -> str:
-    """The keys in a text: digits, ``*`` and ``#``, 40 at most."""
+    """The keys in a text: digits, ``*`` and ``#``, 40 at most.
+
+    Everything else is dropped, letters A to D and digits of other scripts included. The result may
+    be empty.
+    """
     return _NOT_KEYS.sub("", text)[:_MOST_KEYS]

@@ -1,4 +1,8 @@
-"""Schedules actions on whatever clock the owner reads, for drivers whose logic does no I/O."""
+"""Schedules actions on whatever clock the owner reads, for drivers whose logic does no I/O.
+
+The owner asks `next_at`, sleeps as it likes and takes actions out with `pop_due`. Nothing here
+reads a clock, so tests can let hours pass at once.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ class Scheduler(Generic[T]):
         self._count = 0
 
     def at(self, when: float, action: Action[T]) -> None:
-        """Schedule `action` for the time `when`, on the owner's clock."""
+        """Schedule `action` for the time `when`, on the owner's clock.
+
+        A time in the past is allowed: the action is then due at once.
+        """
         self._count += 1
         heappush(self._actions, (when, self._count, action))
 
@@ -31,7 +38,11 @@ class Scheduler(Generic[T]):
         return self._actions[0][0] if self._actions else None
 
     def pop_due(self, now: float) -> tuple[float, Action[T]] | None:
-        """Remove and return the first action that is due by `now`, and its time; None if none is."""
+        """Remove and return the first action that is due by `now`, and its time; None if none is.
+
+        The caller runs it. Call this again until it returns None, because an action may schedule
+        others.
+        """
         if not self._actions or self._actions[0][0] > now:
             return None
         when, _, action = heappop(self._actions)

@@ -84,7 +84,10 @@ class SimulatedPbx:
         self._arm()
 
     def use(self, table: Table) -> None:
-        """Use a new routing table."""
+        """Use a new routing table.
+
+        New queues get calls from now on. If it names other phones, a snapshot is posted.
+        """
         before = self.engine.endpoints()
         self.engine.use(table, self._clock.now())
         if self._up:
@@ -93,13 +96,19 @@ class SimulatedPbx:
             self._arm()
 
     def resync(self, why: str) -> None:
-        """Post a snapshot of the present state."""
+        """Post a snapshot of the present state.
+
+        Posted before this returns. Does nothing while the driver is not running.
+        """
         if self._up:
             logger.debug("%s: snapshot: %s", self.name, why)
             self._post(self.engine.snapshot())
 
     def health(self) -> PbxHealth:
-        """The current health of this driver."""
+        """The current health of this driver.
+
+        `up` is True exactly while `run` is running. Nothing else can go wrong here.
+        """
         return PbxHealth(up=self._up, detail="simulated: no phone really rings")
 
     def _arm(self) -> None:

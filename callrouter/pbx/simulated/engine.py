@@ -97,7 +97,10 @@ class Engine:
     # ------------------------------------------------------------ time
 
     def next_at(self) -> float | None:
-        """The time at which `step` has something to do; None if nothing is scheduled."""
+        """The time at which `step` has something to do; None if nothing is scheduled.
+
+        It may lie in the past, and the action found there may turn out to be void.
+        """
         return self._scheduler.next_at()
 
     def step(self, now: float) -> Events:
@@ -134,7 +137,10 @@ class Engine:
             self._expect(queue)
 
     def close_doors(self) -> None:
-        """Stop new arrivals. Present callers go on."""
+        """Stop new arrivals. Present callers go on.
+
+        It cannot be undone. Queues lose their arrivals for good, also after `use`.
+        """
         self._open = False
 
     def endpoints(self) -> dict[str, DeviceState]:
@@ -147,7 +153,10 @@ class Engine:
         }
 
     def snapshot(self) -> PbxSnapshot:
-        """The present state."""
+        """The present state.
+
+        All callers and all legs that have not ended, those still told to stop included.
+        """
         return PbxSnapshot(
             pbx=self.name,
             calls=tuple(seen_call(caller) for caller in self.callers.values()),

@@ -64,7 +64,10 @@ class SimulatedLeg:
 
     @property
     def key(self) -> LegKey:
-        """Identifies the leg."""
+        """Offer and device. The same offer never rings a device twice, so this names one leg.
+
+        The engine's `legs` are kept under it.
+        """
         return (self.ring.offer, self.ring.device)
 
 
@@ -87,7 +90,10 @@ def seen_call(caller: SimulatedCaller) -> SeenCall:
 
 
 def seen_leg(leg: SimulatedLeg) -> SeenLeg:
-    """A leg for a snapshot."""
+    """A leg for a snapshot.
+
+    `bridged` only while its caller still talks to this leg, and not after a requeue.
+    """
     return SeenLeg(
         offer=leg.ring.offer,
         device=leg.ring.device,

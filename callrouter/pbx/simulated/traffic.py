@@ -22,7 +22,10 @@ class Spread:
     most: float = 3600.0
 
     def draw(self, rng: random.Random) -> float:
-        """Draw one duration."""
+        """Draw one duration.
+
+        In seconds, and within `least` and `most`, also where the distribution goes beyond them.
+        """
         return min(self.most, max(self.least, self.median * rng.lognormvariate(0.0, self.sigma)))
 
 
@@ -59,5 +62,8 @@ class Traffic:
     key: Spread = Spread(median=2.0, sigma=0.3, least=0.8)
 
     def arrivals(self, queue: str) -> float:
-        """Arrivals per minute of a queue."""
+        """Arrivals per minute of a queue; 0 or less: it gets no calls.
+
+        The engine asks when a queue is new and after each arrival.
+        """
         return self.per_minute.get(queue, self.otherwise)
