@@ -30,7 +30,11 @@ MOST_MINUTES = 60
 
 
 def arm(floor: Floor, call: Call) -> None:
-    """Schedule the next announcement for a waiting call under the current settings."""
+    """Schedule the next announcement for a waiting call under the current settings.
+
+    The first comes `FIRST` seconds from now, unless one is scheduled already; each later one comes
+    `every` seconds after the last. None is scheduled if the queue announces nothing.
+    """
     spec = call.queue.spec.announce
     if spec is None:
         floor.timers.announce.cancel(call.id)
@@ -42,14 +46,21 @@ def arm(floor: Floor, call: Call) -> None:
 
 
 def due(floor: Floor, call: Call) -> None:
-    """An announcement is due for this caller."""
+    """An announcement is due for this caller.
+
+    Called when the timer expires. The next one is scheduled even if there is nothing to say now.
+    """
     call.announced_at = floor.now
     arm(floor, call)
     announce(floor, call)
 
 
 def announce(floor: Floor, call: Call) -> None:
-    """Announce the current position and estimate; nothing if there is nothing to say."""
+    """Announce the current position and estimate; nothing if there is nothing to say.
+
+    Apart from the timer, a caller who begins to listen (`CallerListens`) leads here. A call that
+    does not wait is passed over.
+    """
     spec = call.queue.spec.announce
     if spec is None or call.state is not CallState.WAITING:
         return
@@ -88,7 +99,10 @@ def _others_first(call: Call, member: Membership) -> bool:
 
 
 def estimate(floor: Floor, queue: Queue, position: int) -> int:
-    """Estimated wait in minutes, at least 1; 0 if unknown or too long. See the module docstring."""
+    """Estimated wait in minutes, at least 1; 0 if unknown or too long. See the module docstring.
+
+    `position` counts from 1.
+    """
     advances = queue.advances
     if len(advances) < ENOUGH:
         return 0
@@ -102,13 +116,19 @@ def estimate(floor: Floor, queue: Queue, position: int) -> int:
 
 
 def count_advance(floor: Floor, queue: Queue) -> None:
-    """An agent takes a caller who is still in the queue: the queue advances by one."""
+    """An agent takes a caller who is still in the queue: the queue advances by one.
+
+    The first caller taken after the queue was empty only starts an interval.
+    """
     if queue.advanced_at is not None:
         queue.advances.append(floor.now - queue.advanced_at)
     queue.advanced_at = floor.now
 
 
 def caller_stopped_waiting(queue: Queue) -> None:
-    """A caller left the queue. No interval runs while the queue is empty."""
+    """A caller left the queue. No interval runs while the queue is empty.
+
+    Called once they have been taken out of the line, whatever the reason.
+    """
     if not queue.waiting:
         queue.advanced_at = None

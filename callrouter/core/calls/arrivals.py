@@ -115,7 +115,10 @@ def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
 
 
 def report_no_queue(floor: Floor, event: CallArrived) -> None:
-    """Report a call for a queue that does not exist or takes no new calls."""
+    """Report a call for a queue that does not exist or takes no new calls.
+
+    The text names a similar queue if there is one.
+    """
     name = event.queue
     queue = floor.queues.get(name)
     if queue is not None and queue.gone:
@@ -130,7 +133,10 @@ def report_no_queue(floor: Floor, event: CallArrived) -> None:
 
 
 def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
-    """The same arrival, with the present names of a renamed queue or agent."""
+    """The same arrival, with the present names of a renamed queue or agent.
+
+    A name that exists now is kept, even if it is also the former name of another queue or agent.
+    """
     queue = floor.former_queues.get(event.queue) if event.queue not in floor.queues else None
     agent = floor.former_agents.get(event.agent) if event.agent not in floor.agents else None
     if queue is None and agent is None:
@@ -139,7 +145,11 @@ def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
 
 
 def checked(floor: Floor, event: CallArrived) -> CallArrived:
-    """The same arrival without values that are not valid. Each removal is reported."""
+    """The same arrival without values that are not valid. Each removal is reported.
+
+    Those are an agent who does not exist and skills that no agent has. The entries of
+    `event.refused` are only reported.
+    """
     for what, why in event.refused:
         floor.report_oddity(f"call {event.call}: {why}", what)
     if event.agent and event.agent not in floor.agents:
@@ -167,7 +177,10 @@ def _known_skills(floor: Floor, event: CallArrived) -> dict[str, int]:
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or an empty string if no name is similar."""
+    """``; did you mean 'x'?``, or an empty string if no name is similar.
+
+    At most `_FEW` names are compared, and none if the word is longer than `_LONGEST`.
+    """
     if len(word) > _LONGEST:
         return ""
     close = difflib.get_close_matches(word.lower(), islice(names, _FEW), n=1, cutoff=0.6)
@@ -230,7 +243,11 @@ def apply_rules(
 
 
 def fits(rule: Rule, event: CallArrived, now: float) -> bool:
-    """Whether the call itself meets every condition of the rule."""
+    """Whether the call itself meets every condition of the rule.
+
+    An empty condition is met by every call. The number of waiting callers is left to `apply_rules`.
+    `now` is in epoch seconds.
+    """
     caller, called = event.caller_number, event.called_number
     return (
         (not rule.queues or event.queue in rule.queues)

@@ -134,7 +134,11 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
 
 
 def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
-    """The caller hung up, or was moved away by another program, before talking to an agent."""
+    """The caller hung up, or was moved away by another program, before talking to an agent.
+
+    Every phone that rings or is being connected for them is stopped. A caller who was moved away
+    does not count as abandoned.
+    """
     position = waiting.position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
     if call.winner is not None:
@@ -155,7 +159,10 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
 
 
 def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: OfferEnd) -> None:
-    """Stop every phone that rings for this call."""
+    """Stop every phone that rings for this call.
+
+    `why` goes to the PBX, `outcome` into the reports. A consultation is left alone.
+    """
     for offer in list(call.offers.values()):
         ringing.stop_offer(floor, offer, why, outcome)
 
@@ -172,7 +179,10 @@ def forget(floor: Floor, call: Call) -> None:
 
 
 def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
-    """Another caller now has this call's place. The agent who put them there is their last choice."""
+    """Another caller now has this call's place. The agent who put them there is their last choice.
+
+    `giver` is that agent's id; empty if it is not known.
+    """
     call.caller_number, call.caller_name = number, name
     floor.publish(
         PlaceHandedOver(
@@ -191,7 +201,11 @@ def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> No
 
 
 def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> str:
-    """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
+    """A supervisor moves a waiting call. Returns why it is refused, or an empty string.
+
+    Phones that ring go on ringing if only the priority changes. An empty field of the event, or a
+    priority of None, leaves that as it is.
+    """
     queue, agent, priority = event.queue, event.agent, event.priority
     if call.state is not CALL_WAITING:
         return f"call {call.id} is not waiting"

@@ -32,7 +32,10 @@ def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = 
 
 
 def closed(floor: Floor, queue: Queue) -> bool:
-    """Whether the queue takes no new callers at this hour. Callers who already wait are served."""
+    """Whether the queue takes no new callers at this hour. Callers who already wait are served.
+
+    A queue without hours is never closed.
+    """
     hours = queue.spec.hours
     return hours is not None and not hours.on(floor.now)
 

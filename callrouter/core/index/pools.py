@@ -55,7 +55,7 @@ MemberT = TypeVar("MemberT", bound=PoolMember)
 class Front(NamedTuple):
     """The best agents of a pool: their sort key, and their combined chances in a draw.
 
-    The best agents are one agent where nothing is drawn, and then `chances` is 1.
+    Where nothing is drawn, that is one agent, and `chances` is 1.
     """
 
     key: RankedAgent

@@ -14,7 +14,10 @@ from callrouter.model.outcomes import OfferEnd, ShareReason
 
 
 def outcome(offer: Offer) -> LegEnd:
-    """The outcome of an offer whose legs have all ended."""
+    """The outcome of an offer whose legs have all ended.
+
+    It is the end that comes last in `LEG_ENDS_WORST_LAST`; `FAILED` if no leg has a reason.
+    """
     ends = [leg.end for leg in offer.legs.values() if leg.end is not None]
     return max(ends, key=LEG_ENDS_WORST_LAST.index, default=LegEnd.FAILED)
 
@@ -54,7 +57,10 @@ def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
 
 
 def withdraw_all(floor: Floor, agent: Agent, but: Offer | None = None) -> None:
-    """Stop every phone that rings for an agent, except `but`. An accepted call goes on."""
+    """Stop every phone that rings for an agent, except `but`. An accepted call goes on.
+
+    No miss and no turn is counted.
+    """
     for offer in list(agent.offers.values()):
         if offer.state is OfferState.RINGING and offer is not but:
             withdraw(floor, offer, StopReason.WITHDRAWN)
@@ -112,7 +118,11 @@ _GIVES_UP = frozenset(
 
 
 def share_call(floor: Floor, offer: Offer) -> None:
-    """The offer has kept its caller from other agents for long enough: ring others alongside it."""
+    """The offer has kept its caller from other agents for long enough: ring others alongside it.
+
+    Called when the timer expires. Does nothing if the offer no longer rings, is a consultation or
+    is shared already.
+    """
     if offer.state is not OfferState.RINGING or offer.consult or offer.shared:
         return
     call = offer.call
@@ -205,7 +215,11 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
 
 
 def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
-    """Key 1 was not pressed in time on a device. Other devices of the agent may still ring."""
+    """Key 1 was not pressed in time on a device. Other devices of the agent may still ring.
+
+    While the link to the PBX is down, the offer is withdrawn instead and no device is blamed. A
+    colleague who accepted a consultation but was not connected in time is let go.
+    """
     if offer.consult and offer.state is OfferState.ACCEPTED:
         ringing.stop_offer(floor, offer, StopReason.TIME_UP, OfferEnd.NOT_BROUGHT_IN)
     leg = offer.legs.get(device)
@@ -228,7 +242,10 @@ def _may_be_accepted(leg: Leg) -> bool:
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:
-    """The `ring_after` delay of a device has passed."""
+    """The `ring_after` delay of a device has passed.
+
+    The device is rung if it still can be. If no phone of the offer is left, the offer fails.
+    """
     leg = offer.legs.get(device)
     if offer.call.pbx in floor.paces and not offer.rang and live(offer):
         return  # `begins_to_ring` sets the timer again when the first leg rings

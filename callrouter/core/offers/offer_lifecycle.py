@@ -193,12 +193,18 @@ LIVE: Final = frozenset({LEG_PLACED, LEG_RINGING, LEG_ANSWERED, LEG_ACCEPTED})
 
 
 def advance_leg(leg: Leg, change: LegChange) -> None:
-    """Change the state of a leg as `LEGS` says."""
+    """Change the state of a leg as `LEGS` says.
+
+    A change that is not for the present state leaves it as it is; nothing is reported.
+    """
     leg.state = LEGS[leg.state, change]
 
 
 def live(offer: Offer) -> bool:
-    """Whether any leg may still be ringing or off-hook."""
+    """Whether any leg may still be ringing or off-hook.
+
+    A leg that was told to stop counts until it has ended.
+    """
     for leg in offer.legs.values():  # noqa: SIM110 - `any` takes three times as long for one or two legs
         if leg.state in LIVE:
             return True

@@ -147,7 +147,10 @@ def _limit_silence(floor: Floor, offer: Offer) -> None:
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:
-    """The first leg of an offer rings. If the driver paces its dialling, the times start here."""
+    """The first leg of an offer rings. If the driver paces its dialling, the times start here.
+
+    From here on no other agent is rung because of silence, and the agent counts as ringing.
+    """
     offer.rang = True
     floor.timers.share.cancel(offer.id)
     floor.mark_changed(offer.agent)
@@ -190,7 +193,10 @@ def reserve(floor: Floor, offer: Offer) -> None:
 
 
 def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
-    """The agent's devices that can ring through a PBX now."""
+    """The agent's devices that can ring through a PBX now.
+
+    In the order of the configuration. Whether the agent is willing is not asked here.
+    """
     return [
         device
         for device in member.agent.spec.devices
@@ -310,7 +316,11 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: OfferOutcom
 
 
 def hang_up_agent(floor: Floor, offer: Offer) -> None:
-    """Hang up the agent's leg, as if the agent had done it."""
+    """Hang up the agent's leg, as if the agent had done it.
+
+    Does nothing if no leg was accepted. What follows is done when the PBX reports the end of the
+    leg.
+    """
     if offer.winner is not None:
         stop_leg(floor, offer, offer.winner, StopReason.WITHDRAWN)
 
@@ -318,7 +328,10 @@ def hang_up_agent(floor: Floor, offer: Offer) -> None:
 def report_consultation(
     floor: Floor, call: Call, colleague: str, what: ConsultationStep | OfferOutcome
 ) -> None:
-    """Report the progress of a consultation."""
+    """Report the progress of a consultation.
+
+    `colleague` is the id of the agent who is asked.
+    """
     floor.publish(
         ConsultationChanged(
             at=floor.now,
@@ -343,7 +356,11 @@ def _consultation_over(floor: Floor, offer: Offer, outcome: OfferOutcome) -> Non
 
 
 def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
-    """End the consultation of a call, if there is one, and release the colleague."""
+    """End the consultation of a call, if there is one, and release the colleague.
+
+    A colleague who talks is hung up. For one who is still being rung or connected, the offer is
+    withdrawn.
+    """
     offer, call.consult = call.consult, None
     if offer is None:
         return
