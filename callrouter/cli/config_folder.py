@@ -17,7 +17,7 @@ def choose(given: str | None, environ: Mapping[str, str]) -> Path:
     A symbolic link is not resolved: it may be pointed to another folder while the daemon runs.
 
     Raises:
-        Failed: the folder does not exist (exit status 2).
+        CommandFailed: the folder does not exist (exit status 2).
     """
     for source, name in (
         ("--config", given),

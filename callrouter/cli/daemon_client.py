@@ -34,14 +34,24 @@ class DaemonRefused(Exception):  # noqa: N818 - named for what happened
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket.
+
+    The host ``callrouter`` is only for the Host header. Every wait ends after `ANSWER_WITHIN`
+    seconds.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__("callrouter", timeout=ANSWER_WITHIN)
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the daemon."""
+        """Connect to the daemon.
+
+        `http.client` calls this before the first request.
+
+        Raises:
+            OSError: nothing listens there, or we may not connect.
+        """
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(ANSWER_WITHIN)
         self.sock.connect(os.fspath(self._path))
@@ -49,7 +59,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 @dataclass(frozen=True, slots=True)
 class LocalDaemon:
-    """The daemon of a configuration folder on this machine."""
+    """The daemon of a configuration folder on this machine.
+
+    It has the same methods as `RemoteDaemon`; `DaemonClient` uses either. `prefix` and `headers`
+    stay empty: no token is sent over the socket.
+    """
 
     folder: Path
     environ: Mapping[str, str]
@@ -60,7 +74,7 @@ class LocalDaemon:
         """Return a connection to it, not yet open.
 
         Raises:
-            Failed: it is not running, or we have no access (exit status 3).
+            CommandFailed: it is not running, or we have no access (exit status 3).
         """
         try:
             found = control_socket.find(self.folder, self.environ)
@@ -75,18 +89,28 @@ class LocalDaemon:
         return _UnixConnection(found)
 
     def unreachable(self, error: Exception) -> CommandFailed:
-        """Return the error for a daemon that cannot be reached."""
+        """Return the error for a daemon that cannot be reached.
+
+        `error` is what the connection raised. The exit status is 3.
+        """
         if isinstance(error, TimeoutError):
             return CommandFailed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
         return CommandFailed(3, f"the daemon cannot be asked ({error})")
 
     def no_callrouter(self, status: int, location: str) -> CommandFailed:
-        """Return the error for an answer that is not callrouter's."""
+        """Return the error for an answer that is not callrouter's.
+
+        `location` is not used here; `RemoteDaemon.no_callrouter` needs it. The exit status is 3.
+        """
         return CommandFailed(3, f"the daemon cannot be asked (it answers {status} and no JSON)")
 
 
 class DaemonClient:
-    """A daemon, local or remote."""
+    """A daemon, local or remote.
+
+    Each request blocks and has a connection of its own. Every wait ends after `ANSWER_WITHIN`
+    seconds.
+    """
 
     def __init__(self, place: LocalDaemon | RemoteDaemon) -> None:
         self._place = place
@@ -105,21 +129,30 @@ class DaemonClient:
         """Return the daemon's answer at ``/api/…``.
 
         Raises:
-            Failed: it cannot be reached (exit status 3).
-            Refused: it refuses.
+            CommandFailed: it cannot be reached (exit status 3).
+            DaemonRefused: it refuses.
         """
         return self._ask("GET", path, query)
 
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Request a change; raises like `get`."""
+        """Request a change; raises like `get`.
+
+        `body` is sent as JSON; None: without a body. The daemon's answer is returned.
+        """
         return self._ask("POST", path, body=body)
 
     def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
-        """Change part of an object; raises like `get`."""
+        """Change part of an object; raises like `get`.
+
+        `body` has only what changes, and is sent as JSON. The daemon's answer is returned.
+        """
         return self._ask("PATCH", path, body=body)
 
     def delete(self, *path: str) -> Any:
-        """Delete an object; raises like `get`."""
+        """Delete an object; raises like `get`.
+
+        The daemon's answer is returned; for a call, it is the call that has ended.
+        """
         return self._ask("DELETE", path)
 
     def _ask(
@@ -173,7 +206,14 @@ class DaemonClient:
         return response.status, answer
 
     def _meant(self, names: Mapping[str, str]) -> str:
-        """Suggest known names for those in a request that the daemon does not know."""
+        """Suggest known names for those in a request that the daemon does not know.
+
+        The daemon is asked for the known names, with one request for each kind of name.
+
+        Returns:
+            ``did you mean …?`` for the first name that has a close one; empty: none has, or the
+                daemon cannot be asked.
+        """
         for kind, name in names.items():
             parts = kind.split("/")
             try:
@@ -195,7 +235,11 @@ def _parsed(content: bytes) -> Any:
 
 
 def _of_path(path: tuple[str, ...]) -> dict[str, str]:
-    """Return the ids in a path, by the path at which the daemon lists the known ones."""
+    """Return the ids in a path, by the path at which the daemon lists the known ones.
+
+    Only agents, queues, calls and the devices of an agent have such lists: a path to a device gives
+    two entries, ``agents`` and ``agents/ID/devices``.
+    """
     found: dict[str, str] = {}
     if len(path) > 1 and path[0] in {"agents", "queues", "calls"}:
         found[path[0]] = path[1]
@@ -205,7 +249,10 @@ def _of_path(path: tuple[str, ...]) -> dict[str, str]:
 
 
 def _named_in(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ids named in a query or body, in the same form."""
+    """Return the ids named in a query or body, in the same form.
+
+    The keys are ``queues`` and ``agents``; all other values are left out.
+    """
     return {
         f"{key}s": value for key in ("queue", "agent") if isinstance(value := values.get(key), str)
     }

@@ -20,5 +20,8 @@ class CommandFailed(click.ClickException):
         self.status = status
 
     def show(self, file: Any = None) -> None:
-        """Print it on one line, safe for a terminal whatever it contains."""
+        """Print it on one line, safe for a terminal whatever it contains.
+
+        It goes to stderr unless `file` is given. `main` calls it, then exits with `status`.
+        """
         click.echo(f"callrouter: {clean(self.message)}", err=True, file=file)

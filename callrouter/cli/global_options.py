@@ -20,7 +20,11 @@ FLAGS: Final = ("--json", "--watch")
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
-    """The values on the command line; None for those left out."""
+    """The values on the command line; None for those left out.
+
+    What is left out may still come from the environment: see `config_folder.choose` and
+    `client_for`.
+    """
 
     config: str | None = None
     url: str | None = None
@@ -58,7 +62,7 @@ def folder_of(context: click.Context) -> Path:
     """Return the configuration folder that a command reads.
 
     Raises:
-        Failed: there is none (exit status 2).
+        CommandFailed: there is none (exit status 2).
         click.UsageError: the command line names a remote daemon.
     """
     given = global_options_of(context)
@@ -71,7 +75,11 @@ def folder_of(context: click.Context) -> Path:
 
 
 def asks_remote_daemon(context: click.Context) -> bool:
-    """Return whether the daemon is queried over HTTP and not over the local socket."""
+    """Return whether the daemon is queried over HTTP and not over the local socket.
+
+    That is so with ``--url``, or with ``CALLROUTER_URL`` in the environment unless ``--config`` is
+    given.
+    """
     given = global_options_of(context)
     return given.url is not None or (
         given.config is None and bool(os.environ.get("CALLROUTER_URL"))
@@ -79,6 +87,9 @@ def asks_remote_daemon(context: click.Context) -> bool:
 
 
 def global_options_of(context: click.Context) -> GlobalOptions:
-    """Return the values of these options on the command line."""
+    """Return the values of these options on the command line.
+
+    They are kept in the context of the outermost command. If that has none, all values are None.
+    """
     found = context.find_root().obj
     return found if isinstance(found, GlobalOptions) else GlobalOptions()

@@ -30,7 +30,11 @@ def _options_meant() -> Iterator[None]:
 
 
 class LazyGroup(suggestions.SuggestingGroup):
-    """Knows the commands by their help lines; `later` adds them."""
+    """Knows the commands by their help lines; `later` adds them.
+
+    A module is imported only when one of its commands is used, so that every command starts
+    quickly.
+    """
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
         super().__init__(*args, **attrs)
@@ -40,22 +44,40 @@ class LazyGroup(suggestions.SuggestingGroup):
         """
 
     def later(self, module: str, **commands: str) -> None:
-        """Add commands of a module, each with its short help (``_`` in a name stands for ``-``)."""
+        """Add commands of a module, each with its short help (``_`` in a name stands for ``-``).
+
+        Nothing is imported. The short help is given here too, since the list of commands is printed
+        without loading them.
+        """
         for name, text in commands.items():
             self.places[name.replace("_", "-")] = (module, text)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line. The program's options may be before or after the command."""
+        """Parse the command line. The program's options may be before or after the command.
+
+        Raises:
+            click.UsageError: an option of the program is unknown (the closest one is suggested), or
+                lacks its value.
+        """
         with _options_meant():
             return super().parse_args(ctx, in_order(args))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command.
+
+        The options of the command itself are parsed only here.
+
+        Raises:
+            click.UsageError: one of them is unknown; the closest one is suggested.
+        """
         with _options_meant():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all names in order."""
+        """Return all names in order.
+
+        The order is alphabetical. No command is loaded for it.
+        """
         return sorted({*super().list_commands(ctx), *self.places})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

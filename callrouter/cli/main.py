@@ -122,7 +122,14 @@ cli.later(
 
 
 def main() -> None:
-    """Run the command line and exit with its status."""
+    """Run the command line and exit with its status.
+
+    It never returns. Ctrl-C ends it with status 130, and an output that is closed early (``|
+    head``) with 0.
+
+    Raises:
+        SystemExit: always, with the exit status.
+    """
     # Drivers used by a command may log. Without the daemon's log, those lines go nowhere.
     logging.getLogger("callrouter").addHandler(logging.NullHandler())
     try:

@@ -27,7 +27,7 @@ class RemoteDaemon:
         """Parse the given address and token.
 
         Raises:
-            Failed: one of them cannot be used (exit status 2). The message repeats neither a
+            CommandFailed: one of them cannot be used (exit status 2). The message repeats neither a
                 password in the address nor the token.
         """
         example = "such as https://calls.example.com"
@@ -57,29 +57,46 @@ class RemoteDaemon:
 
     @property
     def shown(self) -> str:
-        """Return the address for display."""
+        """Return the address for display.
+
+        An IPv6 address is in brackets. The token is not in it.
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.prefix}"
 
     @property
     def exposes_token(self) -> bool:
-        """Return whether the token would cross a network in clear text."""
+        """Return whether the token would cross a network in clear text.
+
+        That is so over http:// to another machine. Without a token there is nothing to expose.
+        """
         return bool(self.token) and self.scheme == "http" and not _is_loopback(self.host)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that authenticate us."""
+        """Return the headers that authenticate us.
+
+        The token is sent as a bearer token (RFC 6750); without one, there are no headers.
+        """
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """Return a connection to it, not yet open."""
+        """Return a connection to it, not yet open.
+
+        `timeout` is in seconds, for each wait. Over https://, the certificate must be one that the
+        system trusts.
+        """
         if self.scheme == "http":
             return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         context = ssl.create_default_context()
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=context)
 
     def unreachable(self, error: Exception) -> CommandFailed:
-        """Return the error for a daemon that cannot be reached."""
+        """Return the error for a daemon that cannot be reached.
+
+        `error` is what the connection raised; the text says what is probably wrong. The exit status
+        is 3.
+        """
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate is not accepted: {error.verify_message}"
         elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
@@ -93,7 +110,11 @@ class RemoteDaemon:
         return CommandFailed(3, f"the daemon at {self.shown} cannot be reached: {why}")
 
     def no_callrouter(self, status: int, location: str) -> CommandFailed:
-        """Return the error for an answer that is not callrouter's."""
+        """Return the error for an answer that is not callrouter's.
+
+        A redirection is not followed: the text says where it leads. `location` is empty if there is
+        none. The exit status is 3.
+        """
         if 300 <= status < 400 and location:
             text = f"{self.shown} sends us on to {location[:200]}; give that address with --url"
         else:

@@ -70,7 +70,11 @@ class SuggestingChoice(click.Choice):  # type: ignore[type-arg]  # generic since
     """One of a few words; for any other, the closest one is suggested."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word as it is."""
+        """Return the word as it is.
+
+        Raises:
+            click.BadParameter: it is none of the words; if one is close, it is suggested.
+        """
         if isinstance(value, str) and value not in self.choices:
             hint = meant(value, self.choices)
             if hint:

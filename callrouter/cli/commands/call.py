@@ -1,4 +1,7 @@
-"""``callrouter call``: hold, transfer and end."""
+"""``callrouter call``: hold, transfer and end.
+
+CALL may be the id of an agent or of a call; the agent is tried first.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ def _ask(client: DaemonClient, whose: str, action: str, to: dict[str, str]) -> C
     """Request an action of the agent of this name or, if there is none, on the call with this id.
 
     Raises:
-        Refused: there is neither, or no agent talks on the call.
+        DaemonRefused: there is neither, or no agent talks on the call.
     """
     told: CallJson
     try:
@@ -96,7 +99,7 @@ def _end(client: DaemonClient, whose: str) -> CallJson:
     """End a call by its id, or the one that the agent of this name is connected to.
 
     Raises:
-        Refused: there is neither, or the agent is on no call.
+        DaemonRefused: there is neither, or the agent is on no call.
     """
     call: str | None = whose
     try:
@@ -113,7 +116,11 @@ def _end(client: DaemonClient, whose: str) -> CallJson:
 
 
 def conversation_words(view: CallJson) -> str:
-    """Return what is happening to a call, in a line."""
+    """Return what is happening to a call, in a line.
+
+    The agent is named if there is one, otherwise the queue. Names are as the daemon sent them: the
+    command cleans the line for a terminal.
+    """
     if view["ended_at"]:
         return f"call {view['id']}: ended"
     state = "on hold" if view["held"] else view["state"]

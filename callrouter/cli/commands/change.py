@@ -37,7 +37,10 @@ NOTHING = "nothing would change"
 
 
 def print_line(line: str) -> None:
-    """Print a line, safe for a terminal whatever it contains; on one it is wrapped between words."""
+    """Print a line, safe for a terminal whatever it contains; on one it is wrapped between words.
+
+    On a terminal, the lines after the first are indented by two spaces.
+    """
     print_text(line)
 
 
@@ -189,7 +192,14 @@ def _show(view: Mapping[str, Any]) -> None:
 
 
 def _files_diff(past: ConfigHistory | None, change: Change) -> list[str]:
-    """Return the line-by-line effect of a change on the files, without secrets."""
+    """Return the line-by-line effect of a change on the files, without secrets.
+
+    Files come in the order of their names, at most `LINES_SHOWN` lines each; equal ones are left
+    out.
+
+    Raises:
+        OSError: a stored content is missing or damaged.
+    """
     from callrouter.settings.errors.hiding import difference  # noqa: PLC0415 - only here
 
     lines: list[str] = []
@@ -230,7 +240,7 @@ def find_past(folder: Path) -> ConfigHistory | None:
     """Return the history of the running daemon, or of the last one.
 
     Raises:
-        Failed: as root, if the daemon names a folder that is not its own.
+        CommandFailed: as root, if the daemon names a folder that is not its own.
     """
     from callrouter.files import Folder  # noqa: PLC0415 - only here
     from callrouter.settings.config_history import ConfigHistory, find_history  # noqa: PLC0415 - only here
@@ -262,7 +272,7 @@ def the_change(past: ConfigHistory | None, number: int) -> Change:
     """Return the change with this number.
 
     Raises:
-        Failed: there is none.
+        CommandFailed: there is none.
     """
     change = past.change(number) if past is not None else None
     if change is None:
@@ -313,7 +323,7 @@ def _would_change(folder: Path, past: ConfigHistory, wanted: FileDigests) -> lis
     """Describe in words what the rollback would change.
 
     Raises:
-        Failed: the files would have mistakes.
+        CommandFailed: the files would have mistakes.
     """
     with past.laid_out(wanted) as place:
         try:
@@ -369,7 +379,13 @@ def _put_back(
 
 
 def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
-    """Keep content that no daemon has ever applied, so that no work is lost."""
+    """Keep content that no daemon has ever applied, so that no work is lost.
+
+    The copy is in the folder of the history, and its path is printed.
+
+    Raises:
+        OSError: it cannot be kept. Nothing has been put back then.
+    """
     for name, file in now.items():
         if not past.has(file.digest):
             place = past.set_aside(name, file.content)
@@ -377,7 +393,13 @@ def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
 
 
 def _have_taken_up(folder: Path) -> None:
-    """Make a running daemon read the files at once; it logs the result."""
+    """Make a running daemon read the files at once; it logs the result.
+
+    A daemon that refuses or cannot be reached counts as not running.
+
+    Raises:
+        CommandFailed: the daemon finds mistakes in the files (exit status 1).
+    """
     try:
         view = DaemonClient.of_folder(folder, os.environ).post("config", "reload")
     except (CommandFailed, DaemonRefused):

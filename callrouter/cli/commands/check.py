@@ -25,7 +25,7 @@ def read_settings(folder: Path) -> Settings:
     """Return the configuration.
 
     Raises:
-        Failed: it has mistakes, which were printed (exit status 2).
+        CommandFailed: it has mistakes, which were printed (exit status 2).
     """
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
@@ -42,7 +42,7 @@ def load_installed_policies() -> None:
     """Load the policies of installed packages.
 
     Raises:
-        Failed: one cannot be used (exit status 2).
+        CommandFailed: one cannot be used (exit status 2).
     """
     from callrouter.settings.builders.policy_plugins import PluginError, load_policies  # noqa: PLC0415 - only here
 
@@ -98,7 +98,11 @@ def check(context: click.Context, *, as_json: bool) -> None:
 
 
 def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
-    """Say which configuration a daemon running here keeps using, if it differs from the files."""
+    """Say which configuration a daemon running here keeps using, if it differs from the files.
+
+    Nothing is yielded if no daemon has run here, or if we may not read its history. Files with
+    mistakes leave the last configuration in force; files with unconfirmed losses are held back.
+    """
     from callrouter.settings.config_files import (  # noqa: PLC0415 - only here
         content_digests,
         read_snapshot,
@@ -124,7 +128,10 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
 
 
 def _tell(item: Problem, *, err: bool = False) -> None:
-    """Print a mistake, and below it the line as written."""
+    """Print a mistake, and below it the line as written.
+
+    Without a written line, as for a whole file, there is only the mistake. `err`: on stderr.
+    """
     print_text(str(item), indent=4, err=err)
     if item.source_line.strip():
         click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
@@ -136,7 +143,11 @@ def _warning(item: Problem) -> str:
 
 
 def mistakes_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Return mistakes in their JSON form."""
+    """Return mistakes in their JSON form.
+
+    `answers.problem` prints them like those in the daemon's answers. `source_line` is among the
+    keys, cut off where a secret may begin.
+    """
     keys = ("file", "line", "column", "text", "hint", "source_line")
     return [{key: getattr(item, key) for key in keys} for item in problems]
 
@@ -212,14 +223,20 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def asterisks(settings: Settings) -> list[AsteriskSettings]:
-    """Return the Asterisks of a configuration."""
+    """Return the Asterisks of a configuration.
+
+    They are in the order of the files; the list is empty if there is none.
+    """
     from callrouter.settings import AsteriskSettings  # noqa: PLC0415 - pydantic takes its time
 
     return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, AsteriskSettings)]
 
 
 def twilios(settings: Settings) -> list[TwilioSettings]:
-    """Return the Twilio accounts of a configuration."""
+    """Return the Twilio accounts of a configuration.
+
+    They are in the order of the files; the list is empty if there is none.
+    """
     from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
 
     return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, TwilioSettings)]

@@ -69,7 +69,11 @@ def _status(folder: Path) -> Mapping[str, Any] | None:
 def _patients(
     settings: Settings, folder: Path, status: Mapping[str, Any] | None
 ) -> Iterator[tuple[dict[str, Any], str, AsyncIterator[Finding]]]:
-    """Yield what to check: its description for programs, its title for people, and the checks."""
+    """Yield what to check: its description for programs, its title for people, and the checks.
+
+    First this machine, then each Asterisk, then each Twilio account. The checks run only as they
+    are iterated. `status` is that of the daemon; None: it does not run or cannot be asked.
+    """
     from callrouter.daemon import host_checks  # noqa: PLC0415 - only here
 
     here = host_checks.look(settings, folder, os.environ, status)

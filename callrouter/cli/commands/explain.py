@@ -44,7 +44,11 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
 
 
 def why_lines(view: WhyJson) -> list[str]:
-    """Return the answer of ``/api/calls/{id}/why`` as lines."""
+    """Return the answer of ``/api/calls/{id}/why`` as lines.
+
+    The first line is about the whole call. Each step begins with its local time of day; the details
+    of an offer are below it, indented by 10 spaces. What holds the call up now comes last.
+    """
     lines = [_head(view)]
     if view["left_out"]:
         lines.append(f"({counted(view['left_out'], 'earlier step')} no longer kept)")
@@ -129,7 +133,11 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
 
 
 def why_not_lines(view: WhyNotJson) -> list[str]:
-    """Return the answer of ``/api/agents/{id}/why-not`` as lines."""
+    """Return the answer of ``/api/agents/{id}/why-not`` as lines.
+
+    First the answer as a whole and its reasons, then those of single queues, each with the queue's
+    id before it.
+    """
     lines = [view["text"] + (":" if view["reasons"] else "")]
     lines += [f"  {reason}" for reason in view["reasons"]]
     for queue in view["queues"]:

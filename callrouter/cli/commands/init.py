@@ -60,7 +60,7 @@ def _is_free(place: Path) -> None:
     """Check before creating anything: a folder in use, or with any of the files, is left alone.
 
     Raises:
-        Failed: it is in use (exit status 1), or not a folder (exit status 2).
+        CommandFailed: it is in use (exit status 1), or not a folder (exit status 2).
     """
     if not place.exists():
         return
@@ -105,7 +105,14 @@ def _make(place: Path) -> None:
 
 
 def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
-    """Create a new file with its permissions from the start."""
+    """Create a new file with its permissions from the start.
+
+    As root, it gets the group of the folder. Its name is added to `written` as soon as it exists,
+    so that `_make` can remove it after a failure.
+
+    Raises:
+        OSError: it is there already, or cannot be written.
+    """
     descriptor = folder.create(name)
     written.append(name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -127,7 +134,11 @@ def _say_next(place: Path) -> None:
 
 
 def _this_command() -> str:
-    """Return the shell command for this program, wherever it is installed."""
+    """Return the shell command for this program, wherever it is installed.
+
+    It is ``callrouter`` if that name leads here in the PATH, otherwise the absolute path, or ``-m
+    callrouter`` with the interpreter in use. It is quoted for a shell.
+    """
     started = Path(sys.argv[0]).absolute()
     if started.name != "callrouter":
         return f"{shlex.quote(sys.executable)} -m callrouter"

@@ -36,7 +36,11 @@ PIPE_WIDTH = 160
 
 
 def console() -> Console:
-    """Return the console for tables; without colours or cut lines in a pipe."""
+    """Return the console for tables; without colours or cut lines in a pipe.
+
+    A pipe gets `PIPE_WIDTH` columns unless ``COLUMNS`` is set. Markup, emoji and highlighting are
+    off, so that texts from outside stay as they are.
+    """
     made = Console(highlight=False, emoji=False, markup=False)
     if not made.is_terminal and not os.environ.get("COLUMNS"):
         made.width = PIPE_WIDTH
@@ -59,7 +63,11 @@ def show_on(out: Console, shown: Sequence[RenderableType]) -> None:
 
 
 def local_now() -> datetime:
-    """Return the local time of this machine."""
+    """Return the time by this machine's clock, in UTC.
+
+    Ages in the tables are counted from it, so they are off by as much as it differs from the clock
+    of the daemon.
+    """
     return datetime.fromtimestamp(SystemClock().now(), UTC)
 
 
@@ -81,7 +89,7 @@ def client_for(context: click.Context) -> DaemonClient:
     """Return the client for a command: ``--url``, else ``--config``, else from the environment.
 
     Raises:
-        Failed: no folder or no usable address (exit status 2).
+        CommandFailed: no folder or no usable address (exit status 2).
         click.UsageError: options contradict each other.
     """
     given = global_options_of(context)

@@ -101,7 +101,11 @@ def _piped() -> str:
 
 
 def why_not(text: str) -> str:
-    """Say why this cannot be accepted; empty if it can."""
+    """Say why this cannot be accepted; empty if it can.
+
+    Digits alone are a PIN, of `PIN_LEAST` to `PIN_MOST`; anything else is a password of at least
+    `PASSWORD_LEAST` characters. The answer never repeats them.
+    """
     if not text:
         return "nothing was given"
     if not (text.isascii() and text.isdigit()):
@@ -116,7 +120,11 @@ def why_not(text: str) -> str:
 
 
 def _trivial(pin: str) -> bool:
-    """Return whether a PIN is among the first an attacker would try."""
+    """Return whether a PIN is among the first an attacker would try.
+
+    `pin` consists of digits. Trivial are equal steps from digit to digit (also past 9 to 0), a part
+    that is repeated (123123), and PINs with only two different digits.
+    """
     steps = {(int(b) - int(a)) % 10 for a, b in itertools.pairwise(pin)}
     if len(steps) == 1:  # 11111, 12345, 54321, 13579
         return True

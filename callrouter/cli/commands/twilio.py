@@ -120,7 +120,13 @@ def _wish(
 
 
 async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
-    """Show or make the changes of one account; True: some are still pending."""
+    """Show or make the changes of one account; True: some are still pending.
+
+    A configured number that the account does not have counts as pending too.
+
+    Raises:
+        CommandFailed: Twilio cannot be reached (exit status 3), or as in `_make`.
+    """
     from callrouter.pbx.twilio.rest.api_client import ApiUnavailable  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.account_resources import opened  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.steps import needed_steps, numbers_of  # noqa: PLC0415 - only here
@@ -139,7 +145,14 @@ async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
 
 
 async def _make(account: AccountResources, found: list[SetupStep], how: _How) -> bool:
-    """Show the changes, ask, and make them; True: none is left."""
+    """Show the changes, ask, and make them; True: none is left.
+
+    It asks unless `how` has `yes`, and changes nothing without `apply`.
+
+    Raises:
+        CommandFailed: there are new passwords but no file for them, before anything is changed; or
+            that file cannot be written (exit status 2).
+    """
     for step in found:
         click.echo(f"  to change: {clean(step.text)}")
     if not found:

@@ -111,7 +111,11 @@ def _short(view: AgentJson, now: datetime) -> Text:
 
 
 def _fit(lines: list[Text], cells: Sequence[Text], height: int, width: int) -> list[Text]:
-    """Return as many agents as fit; the heading has the number in each state."""
+    """Return as many agents as fit; the heading has the number in each state.
+
+    `lines` are all agents as a grid, made from `cells`. If they do not fit, the last line says how
+    many are left out.
+    """
     if len(lines) <= height:
         return lines
     across = -(-len(cells) // max(1, len(lines)))
@@ -121,7 +125,11 @@ def _fit(lines: list[Text], cells: Sequence[Text], height: int, width: int) -> l
 
 
 def _told(views: Iterable[AgentJson], now: datetime) -> list[Text]:
-    """Return recent messages to agents, latest first, without those that a state implies."""
+    """Return recent messages to agents, latest first, without those that a state implies.
+
+    Recent means within `LATELY`; at most `MOST_TOLD` are listed. There is no heading if there are
+    none.
+    """
     lately = [
         (parse(item["at"]), view["id"], item["text"])
         for view in views

@@ -71,7 +71,10 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
 
 
 def faults_found(view: StatusJson) -> Iterator[Text]:
-    """Yield the faults that the daemon has found in itself, if any."""
+    """Yield the faults that the daemon has found in itself, if any.
+
+    Counters that an older daemon does not report count as 0. Each text begins with an empty line.
+    """
     for name, pbx in sorted(view["pbx"].items()):
         if pbx.get("drift"):
             text = f"{counted(pbx['drift'], 'difference')} from {name} that nobody had announced"
@@ -153,7 +156,10 @@ def _agents_in_words(agents: Mapping[AgentStateName, int]) -> str:
 
 
 def problem(item: MistakeJson) -> list[str]:
-    """Return a configuration mistake as `callrouter check` prints it, and the line as written."""
+    """Return a configuration mistake as `callrouter check` prints it, and the line as written.
+
+    There is one line alone if the answer has no written line.
+    """
     written = item.get("source_line") or ""
     shown = f"    {excerpt(written, item['column'])}"
     return [_located(item), *([shown] if written.strip() else [])]

@@ -188,7 +188,10 @@ def _end(view: CallJson) -> datetime:
 
 
 def floor(views: Sequence[QueueJson]) -> str:
-    """Say how many are waiting, in a sentence: the first thing a supervisor looks for."""
+    """Say how many are waiting, in a sentence: the first thing a supervisor looks for.
+
+    The queue whose caller has waited longest is named.
+    """
     waiting = [view for view in views if view["waiting"]]
     if not waiting:
         return "no caller waits"

@@ -37,7 +37,11 @@ def plain(text: object) -> Text:
 
 
 def state(word: str, note: str = "") -> Text:
-    """Return a state in its colour, followed by a note."""
+    """Return a state in its colour, followed by a note.
+
+    The colour is from `STYLES`; a word that is not there has none. Both texts are cleaned of
+    control characters, and the note is dim.
+    """
     made = Text(clean(word), style=STYLES.get(word, ""))
     if note:
         made.append(f" {clean(note)}", style="dim")
@@ -45,7 +49,10 @@ def state(word: str, note: str = "") -> Text:
 
 
 def caller(view: Mapping[str, object], *, named: bool) -> Text:
-    """Return the caller's number as received; `named`: followed by the name."""
+    """Return the caller's number as received; `named`: followed by the name.
+
+    Each is cut after 40 characters. Without a number, it is the name alone, or ``withheld``.
+    """
     number, name = str(view.get("caller_number") or ""), str(view.get("caller_name") or "")
     if not number:
         return Text(clean(name)[:_NAME] or "withheld")
@@ -59,19 +66,31 @@ def caller(view: Mapping[str, object], *, named: bool) -> Text:
 
 
 def since(moment: str | None, now: datetime) -> str:
-    """Return how long ago a time of the API was."""
+    """Return how long ago a time of the API was.
+
+    It is empty without a time. A time in the future, by clocks that differ, counts as now.
+    """
     if not moment:
         return ""
     return clock_duration(max(0.0, (now - parse(moment)).total_seconds()))
 
 
 def clock_time(moment: str | None) -> str:
-    """Return a time of the API as the reader's local time of day."""
+    """Return a time of the API as the reader's local time of day.
+
+    The form is ``HH:MM:SS``; empty without a time.
+    """
     return parse(moment).astimezone().strftime("%H:%M:%S") if moment else ""
 
 
 def parse(moment: str) -> datetime:
-    """Parse a time of the API."""
+    """Parse a time of the API.
+
+    The API writes ISO 8601. The result is in UTC.
+
+    Raises:
+        ValueError: it is not such a time.
+    """
     return datetime.fromisoformat(moment).astimezone(UTC)
 
 

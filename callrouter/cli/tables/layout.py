@@ -68,7 +68,11 @@ def _natural(
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int, *, hard: bool) -> list[int]:
-    """Shrink the widest flexible column until all fit or none can shrink further."""
+    """Shrink the widest flexible column until all fit or none can shrink further.
+
+    Of several, the highest `flexible` gives way first. None gets narrower than its heading or its
+    `least`; with `hard`, `LEAST` takes the place of that. `widths` is changed in place.
+    """
     over = sum(widths) + GAP * (len(widths) - 1) - width
     while over > 0:
         givers = [
@@ -99,7 +103,11 @@ def _line(cells: Sequence[Text], widths: Sequence[int], right: Sequence[bool]) -
 
 
 def grid(cells: Sequence[Text], width: int) -> list[Text]:
-    """Arrange short texts in columns, read downwards first."""
+    """Arrange short texts in columns, read downwards first.
+
+    All columns are as wide as the widest text, but no wider than `width` (columns of the terminal);
+    a longer text is shortened with ``…``.
+    """
     if not cells:
         return []
     widest = min(max(cell.cell_len for cell in cells), width)
