@@ -132,8 +132,8 @@ class Board:
     def queue(self, name: str) -> QueueView | None:
         """The queue with this id; None if there is none.
 
-        `waiting` counts the callers in line, whether or not phones ring for them. `members` counts the
-        members at this hour, present or not.
+        `waiting` counts the callers in line, whether or not phones ring for them. `members` counts
+        the members at this hour, present or not.
         """
         found = self._floor.queues.get(name)
         if found is None:
