@@ -22,7 +22,7 @@ class ConfigReadResult:
     """The result of reading the configuration: the changes in words, or the mistakes.
 
     Attributes:
-        changes: what changes, one sentence each. Empty if nothing does.
+        changes: empty if nothing changes.
         problems: mistakes. If there are any, nothing was applied.
         warnings: what is odd but accepted.
     """

@@ -261,8 +261,8 @@ class ControlSocket:
     def also_for(self, folder: Path) -> None:
         """Make the socket reachable for the folder our symbolic link now points to as well.
 
-        A failure is ignored: the socket still works under its first name. A name that
-        another daemon uses is left alone.
+        A failure is ignored: the socket still works under its first name. A name that another
+        daemon uses is left alone.
 
         Args:
             folder: the configuration folder as it is now. Clients derive the name of the socket

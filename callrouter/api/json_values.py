@@ -30,6 +30,6 @@ def moment(at: float | None) -> str | None:
 def seconds(value: float) -> float:
     """Return a duration for the API: never negative, to the millisecond.
 
-    Clocks may differ a little, so a duration can come out below zero: it is shown as 0.
+    What is overdue, such as a wrap-up that is about to be ended, is shown as 0.
     """
     return max(0.0, round(value, 3))

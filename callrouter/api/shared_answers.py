@@ -46,7 +46,7 @@ class SharedAnswers(Generic[T]):
     def is_coming(self, key: Hashable) -> bool:
         """Return whether an answer for this key is waiting to be started.
 
-        If so, a further request costs nothing: it is not charged for the answer.
+        If so, a further request shares it and is not charged for it.
         """
         return key in self._next
 

@@ -160,7 +160,6 @@ def not_yours(request: web.Request) -> ApiProblem:
 
     It is returned, not raised. Handlers use it for objects that the table of permissions cannot
     judge, such as ended calls and the queue in a query.
-
     """
     caller = identify(request)
     return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")

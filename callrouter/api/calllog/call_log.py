@@ -181,8 +181,8 @@ class CallLog:
         """Return what an agent was doing just before `serial`; None: no longer kept.
 
         Unlike most readers it does not catch up: serial numbers come from calls that were read with
-        `find` or `call`, which do. See `AgentTimelines.before`
-        for an agent without any reports.
+        `find` or `call`, which do. See `AgentTimelines.before` for an agent without any
+        reports.
         """
         return self._timelines.before(agent, serial)
 
@@ -198,8 +198,7 @@ class CallLog:
 
         Args:
             queue: the id of the queue. One of which nothing was counted today has zeros.
-            now: epoch seconds. At the first call after midnight the totals of all queues start
-                again.
+            now: epoch seconds. The first time at or after midnight clears the totals of all queues.
         """
         return self.totals().queue_today(queue, now)
 

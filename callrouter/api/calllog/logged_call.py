@@ -101,8 +101,8 @@ class LoggedCall:
     def last_queue(self) -> str:
         """Return the queue of the last step; empty: none is named.
 
-        Decides who may see the explanation of the call. Unlike `queue`, it is also
-        known of a call that has entered none, if a step names one.
+        Decides who may see the explanation of the call. Unlike `queue`, it is also known of a
+        call that has entered none, if a step names one.
         """
         return next((item.queue for _, item, _ in reversed(self.steps()) if item.queue), "")
 

@@ -48,7 +48,7 @@ class WaitHistogram:
         """Count one wait.
 
         Args:
-            seconds: a wait equal to a bound counts below it.
+            seconds: a wait equal to a bound counts as up to that bound.
         """
         self.classes[bisect_left(WAITS, seconds)] += 1
         self.seconds += seconds

@@ -177,7 +177,8 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
     """Say where an available agent stands in the queue's order, and who or how many are ahead.
 
     Agents of the same escalation step who can be rung on the same PBX (the first of the agent's)
-    are compared. If a policy draws, only those with a better rank are ahead: chance decides among equals.
+    are compared. If a policy draws, only those with a better rank are ahead: chance decides among
+    equals.
 
     Args:
         member: of an available agent: at least one PBX can ring it.

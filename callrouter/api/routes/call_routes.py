@@ -129,7 +129,7 @@ async def move_call(request: web.Request) -> web.Response:
 
     Raises:
         ApiProblem: 403 the caller may not see the call, 409 the call is over or neither waits nor
-            talks, or a transfer is refused, 422 no such place.
+            talks, or a transfer is refused, 422 no such place; those of `read_body`.
         UnknownIdError: there is no call of this id.
     """
     body = await read_body(request, MoveBody)
@@ -180,7 +180,7 @@ async def end_call(request: web.Request) -> web.Response:
 
     Raises:
         ApiProblem: 403 the caller may not see it, 409 it is over, being connected, or its PBX is
-            away.
+            away; those of `read_body`.
         UnknownIdError: there is none of this id.
     """
     await read_body(request, EmptyBody)

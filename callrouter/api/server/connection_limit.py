@@ -277,8 +277,8 @@ async def report_to_limiter(request: web.Request, handler: Handler) -> web.Strea
     """Tell the limiter which connections are being answered or still sending a body.
 
     It is the outermost middleware, so delays of refusals count as part of an answer unless
-    `delay_refusals` says otherwise. The limiter does not know the Unix socket's connections
-    and ignores them.
+    `delay_refusals` says otherwise. The limiter does not know the connections of
+    the Unix socket and ignores them.
     """
     transport = request.transport
     limiters = request.app[LIMITER]
@@ -305,8 +305,8 @@ _HOUSE: Final = 64
 def client_origin(transport: asyncio.BaseTransport) -> str:
     """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address.
 
-    An IPv4 address mapped into IPv6 counts as IPv4. Empty: the
-    address is not known.
+    An IPv4 address mapped into IPv6 counts as IPv4. Empty: the address is not
+    known.
     """
     name = transport.get_extra_info("peername")
     host = str(name[0]) if isinstance(name, tuple | list) and name else ""

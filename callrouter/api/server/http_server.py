@@ -1,7 +1,7 @@
 """aiohttp's server, adapted to give strangers brief answers and read no needless data.
 
-aiohttp has no public way for some of this, so `_Server` and `_Protocol` override
-aiohttp's methods.
+aiohttp has no public way for some of this, so `_Server` and `_Protocol` override its
+methods.
 """
 
 from __future__ import annotations

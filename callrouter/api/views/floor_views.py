@@ -58,7 +58,7 @@ class ActiveCall:
     Attributes:
         state: the name of the core's state. One that rings is ``waiting``.
         waiting: whether it waits, so that it can be moved.
-        talking: whether both sides hear each other, so that it can be transferred.
+        talking: whether it is connected, also while held, so that it can be transferred.
     """
 
     id: str
@@ -310,7 +310,8 @@ class FloorViews:
     def ended_calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
         """Yield the visible calls that ended recently, latest first.
 
-        An agent's token sees only those whose last agent is its own. See `CallLog.ended` for how many are kept.
+        An agent's token sees only those whose last agent is its own. See `CallLog.ended` for
+        how many are kept.
         """
         return (
             visible_call(ended_json(call), sight, own=True)
