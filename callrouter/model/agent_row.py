@@ -13,7 +13,10 @@ from callrouter.model.frozen import frozen
 
 
 class QueueTotal(NamedTuple):
-    """What an agent did for one queue on one day. `fewest-calls` and `least-talk-time` rank by it."""
+    """What an agent did for one queue on one day. `fewest-calls` and `least-talk-time` rank by it.
+
+    `talk_s` is in seconds.
+    """
 
     calls: int
     talk_s: float
@@ -64,5 +67,8 @@ class AgentRow:
 
 
 def day_of(at: float, zone: tzinfo) -> str:
-    """The day of an instant in a zone, as ``2026-11-21``."""
+    """The day of an instant in a zone, as ``2026-11-21``.
+
+    The counts of the day are not restored after a restart on another day.
+    """
     return datetime.fromtimestamp(at, zone).date().isoformat()

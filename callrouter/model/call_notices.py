@@ -248,7 +248,10 @@ class CallerIdRefused(OfferNotice):
 
 @frozen
 class ConversationStarted(OfferNotice):
-    """Caller and agent hear each other. `wait_s` is the wait in this queue."""
+    """Caller and agent hear each other. `wait_s` is the wait in this queue.
+
+    `rang_s` counts from the offer. Both are in seconds.
+    """
 
     kind = "connected"
 
@@ -290,7 +293,10 @@ class ConsultationChanged(CallAndAgentNotice):
 
 @frozen
 class CallPutThrough(OfferNotice):
-    """A consultation was completed: the colleague `to` has the caller. `agent` had them before."""
+    """A consultation was completed: the colleague `to` has the caller. `agent` had them before.
+
+    `offer` is the offer by which `agent` had the caller.
+    """
 
     kind = "passed"
 

@@ -77,7 +77,10 @@ class StopRing:
 
 @frozen
 class Connect:
-    """Connect the caller to an accepted leg."""
+    """Connect the caller to an accepted leg.
+
+    A `ConnectSucceeded` or `ConnectFailed` with this offer follows.
+    """
 
     pbx: str
     call: str
@@ -123,7 +126,10 @@ class Announce:
 
 @frozen
 class Disregard:
-    """Stop counting what is on a phone now as a call, if it is not a leg of ours."""
+    """Stop counting what is on a phone now as a call, if it is not a leg of ours.
+
+    A call that begins on the phone after that counts again.
+    """
 
     pbx: str
     endpoint: str

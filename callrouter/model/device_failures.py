@@ -33,7 +33,10 @@ class FailureStreak:
     until: float = 0.0
 
     def words(self) -> str:
-        """A description for people, to follow the name of the device."""
+        """A description for people, to follow the name of the device.
+
+        For example ``does not answer, twice in a row``. The address is not mentioned.
+        """
         if self.count == 1:
             return self.kind.value
         if self.kind is DeviceFailure.REFUSED:

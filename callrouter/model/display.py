@@ -13,7 +13,10 @@ _NO_ONE: Final = "anonymous"
 
 
 def fault(template: str) -> str:
-    """What is wrong with a `show` template; empty if it is valid."""
+    """What is wrong with a `show` template; empty if it is valid.
+
+    It is a part of a sentence, without the template itself. Fields are those of `FIELDS`.
+    """
     for name in _FIELD.findall(template):
         if name not in FIELDS:
             return f"there is no field {{{name}}}"

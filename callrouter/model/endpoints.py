@@ -43,7 +43,10 @@ class Endpoint:
 
     @property
     def may_forward(self) -> bool:
-        """Whether something else than the agent's phone may answer, such as a voicemail."""
+        """Whether something else than the agent's phone may answer, such as a voicemail.
+
+        True for a trunk and for a route through the dialplan.
+        """
         return self.kind is not EndpointKind.PHONE
 
 
@@ -126,7 +129,10 @@ def _for_pjsip(rest: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def is_phone_here(text: str) -> bool:
-    """Whether this is a phone of the PBX itself. Such a phone may be shown more of a call."""
+    """Whether this is a phone of the PBX itself. Such a phone may be shown more of a call.
+
+    False if the text is not an endpoint. The answer is cached.
+    """
     try:
         return read(text).kind is EndpointKind.PHONE
     except ValueError:
@@ -135,7 +141,10 @@ def is_phone_here(text: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def leads_on(text: str) -> bool:
-    """Whether calls to this endpoint may be forwarded: a trunk, or a route through the dialplan."""
+    """Whether calls to this endpoint may be forwarded: a trunk, or a route through the dialplan.
+
+    False if the text is not an endpoint. The answer is cached.
+    """
     try:
         return read(text).may_forward
     except ValueError:
@@ -155,7 +164,11 @@ def _context(rest: str) -> str:
 
 
 def _pjsip(spelled: str, rest: str) -> Endpoint:
-    """``PJSIP/1001``, ``PJSIP/2004@branch`` or ``PJSIP/branch/sip:2004@192.0.2.1``."""
+    """``PJSIP/1001``, ``PJSIP/2004@branch`` or ``PJSIP/branch/sip:2004@192.0.2.1``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
     endpoint, slash, uri = rest.partition("/")
     if slash and not uri.startswith(("sip:", "sips:")):
         raise ValueError(f"has a / too many; another PBX's extension is PJSIP/{uri}@{endpoint}")
@@ -186,19 +199,30 @@ def state_source(text: str) -> str:
 
 
 def hint_of(source: str) -> tuple[str, str] | None:
-    """Extension and context of a hint; None if the source is a device."""
+    """Extension and context of a hint; None if the source is a device.
+
+    `source` is in the form that `state_source` returns.
+    """
     found = _HINT.fullmatch(source)
     return (found[1], found[2]) if found is not None else None
 
 
 def devices_of(hint: str) -> tuple[str, ...]:
-    """The devices of a dialplan hint: ``PJSIP/1001&Custom:DND1001,CustomPresence:1001``."""
+    """The devices of a dialplan hint: ``PJSIP/1001&Custom:DND1001,CustomPresence:1001``.
+
+    What comes after the first comma is presence, which does not count. Words that are no device are
+    left out.
+    """
     listed = hint.partition(",")[0].split("&")
     return tuple(one.strip() for one in listed if _STATE.fullmatch(one.strip()))
 
 
 def on_a_phone(device: str) -> bool:
-    """Whether a device has channels of its own, rather than a state set by a program."""
+    """Whether a device has channels of its own, rather than a state set by a program.
+
+    Hints and ``Custom:`` devices have no slash in their names; ``Local/`` channels belong to no
+    phone.
+    """
     return "/" in device and not device.startswith("Local/")
 
 
@@ -212,5 +236,8 @@ TAKES_NONE: Final = frozenset({"INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"
 
 
 def device_state(state: str) -> DeviceState:
-    """The `DeviceState` of a phone with this device state, if its own calls are counted elsewhere."""
+    """The `DeviceState` of a phone with this device state, if its own calls are counted elsewhere.
+
+    `state` is Asterisk's word. A busy one gives `IDLE`, for that reason.
+    """
     return DeviceState.UNREACHABLE if state in CANNOT_RING else DeviceState.IDLE

@@ -153,7 +153,10 @@ class CallerReplaced:
 
 @frozen
 class CallerListens:
-    """A waiting caller with a pending `Announce` can be spoken to now."""
+    """A waiting caller with a pending `Announce` can be spoken to now.
+
+    The core then works out a fresh announcement.
+    """
 
     call: str
 
@@ -333,7 +336,10 @@ class SignedIn:
 
 @frozen
 class SignedOut:
-    """An agent signs out. During a call it takes effect after the call."""
+    """An agent signs out. During a call it takes effect after the call.
+
+    It is refused for an agent who is always signed in.
+    """
 
     agent: str
     by: str = ""
@@ -341,7 +347,11 @@ class SignedOut:
 
 @frozen
 class PauseRequested:
-    """An agent pauses. During a call it takes effect after the call."""
+    """An agent pauses. During a call it takes effect after the call.
+
+    `reason` must be a configured one, if there are any; empty: the default one, if there is one. It
+    is refused for an agent who is not signed in.
+    """
 
     agent: str
     reason: str = ""
@@ -350,7 +360,10 @@ class PauseRequested:
 
 @frozen
 class Resumed:
-    """An agent ends a pause, or withdraws a pending one."""
+    """An agent ends a pause, or withdraws a pending one.
+
+    It is refused for an agent who is not signed in.
+    """
 
     agent: str
     by: str = ""
@@ -358,7 +371,10 @@ class Resumed:
 
 @frozen
 class ReadyPressed:
-    """An agent ends wrap-up early."""
+    """An agent ends wrap-up early.
+
+    It is refused for an agent who is not signed in.
+    """
 
     agent: str
     by: str = ""
@@ -390,7 +406,10 @@ class DeviceSwitchRequested:
 
 @frozen
 class CallMoveRequested:
-    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
+    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority.
+
+    What is empty or None stays as it is.
+    """
 
     call: str
     queue: str = ""
@@ -450,7 +469,10 @@ class ConfigReloaded:
 
 @frozen
 class AgentRestored:
-    """An agent is as they were stored before a restart."""
+    """An agent is as they were stored before a restart.
+
+    It does not undo what the agent has done since the start.
+    """
 
     row: AgentRow
 

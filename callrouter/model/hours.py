@@ -48,7 +48,10 @@ class DayOff:
     end: int = DAY
 
     def covers(self, day: date) -> bool:
-        """Whether the entry includes a day. A yearly one may run from December to January."""
+        """Whether the entry includes a day. A yearly one may run from December to January.
+
+        A day that is only partly off counts as included: `start` and `end` are not looked at.
+        """
         if not self.yearly:
             return self.first <= day <= self.last
         first, last, this = ((d.month, d.day) for d in (self.first, self.last, day))
@@ -79,7 +82,10 @@ class Hours:
         )
 
     def next_change(self, at: float) -> float | None:
-        """When `on` next differs from its value at `at`, in epoch seconds; None: never."""
+        """When `on` next differs from its value at `at`, in epoch seconds; None: never.
+
+        It looks ahead `LOOK_AHEAD` days. Spans that follow each other without a gap are one.
+        """
         first = datetime.fromtimestamp(at, self.zone).date() - timedelta(days=1)
         for start, end in self._stretches(first):
             if start > at:
@@ -89,7 +95,10 @@ class Hours:
         return None
 
     def _off(self, day: date) -> list[tuple[int, int]]:
-        """The parts of a day that are off, in minutes."""
+        """The parts of a day that are off, in minutes.
+
+        They are sorted by their start and may overlap.
+        """
         if not self.holidays:
             return []
         found = [(0, DAY)] if day in self.holidays else []
@@ -101,7 +110,10 @@ class Hours:
         return sorted(found)
 
     def _within(self, day: date) -> list[tuple[float, float]]:
-        """The parts of a day that are on, whichever day their span began on."""
+        """The parts of a day that are on, whichever day their span began on.
+
+        They are in epoch seconds, sorted by their start, and may overlap.
+        """
         begin = _instant(day, 0, self.zone, later=False)
         end = _instant(day, DAY, self.zone, later=False)
         parts = (
@@ -112,7 +124,10 @@ class Hours:
         return sorted(part for part in parts if part[0] < part[1])
 
     def _stretches(self, first: date) -> Iterator[tuple[float, float]]:
-        """The periods that are on, from a day onwards, in order. Adjacent ones are merged."""
+        """The periods that are on, from a day onwards, in order. Adjacent ones are merged.
+
+        The end is infinite if the period lasts to the end of the search.
+        """
         now: tuple[float, float] | None = None
         for ahead in range(LOOK_AHEAD):
             day = first + timedelta(days=ahead)
@@ -129,7 +144,10 @@ class Hours:
             yield now[0], inf
 
     def _of(self, day: date) -> Iterator[tuple[float, float]]:
-        """The spans that begin on a day, as instants, without what is off."""
+        """The spans that begin on a day, as instants, without what is off.
+
+        They are in epoch seconds. One that a change of the clock makes empty is left out.
+        """
         weekday = day.weekday()
         spans = [span for span in self.spans if span.day == weekday]
         if not spans:
@@ -166,13 +184,19 @@ def _without(start: int, end: int, off: list[tuple[int, int]]) -> Iterator[tuple
 
 
 def next_midnight(at: float, zone: tzinfo) -> float:
-    """When the day of `at` ends in a zone, in epoch seconds."""
+    """When the day of `at` ends in a zone, in epoch seconds.
+
+    A day on which the clock is changed is shorter or longer than 24 hours.
+    """
     day = datetime.fromtimestamp(at, zone).date()
     return _instant(day, DAY, zone, later=False)
 
 
 def _instant(day: date, minutes: int, zone: tzinfo, *, later: bool) -> float:
-    """The instant of a wall-clock time. If it occurs twice, `later` chooses which."""
+    """The instant of a wall-clock time. If it occurs twice, `later` chooses which.
+
+    `minutes` may exceed a day. If the time does not exist, it is the moment of the change.
+    """
     day += timedelta(days=minutes // DAY)
     minutes %= DAY
     wall = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=zone)
@@ -227,7 +251,14 @@ def parse_spans(text: str) -> tuple[Span, ...]:
 
 
 def parse_days(text: str) -> tuple[int, ...]:
-    """Parse ``mon-fri``, ``sat,sun`` or ``daily`` into day numbers from 0 (Monday)."""
+    """Parse ``mon-fri``, ``sat,sun`` or ``daily`` into day numbers from 0 (Monday).
+
+    Case does not matter. A range may pass the end of the week (``fri-mon``). The result is sorted
+    and names each day once.
+
+    Raises:
+        ValueError: a word is not a day. The message lists the days.
+    """
     if text.lower() == "daily":
         return tuple(range(7))
     found: set[int] = set()

@@ -39,7 +39,10 @@ class PhoneCodes:
     ready: str = Code.READY.value
 
     def read(self, dialled: str) -> tuple[Code, str] | None:
-        """The code that was dialled, and the digit after a pause code; None if it is not a code."""
+        """The code that was dialled, and the digit after a pause code; None if it is not a code.
+
+        The digit is 1 to 9, or empty if none was dialled. Only the pause code may have one.
+        """
         codes = {self.named(code): code for code in Code if self.named(code)}
         if dialled in codes:
             return codes[dialled], ""
@@ -48,7 +51,10 @@ class PhoneCodes:
         return None
 
     def named(self, code: Code) -> str:
-        """The digits dialled for a code."""
+        """The digits dialled for a code.
+
+        Empty: that code can't be dialled.
+        """
         return {
             Code.SIGN_IN_OUT: self.sign_in,
             Code.PAUSE_RESUME: self.pause,
@@ -119,7 +125,10 @@ class NumberAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFailed:
-    """A number called by `CallNumber` was not picked up, or could not be called."""
+    """A number called by `CallNumber` was not picked up, or could not be called.
+
+    `ref` is that of the `CallNumber`. No dialogue begins.
+    """
 
     pbx: str
     ref: str

@@ -19,10 +19,19 @@ class LockStore(Protocol):
     """Stores lockouts beyond the life of the process. No method blocks the event loop."""
 
     def put(self, row: LockRow) -> None:
-        """Store a lockout, replacing the one with the same key."""
+        """Store a lockout, replacing the one with the same key.
+
+        It is written soon, and this returns at once.
+        """
 
     def forget(self, key: str) -> None:
-        """Delete a lockout."""
+        """Delete a lockout.
+
+        Nothing happens if there is none with this key.
+        """
 
     async def load(self) -> list[LockRow]:
-        """Every stored lockout. Waits until the store is readable."""
+        """Every stored lockout. Waits until the store is readable.
+
+        Some of them may be over.
+        """

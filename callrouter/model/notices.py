@@ -96,7 +96,10 @@ class AgentSignedOut(AgentNotice):
 
 @frozen
 class AgentPaused(AgentNotice):
-    """A pause began, for a configured reason or, if none are configured, any text."""
+    """A pause began, for a configured reason or, if none are configured, any text.
+
+    If it was requested during a call, it begins after the call.
+    """
 
     kind = "paused"
 

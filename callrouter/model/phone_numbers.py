@@ -123,7 +123,10 @@ def _is_word(text: str) -> bool:
 
 
 def _user(text: str) -> str:
-    """The user part of an address: without scheme, display name, host and parameters."""
+    """The user part of an address: without scheme, display name, host and parameters.
+
+    Empty if there is none.
+    """
     found = _SCHEME.match(text)
     rest = text[found.end() :] if found is not None else text
     return re.split("[@;>]", rest, maxsplit=1)[0].strip(" <\t\r\n")
@@ -145,7 +148,10 @@ class Numbering:
     national: str = ""
 
     def form(self, text: str) -> str:
-        """The canonical form: E.164 with a ``+``, or `text` if not a number; empty if withheld."""
+        """The canonical form: E.164 with a ``+``, or `text` if not a number; empty if withheld.
+
+        Text that is not a number loses scheme, display name and host, and is cut to 64 characters.
+        """
         if E164.fullmatch(text) and not self._doubled(text) and text not in _NO_NUMBER:
             return text  # as nearly every trunk writes it
         if withheld(text):
@@ -187,7 +193,10 @@ class Numbering:
         return self._at_home(digits) or _foreign(digits)
 
     def _at_home(self, digits: str) -> str:
-        """A national number, or one with the home country's code and no +."""
+        """A national number, or one with the home country's code and no +.
+
+        Empty if it is neither, or if there is no home country.
+        """
         if not self.code:
             return ""
         if self.trunk and digits.startswith(self.trunk):
@@ -216,11 +225,18 @@ class Numbering:
 
     @property
     def abroad_digits(self) -> str:
-        """The international prefix if it is a fixed one, otherwise ``00``."""
+        """The international prefix if it is a fixed one, otherwise ``00``.
+
+        It is for the dialplan, which cannot use a pattern.
+        """
         return self.abroad if _DIGITS.fullmatch(self.abroad) else _ABROAD
 
     def prefixes(self, digits: str) -> tuple[str, ...]:
-        """The canonical forms of the beginning of a number; the most literal one first."""
+        """The canonical forms of the beginning of a number; the most literal one first.
+
+        There are one or two. A second one means that the digits may also begin an extension. Empty
+        digits stay empty.
+        """
         ahead = _prefix(self.abroad, digits) or _prefix(_ABROAD, digits)
         if digits.startswith("+") or not digits:
             return (digits,)
@@ -245,7 +261,10 @@ def _prefix(pattern: str, digits: str) -> int:
 
 
 def _foreign(digits: str) -> str:
-    """A foreign number without a +, if it has too many digits to be anything else."""
+    """A foreign number without a +, if it has too many digits to be anything else.
+
+    Empty otherwise. It must begin with a country code that is assigned.
+    """
     known = any(digits[:length] in _CODES for length in (1, 2, 3))
     if known and _SHORTEST_FOREIGN <= len(digits) <= _LONGEST_NUMBER:
         return f"+{digits}"

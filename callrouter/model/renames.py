@@ -12,7 +12,11 @@ _Spec = TypeVar("_Spec", AgentSpec, QueueSpec)
 
 
 def renamed(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, str]:
-    """The renamed specs: new name by old name."""
+    """The renamed specs: new name by old name.
+
+    A spec does not count as renamed if its former name is still in use, or if the new name was in
+    use before.
+    """
     return {
         spec.renamed_from: name
         for name, spec in new.items()
@@ -21,7 +25,11 @@ def renamed(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, str
 
 
 def under_new_names(old: Table, new: Table) -> Table:
-    """The old table, as if every renamed agent and queue had already had its new name."""
+    """The old table, as if every renamed agent and queue had already had its new name.
+
+    It is `old` itself if nothing is renamed. A name for display that was only the id changes with
+    it.
+    """
     agents, queues = renamed(old.agents, new.agents), renamed(old.queues, new.queues)
     if not agents and not queues:
         return old

@@ -87,7 +87,10 @@ class DeviceSpec:
 
     @property
     def address(self) -> str:
-        """What the PBX calls the device."""
+        """What the PBX calls the device.
+
+        That is its endpoint or, for a phone reached over a trunk, its number.
+        """
         return self.endpoint or self.number
 
 
@@ -252,7 +255,10 @@ class QueueSpec:
     """`ring_all: dial`: a PBX that supports it rings all devices of one step in one request."""
 
     def reusing(self, old: QueueSpec) -> QueueSpec:
-        """An equal spec that shares unchanged tables of members with `old`."""
+        """An equal spec that shares unchanged tables of members with `old`.
+
+        It is `old` itself if nothing differs.
+        """
         if self == old:
             return old
         return replace(
@@ -276,7 +282,10 @@ class NumberPattern:
     also: str = ""
 
     def fits(self, number: str) -> bool:
-        """Whether a number in the same form matches."""
+        """Whether a number in the same form matches.
+
+        An empty number means that it is withheld.
+        """
         if not self.prefix:
             return number == self.digits
         return number.startswith(self.digits) or (bool(self.also) and number.startswith(self.also))
@@ -328,7 +337,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All agents and queues by id, the rules in the order written, and the zone of "today"."""
+    """All agents and queues by id, the rules in the order written, and the zone of "today".
+
+    `pauses` has the configured reasons for a pause; empty: any text is a reason. `numbering` is the
+    home country's.
+    """
 
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
     queues: Mapping[str, QueueSpec] = field(default_factory=dict)
@@ -363,6 +376,9 @@ class Table:
 
 
 def _reused(old: Mapping[str, _Named], specs: Iterable[_Named]) -> Mapping[str, _Named]:
-    """The specs by id; the old mapping itself if all are equal."""
+    """The specs by id; the old mapping itself if all are equal.
+
+    Their order makes no difference.
+    """
     made = {spec.id: spec for spec in specs}
     return old if made == old else made

@@ -63,7 +63,10 @@ def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
 def _change(
     old: Mapping[str, _Spec], new: Mapping[str, _Spec]
 ) -> tuple[dict[str, _Spec], list[str]]:
-    """The new or changed specs, and the names of those that are removed."""
+    """The new or changed specs, and the names of those that are removed.
+
+    Specs are compared by identity.
+    """
     if old is new:
         return {}, []
     different = {name: spec for name, spec in new.items() if old.get(name) is not spec}
@@ -77,7 +80,10 @@ def _grown(
     weights: Mapping[str, int],
     size: int,
 ) -> Iterator[Mapping[str, _Spec]]:
-    """The old mapping with more and more changes; in the end `new` itself if nothing is removed."""
+    """The old mapping with more and more changes; in the end `new` itself if nothing is removed.
+
+    Mappings that were yielded before are not changed.
+    """
     (now, new), left = ends, len(different)
     for part in _parts(different, weights, size):
         left -= len(part)
@@ -92,7 +98,10 @@ def _shrunk(
     weights: Mapping[str, int],
     size: int,
 ) -> Iterator[Mapping[str, _Spec]]:
-    """The old mapping with less and less of what is removed; in the end `new` itself."""
+    """The old mapping with less and less of what is removed; in the end `new` itself.
+
+    Mappings that were yielded before are not changed.
+    """
     now, left = old, len(over)
     for part in _parts(over, weights, size):
         left -= len(part)
@@ -121,7 +130,10 @@ def _weight(old: QueueSpec | None, new: QueueSpec) -> int:
 def _parts(
     names: Collection[str], weights: Mapping[str, int], size: int
 ) -> Iterator[dict[str, None]]:
-    """The names in groups of at most `size` in total. A name without a weight counts as 1."""
+    """The names in groups of at most `size` in total. A name without a weight counts as 1.
+
+    A name that weighs more than `size` is a group of its own.
+    """
     part: dict[str, None] = {}
     weight = 0
     for name in names:

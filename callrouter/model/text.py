@@ -53,7 +53,11 @@ def mask(number: str, *, whole: int = _ENDING, words: bool = True) -> str:
 
 
 def in_quotes(text: str, longest: int = 60) -> str:
-    """Return `text` in quotes on one line, cut to `longest` characters."""
+    """Return `text` in quotes on one line, cut to `longest` characters.
+
+    If one of them cannot be printed, the text is escaped as by `ascii()`. The quotes and escapes do
+    not count.
+    """
     short = text if len(text) <= longest else text[: longest - 1] + "…"
     return f"'{short}'" if short.isprintable() else ascii(short)
 
@@ -80,7 +84,10 @@ def ordinal(number: int) -> str:
 
 
 def listed(names: Collection[str], last: str = "and") -> str:
-    """Return ``a, b and c``; `last` is the word before the last one."""
+    """Return ``a, b and c``; `last` is the word before the last one.
+
+    Empty if there are no names.
+    """
     first = list(names)
     return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)
 
@@ -102,7 +109,11 @@ def first_few(names: Sequence[str], most: int, total: int | None = None) -> str:
 
 
 def exact_duration(seconds: float) -> str:
-    """Return a duration in words, to the second: ``45 min``, ``1 h 30 min``, ``20 s``."""
+    """Return a duration in words, to the second: ``45 min``, ``1 h 30 min``, ``20 s``.
+
+    It is rounded to the nearest second and leaves out parts that are 0. `rough_duration` is for
+    waits and talks, of which only the first two units matter.
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
@@ -149,6 +160,9 @@ def clock_duration(seconds: float | None, *, digits: int = 0, unknown: str = "")
 
 
 def stopwatch(seconds: float) -> str:
-    """Return minutes and seconds, rounded down: ``0:07``, ``2:05``, ``75:10``."""
+    """Return minutes and seconds, rounded down: ``0:07``, ``2:05``, ``75:10``.
+
+    Hours are given as minutes. A negative duration counts as 0.
+    """
     minutes, rest = divmod(max(0, int(seconds)), 60)
     return f"{minutes}:{rest:02}"
