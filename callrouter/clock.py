@@ -1,6 +1,6 @@
 """The only module that reads the system clock.
 
-Everything else takes a `Clock`, so that tests can set the time.
+The other parts of the daemon take a `Clock`, so that tests can set the time.
 """
 
 from __future__ import annotations

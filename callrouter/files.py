@@ -116,7 +116,8 @@ class Folder:
         (fcntl_locking(2)).
 
         Raises:
-            UnsafeError: as root, the file does not belong to the directory's owner.
+            UnsafeError: it is not a plain name; or, as root, the file does not belong to the
+                directory's owner, who is not root.
             OSError: it is not a regular file, or belongs to another user.
         """
         held = os.open(self._plain(name), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
@@ -152,7 +153,8 @@ class Folder:
         """The content of a file in it.
 
         Raises:
-            UnsafeError: as root, the file is a hard link to one that the directory's owner does not own.
+            UnsafeError: it is not a plain name; or, as root, the file is a hard link to one that
+                the directory's owner does not own.
             OSError: it is missing, a link, not a regular file, or larger than `most` bytes.
         """
         return self.read_with_status(name, most)[0]
@@ -189,6 +191,7 @@ class Folder:
             owner: as root, its user and group; None: those of the directory.
 
         Raises:
+            UnsafeError: it is not a plain name.
             OSError: it can't be written. An earlier file is unchanged.
         """
         self._plain(name)
@@ -212,6 +215,7 @@ class Folder:
         """Create an empty file. Returns its descriptor, for writing.
 
         Raises:
+            UnsafeError: it is not a plain name.
             FileExistsError: the name is in use, even if only by a dangling link.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -233,9 +237,8 @@ class Folder:
         As root, a new directory gets the owner of this one.
 
         Raises:
-            UnsafeError: it is not a plain name, or, as root, it belongs to another user than this
-                one, which is
-            not root's.
+            UnsafeError: it is not a plain name; or, as root, it belongs to another user than this
+                directory, which is not root's.
             OSError: it is missing, or is not a directory.
         """
         self._plain(name)

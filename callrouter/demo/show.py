@@ -78,8 +78,8 @@ class Show:
     async def run(self, limits: Limits) -> str:
         """Show until a limit is reached. Returns what has stopped by itself, or an empty string.
 
-        Limits are checked about four times a second. A daemon that refuses or does not answer ends it
-        too.
+        Limits are checked about four times a second. A daemon that refuses or does not answer ends
+        it too.
         """
         started = self.story.started_at = self._now.now()
         self._picture.join = self._centre.join()

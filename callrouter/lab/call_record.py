@@ -122,8 +122,8 @@ class Record:
     async def wait_ringing(self, within: float = 5.0) -> None:
         """Wait for the first 180 or 183; raises as `wait`.
 
-        A call answered without ringing is not enough: this then goes on until the call or `within`
-        ends.
+        A call answered without ringing is not enough: this then raises when the call or
+        `within` ends.
         """
         await self.wait(lambda: self.ringing_at is not None, within)
 

@@ -26,6 +26,7 @@ async def command(port: int, secret: str, text: str, within: float = 10.0) -> st
         OSError: no process listens on 127.0.0.1:`port`, or the connection broke.
         ConsoleError: Asterisk refused.
         TimeoutError: there was no answer within `within` seconds.
+        ValueError: `text` has a line break.
     """
     if "\n" in text or "\r" in text:
         raise ValueError("a console command is one line")

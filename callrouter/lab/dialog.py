@@ -138,7 +138,12 @@ class Dialog(SipLeg):
     async def blind_transfer(self, target: str, within: float = 10.0) -> int:
         """REFER the other side to `target`; returns the final code of the transfer.
 
-        Below 300, our part of the call has ended; otherwise it is still up.
+        Below 300, our part of the call has ended; otherwise it is still up. 408 also means that the
+        REFER was not answered.
+
+        Raises:
+            CallEndedError: the call is not up.
+            TimeoutError: the REFER was accepted, but no outcome followed within `within` seconds.
         """
         return await self._refer(f"<{self._line.uri(target)}>", within)
 

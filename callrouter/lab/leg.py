@@ -168,8 +168,8 @@ class SipLeg(Record):
     def receive(self, transaction: ServerTransaction) -> None:
         """Take a request of the other side within this dialog.
 
-        `phone.Phone` calls it. A method that is not known here gets 501. INVITE, UPDATE and INFO get 481
-        once the call has ended.
+        `phone.Phone` calls it. A method that is not known here gets 501. INVITE, UPDATE and INFO
+        get 481 once the call has ended.
         """
         handler = {
             "ACK": self._on_ack,

@@ -132,6 +132,7 @@ class Phone:
 
         Raises:
             RegistrationFailedError: the server refused or did not answer.
+            RuntimeError: the phone is not started, or closed.
         """
         line = self._line
         headers = Headers([("Via", line.layer.via()), ("Max-Forwards", "70")])
@@ -162,7 +163,10 @@ class Phone:
     async def watch(self, extension: str) -> int:
         """Subscribe to the dialog state of an extension, as a BLF key does.
 
-        Returns the final code.
+        Returns the final code; 408 if there was none. The states arrive later, in `lamps`.
+
+        Raises:
+            RuntimeError: the phone is not started, or closed.
         """
         line = self._line
         headers = Headers([("Via", line.layer.via()), ("Max-Forwards", "70")])
@@ -195,6 +199,10 @@ class Phone:
             caller_number: a number for P-Asserted-Identity.
             headers: further headers.
             sender: a user part for From other than the phone's own.
+
+        Raises:
+            RuntimeError: the phone is not started, or closed.
+            ValueError: the phone's name cannot be spoken, see `Media`.
         """
         dialog = self._new_dialog("out", new_tag())
         self.outgoing.append(dialog)

@@ -47,6 +47,10 @@ class Media:
         on_voice: called for each packet that is not silence, with the name heard (empty for music
             and prompts) and the arrival time.
         on_digit: called with each digit that arrives as an RFC 4733 event.
+
+    Raises:
+        ValueError: the name is empty, longer than 40 characters, or has a character that is not
+            visible ASCII or is one of ``<`` and ``>``.
     """
 
     def __init__(

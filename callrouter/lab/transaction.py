@@ -105,7 +105,7 @@ class Transactions:
         self._clients.pop((transaction.message.branch, transaction.message.method), None)
 
     def deafen(self) -> None:
-        """Stop receiving and sending, but keep the port.
+        """Stop receiving and repeating, but keep the port.
 
         For a phone that dies: its server gets no answer and no ICMP error either.
         """

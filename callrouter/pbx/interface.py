@@ -189,8 +189,7 @@ class Pbx(Protocol):
     def health(self) -> PbxHealth:
         """The current health of the driver.
 
-        Cheap, and never asks the PBX: it is called for every request for the
-        status or the metrics.
+        Cheap, and never asks the PBX: every request for the status or the metrics calls it.
         """
 
 
