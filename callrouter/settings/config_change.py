@@ -61,7 +61,10 @@ def read_digests(view: Any) -> FileDigests:
 
 
 def change_view(change: Change) -> dict[str, Any]:
-    """Return the form in which a change is stored as JSON."""
+    """Return the form in which a change is stored as JSON.
+
+    `read_change` is the reverse. JSON turns the tuples into lists.
+    """
     return {
         "number": change.number,
         "at": change.at,

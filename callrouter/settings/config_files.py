@@ -28,7 +28,10 @@ _RIGHTS: Final = 0o644
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A configuration file that may be stored: its content, permissions and its owner's name."""
+    """A configuration file that may be stored: its content, permissions and its owner's name.
+
+    In a snapshot from the history, `owner` is empty.
+    """
 
     content: bytes
     mode: int
@@ -36,7 +39,10 @@ class ConfigFile:
 
     @property
     def digest(self) -> str:
-        """The name under which the content is stored."""
+        """The name under which the content is stored.
+
+        It is the SHA-256 in hexadecimal digits, computed at every use.
+        """
         return hashlib.sha256(self.content).hexdigest()
 
 
@@ -71,7 +77,11 @@ class ConfigSnapshot:
         return sorted([*self.contents, *self.faults])
 
     def digest(self) -> bytes:
-        """Return a digest of all contents. It stays the same if a file was only touched."""
+        """Return a digest of all contents. It stays the same if a file was only touched.
+
+        Permissions and owners do not count. Of a file that cannot be read, the error's number
+        counts.
+        """
         digest = hashlib.sha256(b"" if self.fault is None else _why(self.fault))
         for name in self.names:
             content = self.contents.get(name)
@@ -96,7 +106,10 @@ def is_config_file(path: Path) -> bool:
 
 
 def config_names(folder: Path) -> list[str]:
-    """Return the names of the configuration files of a folder; none if it cannot be read."""
+    """Return the names of the configuration files of a folder; none if it cannot be read.
+
+    They are sorted. No file is opened.
+    """
     try:
         return sorted(path.name for path in folder.iterdir() if is_config_file(path))
     except OSError:
@@ -104,7 +117,11 @@ def config_names(folder: Path) -> list[str]:
 
 
 def read_snapshot(folder: Path) -> ConfigSnapshot:
-    """Read every configuration file of a folder. What cannot be read is in the snapshot too."""
+    """Read every configuration file of a folder. What cannot be read is in the snapshot too.
+
+    OSError is never raised. At most `MOST_BYTES` + 1 bytes of a file are read: enough to see that
+    it is too large.
+    """
     try:
         paths = sorted(filter(is_config_file, folder.iterdir()))
     except (OSError, ValueError) as error:
@@ -128,7 +145,10 @@ def read_snapshot(folder: Path) -> ConfigSnapshot:
 
 
 def stored_snapshot(folder: Path, files: ConfigFiles) -> ConfigSnapshot:
-    """Return the snapshot of a folder as it was when it held these files."""
+    """Return the snapshot of a folder as it was when it held these files.
+
+    Nothing is read from the folder, and there are no faults.
+    """
     contents = {name: files[name].content for name in sorted(files)}
     return ConfigSnapshot(folder=folder, contents=contents, faults={}, files=files)
 
@@ -142,7 +162,10 @@ def owner_name(uid: int) -> str:
 
 
 def file_digests(files: ConfigFiles) -> FileDigests:
-    """Return the digest and permissions of each file."""
+    """Return the digest and permissions of each file.
+
+    This is the form in which a `Change` has them.
+    """
     return {name: (file.digest, file.mode) for name, file in files.items()}
 
 
@@ -152,7 +175,10 @@ def contents_only(files: FileDigests) -> dict[str, str]:
 
 
 def content_digests(files: ConfigFiles) -> dict[str, str]:
-    """Return the digest of each file."""
+    """Return the digest of each file.
+
+    It equals `contents_only` of `file_digests`.
+    """
     return {name: file.digest for name, file in files.items()}
 
 
@@ -183,6 +209,10 @@ def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
 
 
 def remove_file(folder: Path, name: str) -> None:
-    """Delete a configuration file; of a link, the link itself."""
+    """Delete a configuration file; of a link, the link itself.
+
+    Raises:
+        OSError: It is not there, or cannot be deleted.
+    """
     with Folder.open(folder) as place:
         place.remove(name)

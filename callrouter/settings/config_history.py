@@ -71,7 +71,13 @@ class ConfigHistory:
     # ------------------------------------------------------------ reading
 
     def changes(self) -> list[Change]:
-        """Return the stored changes, newest first. Damaged ones are skipped."""
+        """Return the stored changes, newest first. Damaged ones are skipped.
+
+        At most the latest 2 * `KEPT` are read. Without a history, there are none.
+
+        Raises:
+            OSError: The history cannot be read.
+        """
         found = []
         with suppress(FileNotFoundError), self._opened("changes") as folder:
             names = [name for name in folder.names() if name.endswith(".json")]
@@ -81,11 +87,23 @@ class ConfigHistory:
         return found
 
     def change(self, number: int) -> Change | None:
-        """Return the change with this number; None: it is not stored (any more)."""
+        """Return the change with this number; None: it is not stored (any more).
+
+        All stored changes are read for it.
+
+        Raises:
+            OSError: The history cannot be read.
+        """
         return next((change for change in self.changes() if change.number == number), None)
 
     def head(self) -> FileDigests | None:
-        """Return the files in force; None before the first start."""
+        """Return the files in force; None before the first start.
+
+        A damaged record counts as none.
+
+        Raises:
+            OSError: It is there but cannot be read.
+        """
         with (
             suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
             self._opened() as folder,
@@ -94,14 +112,21 @@ class ConfigHistory:
         return None
 
     def held(self) -> dict[str, str] | None:
-        """Return the digests of the files whose losses must be confirmed; None: there are none."""
+        """Return the digests of the files whose losses must be confirmed; None: there are none.
+
+        A record that is damaged or cannot be read counts as none: unlike `head`, this raises no
+        OSError.
+        """
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return {str(name): str(digest) for name, digest in view["files"].items()}
         return None
 
     def held_lines(self) -> tuple[str, ...]:
-        """Return the losses that must be confirmed, in words."""
+        """Return the losses that must be confirmed, in words.
+
+        They belong to the files of `held`, and are empty where that is None.
+        """
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return tuple(map(str, view["lines"]))
@@ -248,7 +273,10 @@ class ConfigHistory:
         return change
 
     def announce(self, *, who: str, how: str, files: ConfigFiles) -> None:
-        """Record that a rollback is about to put these files in place."""
+        """Record that a rollback is about to put these files in place.
+
+        `add` then attributes the change to `who`, if it leads to exactly these files.
+        """
         note = {"who": who, "how": how, "after": content_digests(files)}
         self._write("rollback.json", json.dumps(note).encode())
 
@@ -280,7 +308,11 @@ class ConfigHistory:
         self._write("head.json", json.dumps(files).encode())
 
     def set_aside(self, name: str, content: bytes) -> Path:
-        """Keep the content of a configuration file that was never in force. Returns its path."""
+        """Keep the content of a configuration file that was never in force, and return its path.
+
+        There is one such copy for each name: a later one replaces it. It is never forgotten with
+        old changes.
+        """
         self._write(f"aside-{name}", content)
         return self.place / f"aside-{name}"
 
@@ -289,7 +321,11 @@ class ConfigHistory:
             folder.write(name, content, 0o600)
 
     def _forget(self, kept: list[Change]) -> None:
-        """Delete all but these changes, and the files they do not need."""
+        """Delete all but these changes, and the files they do not need.
+
+        `kept` has the newest first, and its first `KEPT` remain. A file that cannot be deleted
+        stays.
+        """
         if len(kept) <= KEPT:
             return
         with self._opened("changes") as folder:

@@ -18,7 +18,13 @@ _MODULES: Final = {"postgres": "psycopg", "twilio": "twilio", "fast": "uvloop"}
 
 
 def lacks(extra: str) -> str:
-    """Return what is missing of an extra, in words; empty if it is usable."""
+    """Return what is missing of an extra, in words; empty if it is usable.
+
+    For PostgreSQL, libpq is needed as well.
+
+    Raises:
+        KeyError: there is no such extra; see `REQUIREMENTS`.
+    """
     if find_spec(_MODULES[extra]) is None:
         return f"{_MODULES[extra]}, which is not installed here"
     if extra == "postgres" and not _has_libpq():
@@ -34,11 +40,20 @@ def _has_libpq() -> bool:
 
 
 def remedy(extra: str) -> str:
-    """Return the command that installs an extra into the running environment."""
+    """Return the command that installs an extra into the running environment.
+
+    It is quoted for a shell, and uses the pip of the interpreter in use.
+
+    Raises:
+        KeyError: there is no such extra; see `REQUIREMENTS`.
+    """
     return f"{shlex.quote(sys.executable)} -m pip install '{REQUIREMENTS[extra]}'"
 
 
 def installed() -> str:
-    """Return the installed extras in pip's notation: ``[postgres,twilio]``, or nothing."""
+    """Return the installed extras in pip's notation: ``[postgres,twilio]``, or nothing.
+
+    They are in the order of `REQUIREMENTS`.
+    """
     found = [extra for extra in REQUIREMENTS if not lacks(extra)]
     return f"[{','.join(found)}]" if found else ""

@@ -78,7 +78,10 @@ class TwilioSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSettings:
-    """An in-memory PBX."""
+    """An in-memory PBX.
+
+    `seed` is that of its random behaviour; None: none is given.
+    """
 
     driver: ClassVar[Literal["simulated"]] = "simulated"
 
@@ -121,7 +124,11 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketSettings:
-    """A local group whose members may use the command line; empty: none."""
+    """A local group whose members may use the command line; empty: none.
+
+    `role` is what they may do; with ``agent``, each acts for the agent of the same name as the
+    user.
+    """
 
     group: str = ""
     role: Role = "supervisor"

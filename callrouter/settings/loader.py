@@ -32,7 +32,13 @@ def load(
     now: float | None = None,
     base: Path | None = None,
 ) -> Settings:
-    """Read every ``*.yaml`` and ``*.yml`` of `folder`; see `load_snapshot`."""
+    """Read every ``*.yaml`` and ``*.yml`` of `folder`; see `load_snapshot`.
+
+    The arguments that are not `folder` are the same.
+
+    Raises:
+        ConfigError: There are mistakes, or the folder cannot be read.
+    """
     return load_snapshot(
         read_snapshot(folder), environ=environ, policies=policies, now=now, base=base
     )
@@ -130,7 +136,11 @@ def _build(
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration file, for editors that complete and check."""
+    """Return the JSON Schema of a configuration file, for editors that complete and check.
+
+    It is less strict than `load`: whether a name exists, and what depends on several keys, only
+    that can check.
+    """
     made = RootOptions.model_json_schema()
     _tidy(made)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
@@ -146,7 +156,10 @@ def write_schema(path: Path) -> None:
 
 
 def _tidy(node: object) -> None:
-    """Forbid keys that are not names, and remove titles, which add nothing."""
+    """Forbid keys that are not names, and remove titles, which add nothing.
+
+    `node` is changed in place, at every depth. Null is taken out of the types too.
+    """
     if isinstance(node, list):
         for item in node:
             _tidy(item)

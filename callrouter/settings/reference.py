@@ -49,7 +49,11 @@ _NAMES: Final = {
 
 
 def reference() -> str:
-    """Return the text of the page."""
+    """Return the text of the page.
+
+    A group comes before those inside it. Its docstring is the text of its section, so it must suit
+    the readers of the page.
+    """
     parts = [_HEAD]
     for path, group in walk(RootOptions):
         parts.append("\n".join(_section(path, group)))

@@ -47,7 +47,10 @@ def losses(
 
 
 def gone_queues(old: Table, new: Table) -> list[str]:
-    """Return the removed queues, without renamed ones."""
+    """Return the removed queues, without renamed ones.
+
+    They are in the order of `old`. The new table says what was renamed (`renamed_from`).
+    """
     names = renamed(old.queues, new.queues)
     return [name for name in old.queues if name not in new.queues and name not in names]
 
@@ -94,7 +97,10 @@ def is_much(gone: int, there_were: int) -> bool:
 
 
 def _places(old: Table, new: Table) -> Iterator[str]:
-    """Yield queues that lose many of their agents."""
+    """Yield queues that lose many of their agents.
+
+    Agents of shifts and steps count too. Queues that are gone are not looked at here.
+    """
     for name, spec in old.queues.items():
         there = new.queues.get(name)
         if there is None or there is spec:
@@ -108,7 +114,10 @@ def _places(old: Table, new: Table) -> Iterator[str]:
 
 
 def _phones(old: Table, new: Table) -> Iterator[str]:
-    """Yield agents who stay but lose their phones."""
+    """Yield agents who stay but lose their phones.
+
+    The phones of all who stay are counted together, in at most one line.
+    """
     there_were, gone = 0, []
     for name, spec in old.agents.items():
         now = new.agents.get(name)
@@ -122,7 +131,10 @@ def _phones(old: Table, new: Table) -> Iterator[str]:
 
 
 def _cut(before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]) -> Iterator[str]:
-    """Yield files that have become shorter, if that has any effect."""
+    """Yield files that have become shorter, if that has any effect.
+
+    `lines` are the effects of the change; at most five of them are named.
+    """
     if not lines:
         return
     for name, file in before.items():

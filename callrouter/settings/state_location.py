@@ -30,7 +30,10 @@ def state_candidates(folder: Path, database: str, environ: Mapping[str, str]) ->
 
 
 def state_folder(folder: Path, database: str, environ: Mapping[str, str]) -> Path:
-    """Return the folder for a configuration's state: the first of the candidates we may write to."""
+    """Return the folder for a configuration's state: the first of the candidates we may write to.
+
+    The last candidate, in the user's own folder, is returned unchecked and may not exist yet.
+    """
     candidates = state_candidates(folder, database, environ)
     for place in candidates[:-1]:
         if os.access(place, os.W_OK | os.X_OK):

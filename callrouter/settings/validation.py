@@ -56,7 +56,10 @@ def _validate(document: Document, nearest: Nearest) -> RootOptions | None:
 
 
 def _take_out(root: Section, paths: Iterable[KeyPath]) -> bool:
-    """Remove the values at `paths`; True if at least one existed."""
+    """Remove the values at `paths`; True if at least one existed.
+
+    Indexes in `paths` are those before the removal. A list that loses items is marked as `thinned`.
+    """
     lists: dict[int, Items] = {}  # rebuild each list once: it may have ten thousand bad items
     done = False
     for path in paths:

@@ -94,6 +94,9 @@ class _How:
         """Save a new password.
 
         The file is opened once: if its name leads elsewhere later, nothing is written there.
+
+        Raises:
+            CommandFailed: the file is there already, or cannot be written (exit status 2).
         """
         assert self.passwords is not None  # noqa: S101 - asked for before anything is changed
         try:

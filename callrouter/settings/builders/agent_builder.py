@@ -22,7 +22,11 @@ _MOST_DIGITS = 12
 
 
 def build_agents(root: RootOptions, context: BuildContext) -> dict[str, AgentSpec]:
-    """Build the agents who are not disabled; inconsistencies are reported to the document."""
+    """Build the agents who are not disabled; inconsistencies are reported to the document.
+
+    They are in the order of the files. A phone with a mistake is left out of its agent;
+    `load_snapshot` raises in the end if anything was reported.
+    """
     extensions = _extensions(root, context.document)
     return {
         id_: _agent(id_, agent, extensions.get(id_, ""), context)
@@ -73,7 +77,11 @@ def _extensions(root: RootOptions, document: Document) -> dict[str, str]:
 
 
 def _of_phone(agent: AgentOptions) -> str:
-    """Return the digits in the name of an agent's first phone on a PBX; empty: there are none."""
+    """Return the digits in the name of an agent's first phone on a PBX; empty: there are none.
+
+    Only the first phone that has an endpoint or a dial string counts: ``PJSIP/1001@branch`` gives
+    ``1001``. More than 12 digits are no extension.
+    """
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:

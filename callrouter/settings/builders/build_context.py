@@ -61,7 +61,10 @@ class BuildContext:
         return False
 
     def within(self, timezone: str | None, path: KeyPath) -> BuildContext:
-        """Return this context, or a copy with its own time zone if one is given."""
+        """Return this context, or a copy with its own time zone if one is given.
+
+        An unknown time zone is reported below `path` and replaced by UTC.
+        """
         if timezone is None:
             return self
         zone = find_zone(timezone, (*path, "timezone"), self.document, self.nearest)
@@ -94,7 +97,11 @@ class BuildContext:
 
 
 def is_damaged(written: object) -> bool:
-    """Return whether an invalid part of a value, at any depth, was removed (and reported)."""
+    """Return whether an invalid part of a value, at any depth, was removed (and reported).
+
+    `written` is what `Document.written` returns. Where something was removed, a check that misses
+    it must report nothing.
+    """
     if isinstance(written, Section):
         return bool(written.at.keys() - written.keys()) or any(map(is_damaged, written.values()))
     return isinstance(written, Items) and (written.thinned or any(map(is_damaged, written)))

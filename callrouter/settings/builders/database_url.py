@@ -31,7 +31,11 @@ _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def check_database(root: RootOptions, document: Document, nearest: Nearest) -> None:
-    """Report mistakes in the address of a PostgreSQL database."""
+    """Report mistakes in the address of a PostgreSQL database.
+
+    The path of a SQLite file is not checked here. A missing library is an error too; a link to
+    another machine that does not prove its identity is a warning.
+    """
     url = root.database
     if not url.startswith(POSTGRESQL):
         return
@@ -49,7 +53,10 @@ def check_database(root: RootOptions, document: Document, nearest: Nearest) -> N
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
-    """Return the user part, the host part, the database and the rest, as written."""
+    """Return the user part, the host part, the database and the rest, as written.
+
+    Each may be empty, and nothing is decoded: ``%40`` stays as it is.
+    """
     rest, _, query = url.removeprefix(POSTGRESQL).partition("?")
     places, _, name = rest.partition("/")
     who, _, places = places.rpartition("@")
@@ -57,7 +64,11 @@ def _parts(url: str) -> tuple[str, str, str, str]:
 
 
 def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong and what would be right."""
+    """Yield what is wrong and what would be right.
+
+    Each is a text and a hint (which may be empty). Nothing of the address is quoted, since it may
+    be a part of the password.
+    """
     who, places, name, query = _parts(url)
     example = "postgresql://USER:PASSWORD@HOST/DATABASE"
     if re.search(r"[\s\x00-\x1f\x7f#]", url) or _BROKEN.search(url):
@@ -104,7 +115,11 @@ def _place(place: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_open(url: str) -> bool:
-    """Return whether the link goes to another machine without verifying its identity."""
+    """Return whether the link goes to another machine without verifying its identity.
+
+    A Unix socket and a loopback address are this machine. With a ``service``, its own file may ask
+    for the proof.
+    """
     _, places, _, query = _parts(url)
     given = dict(parse_qsl(query))
     if given.get("sslmode") == "verify-full" or "service" in given:

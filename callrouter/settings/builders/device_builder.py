@@ -93,7 +93,10 @@ def build_device(
 
 
 def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
-    """Return whether a device has exactly one way of being rung; otherwise report an error."""
+    """Return whether a device has exactly one way of being rung; otherwise report an error.
+
+    A key that was written with an invalid value has been reported already, and not as missing.
+    """
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
     if len(given) == 1:
@@ -112,7 +115,11 @@ def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) ->
 def _accept_within(
     path: KeyPath, device: DeviceOptions, context: BuildContext, *, confirm: bool
 ) -> float:
-    """Return how long to wait for key 1; a setting without effect or out of range is reported."""
+    """Return how long to wait for key 1; a setting without effect or out of range is reported.
+
+    The value is in seconds; `ACCEPT_WITHIN` if none is written. It is returned even if it was
+    reported.
+    """
     at = (*path, "accept_within")
     within = device.accept_within
     if within is None:
@@ -127,7 +134,11 @@ def _accept_within(
 
 
 def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...]:
-    """Return the PBXes that can ring a device. None can: an error, which is reported."""
+    """Return the PBXes that can ring a device. None can: an error, which is reported.
+
+    An outside number may have several, any other phone has exactly one. The result is empty without
+    a report if a PBX is invalid or a file was not read, since that leaves it open.
+    """
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
         at = (*path, "pbx")
@@ -187,7 +198,11 @@ def _say_unable(
 def _address(
     path: KeyPath, device: DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
 ) -> _DeviceAddress | None:
-    """Return what a device rings; None: it is inconsistent, which has been reported."""
+    """Return what a device rings; None: it is inconsistent, which has been reported.
+
+    `pbxes` are those that ring it. Twilio's addresses stay as written; those of an Asterisk get its
+    spelling.
+    """
     written = device.endpoint or device.dial or ""
     states = _states(path, device, context)
     if states is None or not _fits_together(path, device, context):

@@ -37,7 +37,10 @@ _SAMPLE: Final = "447700900123"
 
 
 def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, PbxSettings]:
-    """Give the codes to PBXes that handle them themselves; Asterisk has them in its dialplan."""
+    """Give the codes to PBXes that handle them themselves; Asterisk has them in its dialplan.
+
+    The result is a new mapping in the same order.
+    """
     return {
         id_: replace(pbx, phone_codes=codes) if isinstance(pbx, TwilioSettings) else pbx
         for id_, pbx in pbxes.items()
@@ -84,7 +87,10 @@ def _dial_strings(id_: str, pbx: AsteriskOptions, document: Document) -> list[st
 def _number_format(
     id_: str, pbx: AsteriskOptions, dial_strings: list[str], home: Numbering, document: Document
 ) -> None:
-    """Report a number format that is impossible, or that a dial string already includes."""
+    """Report a number format that is impossible, or that a dial string already includes.
+
+    Impossible are one without `dial_number`, and ``national`` without a home country.
+    """
     path = ("pbx", id_, "number_format")
     if "number_format" in pbx.model_fields_set and not dial_strings:
         document.error(path, "number_format without dial_number", "no outside number is dialled")
@@ -152,7 +158,10 @@ def _twilio(id_: str, pbx: TwilioOptions, document: Document, site: str) -> Twil
 
 
 def dials_numbers(pbx: PbxSettings) -> bool:
-    """Return whether a PBX can ring outside numbers."""
+    """Return whether a PBX can ring outside numbers.
+
+    An Asterisk can with a `dial_number`; Twilio and the simulated PBX always can.
+    """
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)
 
 

@@ -57,7 +57,10 @@ def _take(point: EntryPoint) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Somebody:
-    """A sample agent to try a policy on (`callrouter.policies.base.Candidate`)."""
+    """A sample agent to try a policy on (`callrouter.policies.base.Candidate`).
+
+    It has all attributes of a real one, so that a policy can be tried without a routing table.
+    """
 
     level: int = 1
     order: int = 0

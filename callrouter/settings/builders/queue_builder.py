@@ -39,7 +39,11 @@ _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The agents of a queue, a shift or a step as written, and their path."""
+    """The agents of a queue, a shift or a step as written, and their path.
+
+    `place` and `level` hide whether it is a list or a mapping; in a list, every agent has
+    `FIRST_PRIORITY`.
+    """
 
     written: Mapping[str, int] | list[str]
     path: KeyPath
@@ -52,7 +56,11 @@ class _Table:
 
 
 def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
-    """Yield the members of a queue, its shifts and its steps; one may appear several times."""
+    """Yield the members of a queue, its shifts and its steps; one may appear several times.
+
+    The queue's own members come first, then those of the shifts, then those of the steps. Whether a
+    shift is on does not matter.
+    """
     yield from queue.members
     for shift in queue.shifts:
         yield from shift.members
@@ -64,7 +72,10 @@ _HANGUP: Final = "h"
 
 
 def queues_by_agent(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
-    """Return the queues that each agent serves, also in a shift or step, in the queues' order."""
+    """Return the queues that each agent serves, also in a shift or step, in the queues' order.
+
+    The inner mapping is an ordered set: its values are None. An agent in no queue has no entry.
+    """
     found: dict[str, dict[str, None]] = {}
     for queue in queues.values():
         for member in all_members(queue):
@@ -250,7 +261,11 @@ def _widen(
     *,
     first: int,
 ) -> tuple[WidenStep, ...]:
-    """Build the escalation steps. Their agents follow `first` others, in the order written."""
+    """Build the escalation steps. Their agents follow `first` others, in the order written.
+
+    Each step must be later than the one before. `places` knows the queue's own agents, so that an
+    agent who is named there and in a step is reported.
+    """
     found: list[WidenStep] = []
     before: float = 0
     for index, step in enumerate(steps):

@@ -40,7 +40,11 @@ def check_renames(section: str, renames: Mapping[str, str], document: Document) 
 
 
 def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
-    """Return the old settings with renamed items under their new names, and a line for each."""
+    """Return the old settings with renamed items under their new names, and a line for each.
+
+    Without renames, `old` itself is returned. `differences` uses it, so that a rename is not
+    described as a removal and an addition.
+    """
     agents = renamed(old.table.agents, new.table.agents)
     queues = renamed(old.table.queues, new.table.queues)
     if not agents and not queues:

@@ -74,7 +74,10 @@ def _rule(
 
 
 def _waiting(text: str | None) -> Comparison | None:
-    """Parse a count such as ``> 20``; a bare number means exactly that many."""
+    """Parse a count such as ``> 20``; a bare number means exactly that many.
+
+    The schema has checked the text. None: the rule has no such condition.
+    """
     if text is None:
         return None
     count = text.lstrip("<>= ")
@@ -110,7 +113,10 @@ def _agent(
 
 
 def _not_empty(rule: RuleOptions, path: KeyPath, context: BuildContext) -> None:
-    """Report a `then` that changes nothing, and a condition without values."""
+    """Report a `then` that changes nothing, and a condition without values.
+
+    An invalid value, which has been reported, counts as one.
+    """
     then = context.document.written(*path, "then")
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)
     # An invalid value, already reported, would have changed something.

@@ -31,7 +31,12 @@ from callrouter.settings.yaml.source import Document
 
 
 def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
-    """Build the HTTP settings, with paths relative to the folder."""
+    """Build the HTTP settings, with paths relative to the folder.
+
+    Without a section ``http``, the defaults apply. Tokens and names of tokens that stand twice are
+    errors, as are agents and queues that do not fit the token. HTTP without TLS on an address that
+    other machines reach is a warning.
+    """
     document = context.document
     http = root.http or HttpOptions.model_validate({})
     host, _, port = http.listen.rpartition(":")
@@ -69,7 +74,10 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
 
 
 def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
-    """Check that a token's agent exists, and that its role is limited to acting for one."""
+    """Check that a token's agent exists, and that its role is limited to acting for one.
+
+    Role agent without an agent is only a warning: such a token sees the queues' counts.
+    """
     path = ("http", "api_tokens", index, "agent")
     if token.agent is None:
         if token.role == "agent":
@@ -87,7 +95,10 @@ def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> N
 
 
 def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
-    """Check that only a supervisor's token is limited to queues."""
+    """Check that only a supervisor's token is limited to queues.
+
+    Each of these queues must exist.
+    """
     path = ("http", "api_tokens", index, "queues")
     if token.queues and token.role != "supervisor":
         text = f"a token of role {token.role} is not limited by queues"
@@ -100,7 +111,10 @@ def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> 
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine."""
+    """Return whether a host is this machine.
+
+    No name is looked up: only ``localhost`` and loopback addresses count.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -113,7 +127,10 @@ def build_zone(root: RootOptions, document: Document, nearest: Nearest) -> tzinf
 
 
 def build_socket(root: RootOptions, document: Document) -> SocketSettings:
-    """Return the group that may use the command line; warn if this machine does not have it."""
+    """Return the group that may use the command line; warn if this machine does not have it.
+
+    Without a section ``socket`` the group is empty: no group may use it.
+    """
     if root.socket is None:
         return SocketSettings()
     try:
@@ -126,12 +143,18 @@ def build_socket(root: RootOptions, document: Document) -> SocketSettings:
 
 
 def build_users(root: RootOptions) -> dict[str, UserSettings]:
-    """Build the people who are not agents."""
+    """Build the people who are not agents.
+
+    The key is a user's id. Passwords are hashes already.
+    """
     return {id_: UserSettings(id=id_, **spec_values(user)) for id_, user in root.users.items()}
 
 
 def build_numbers(root: RootOptions) -> NumberSettings:
-    """Return which mobiles may be registered."""
+    """Return which mobiles may be registered.
+
+    Without a section ``numbers``, the defaults of its options apply.
+    """
     numbers = root.numbers or NumbersOptions.model_validate({})
     values = spec_values(
         numbers,
@@ -143,7 +166,10 @@ def build_numbers(root: RootOptions) -> NumberSettings:
 
 
 def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:
-    """Return the targets of the queues that have one."""
+    """Return the targets of the queues that have one.
+
+    The key is the queue's id. `within` is in seconds, `target` in percent.
+    """
     return {
         id_: ServiceLevel(**spec_values(queue.service_level))
         for id_, queue in root.queues.items()
@@ -152,7 +178,11 @@ def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:
 
 
 def build_codes(root: RootOptions, document: Document) -> PhoneCodes:
-    """Build the codes; two that cannot be told apart are reported."""
+    """Build the codes; two that cannot be told apart are reported.
+
+    ``none`` becomes an empty code, which any number of functions may have. A code that is the pause
+    code and a digit from 1 to 9 is reported as well: it is a pause for that reason.
+    """
     if root.codes is None:
         return PhoneCodes()
     written = spec_values(root.codes)

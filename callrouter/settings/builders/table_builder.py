@@ -23,7 +23,11 @@ from callrouter.settings.yaml.source import KeyPath
 
 
 def build_table(root: RootOptions, context: BuildContext) -> Table:
-    """Build the routing table; inconsistencies are reported to the document."""
+    """Build the routing table; inconsistencies are reported to the document.
+
+    Agents are built first, then queues, then rules, since each needs those before. A table is
+    returned even if something was reported; `load_snapshot` raises then.
+    """
     agents = build_agents(root, context)
     queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
     for section, written in (("agents", root.agents), ("queues", root.queues)):
@@ -46,7 +50,10 @@ def build_table(root: RootOptions, context: BuildContext) -> Table:
 
 
 def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildContext) -> None:
-    """Check the numbers of a Twilio account as written: each once, and for an existing queue."""
+    """Check the numbers of a Twilio account as written: each once, and for an existing queue.
+
+    In the options, all spellings of a number have become one, so the document is read.
+    """
     path: KeyPath = ("pbx", id_, "numbers")
     written = context.document.written(*path)
     seen: dict[str, KeyPath] = {}
@@ -62,7 +69,10 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildConte
 
 
 def _pauses(root: RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
-    """Build the pause reasons. At most one is the default for a pause without a reason."""
+    """Build the pause reasons. At most one is the default for a pause without a reason.
+
+    The reasons stay in the order of the files: a phone code chooses one by its position.
+    """
     found: dict[str, PauseSpec] = {}
     default = ""
     for reason, pause in root.pauses.items():

@@ -20,7 +20,10 @@ _known: Final[dict[str, tuple[_Seen | None, zoneinfo.ZoneInfo]]] = {}
 
 
 def find_zone(name: str, path: KeyPath, document: Document, nearest: Nearest) -> tzinfo:
-    """Return the time zone; UTC for an unknown one, which is reported at `path`."""
+    """Return the time zone; UTC for an unknown one, which is reported at `path`.
+
+    For the same name it is the same object as before, unless the zone's file has changed.
+    """
     # The directories posix and right repeat all zones, in right with leap seconds.
     found = None if name.startswith(("posix", "right/")) else _zone(name)
     if found is not None:
@@ -53,7 +56,11 @@ def _zone(name: str) -> zoneinfo.ZoneInfo | None:
 
 
 def _file_of(name: str) -> _Seen | None:
-    """Return the file of a zone and what identifies its version; None: it is from a package."""
+    """Return the file of a zone and what identifies its version; None: it is from a package.
+
+    The version is the inode, the size in bytes and the time of the last change in ns. The first
+    folder of `zoneinfo.TZPATH` with such a file counts.
+    """
     for folder in zoneinfo.TZPATH:
         try:
             status = (Path(folder) / name).stat()

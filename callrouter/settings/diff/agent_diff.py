@@ -20,7 +20,11 @@ from callrouter.settings.schema.written_values import masked
 
 
 def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
-    """Yield a line for every change of the agents and their phones."""
+    """Yield a line for every change of the agents and their phones.
+
+    Changes of PINs come last. Phone numbers are masked. An agent who is renamed must have the new
+    name in `old` too.
+    """
     before, after = old.table.agents, new.table.agents
     served = queues_by_agent(old.table.queues)
     for id_ in differing(before, after):
@@ -76,7 +80,10 @@ def _address(device: DeviceSpec) -> str:
 
 
 def pause_changes(old: Table, new: Table) -> Iterator[str]:
-    """Yield a line for every change of the reasons for pauses."""
+    """Yield a line for every change of the reasons for pauses.
+
+    If reasons are listed for the first time, or no longer, the first line says so.
+    """
     if bool(old.pauses) != bool(new.pauses):
         yield f"pauses: reasons are {'those listed' if new.pauses else 'any text'} from now on"
     for reason in differing(old.pauses, new.pauses):

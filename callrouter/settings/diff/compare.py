@@ -58,13 +58,19 @@ def option_differences(
 
 
 def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
-    """Return the keys whose values differ: first those of `old` in order, then the new ones."""
+    """Return the keys whose values differ: first those of `old` in order, then the new ones.
+
+    A key that only one of them has differs, whatever its value.
+    """
     found = [key for key, value in old.items() if key not in new or new[key] != value]
     return found + [key for key in new if key not in old]
 
 
 def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
-    """Yield lines such as ``alice: skill french 2 -> 3``."""
+    """Yield lines such as ``alice: skill french 2 -> 3``.
+
+    `what` is how each line begins. The order is that of `differing`.
+    """
     for key in differing(old, new):
         if key not in old:
             yield f"{what} {key} {new[key]} added"

@@ -25,7 +25,10 @@ _ORDERED: Final = frozenset({"linear", "round-robin"})
 
 
 def queue_changes(old: Table, new: Table) -> Iterator[str]:
-    """Yield a line for every change in the queues."""
+    """Yield a line for every change in the queues.
+
+    A queue that is new or gone has a single line. Service levels are in `service_level_changes`.
+    """
     for id_ in differing(old.queues, new.queues):
         if id_ not in new.queues:
             yield f"queue {id_} is gone; it serves those who wait in it"
@@ -79,7 +82,10 @@ def _holidays(old: QueueSpec, new: QueueSpec) -> Iterator[str]:
 
 
 def all_hours(queue: QueueSpec) -> Iterator[Hours]:
-    """Yield the hours of a queue and of its shifts."""
+    """Yield the hours of a queue and of its shifts.
+
+    There are none for a queue that is always open and has no shifts.
+    """
     if queue.hours is not None:
         yield queue.hours
     for shift in queue.shifts:
@@ -172,7 +178,10 @@ def _who(members: Sequence[MemberSpec]) -> str:
 
 
 def service_level_changes(old: Settings, new: Settings) -> Iterator[str]:
-    """Yield a line for every queue that stays and whose target changes."""
+    """Yield a line for every queue that stays and whose target changes.
+
+    A queue that is new or gone has its line in `queue_changes`.
+    """
     for id_ in differing(old.service_levels, new.service_levels):
         if id_ in old.table.queues and id_ in new.table.queues:
             before, after = _aim(old.service_levels.get(id_)), _aim(new.service_levels.get(id_))

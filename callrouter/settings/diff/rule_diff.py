@@ -14,7 +14,11 @@ _WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
 
 
 def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
-    """Yield a line for every change. Rules are matched by name."""
+    """Yield a line for every change. Rules are matched by name.
+
+    One with another name is therefore gone and new. Numbers are masked; if two look the same that
+    way, only the change is reported. Changes of the order come last.
+    """
     before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
     for name in differing(before, after):
         if name not in after:
@@ -46,7 +50,10 @@ def _whole(rule: Rule) -> str:
 
 
 def _parts(rule: Rule) -> dict[str, str]:
-    """Return the conditions and effects of a rule in words; only those that are set."""
+    """Return the conditions and effects of a rule in words; only those that are set.
+
+    Conditions come first. The keys of effects begin with ``then``. Numbers are masked.
+    """
     parts = {
         "caller": _numbers(rule.callers),
         "called": _numbers(rule.called),

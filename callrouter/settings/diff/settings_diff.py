@@ -46,5 +46,8 @@ def differences(old: Settings, new: Settings) -> list[Difference]:
 
 
 def changes(old: Settings, new: Settings) -> list[str]:
-    """Return `differences` as text; a change that is not applied ends in ``(needs a restart)``."""
+    """Return `differences` as text; a change that is not applied ends in ``(needs a restart)``.
+
+    The order is that of `differences`, which also says what is hidden or left out.
+    """
     return [str(each) for each in differences(old, new)]

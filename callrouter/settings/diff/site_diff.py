@@ -30,7 +30,10 @@ _WRITE_AGAIN = "; write the dialplan again with callrouter dialplan"
 
 
 def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
-    """Yield every change that concerns no agent, queue or rule."""
+    """Yield every change that concerns no agent, queue or rule.
+
+    Of the database, passwords and tokens, only the fact is reported that they have changed.
+    """
     if old.timezone != new.timezone:
         yield Difference(f"timezone {old.timezone} -> {new.timezone}")
     yield from _zone_rules(old.table, new.table)
@@ -56,7 +59,10 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:
-    """Yield a line if the system's rules for a time zone have changed but the files have not."""
+    """Yield a line if the system's rules for a time zone have changed but the files have not.
+
+    They have if the zone is another object under the same name; see `time_zones`.
+    """
     before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
     for name, zone in after.items():
         if name in before and before[name] is not zone:
@@ -94,7 +100,10 @@ def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator
 
 
 def _derived(pbx: PbxSettings) -> dict[str, str]:
-    """Return what a PBX has that is not one attribute for one option, in words."""
+    """Return what a PBX has that is not one attribute for one option, in words.
+
+    It is empty for any other PBX than an Asterisk.
+    """
     if not isinstance(pbx, AsteriskSettings):
         return {}
     found = {

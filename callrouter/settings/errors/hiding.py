@@ -95,14 +95,22 @@ def _secret_behind_a_name(text: str) -> int:
 
 
 def without_secret(text: str) -> str:
-    """Return a text without the parts that may be secrets."""
+    """Return a text without the parts that may be secrets.
+
+    A ``…`` stands for what is cut off. Only the text itself is looked at; for a line of a file,
+    `excerpt` also looks at the lines above.
+    """
     kept = cut(text)
     return text if kept == len(text) else f"{text[:kept]} {HIDDEN}"
 
 
 @lru_cache(maxsize=4096)
 def _end_of_name(word: str, *, has_colon: bool) -> int | None:
-    """Return how much of a word is the name of a secret's key; None: it is not such a name."""
+    """Return how much of a word is the name of a secret's key; None: it is not such a name.
+
+    `word` is in small letters. With `has_colon` (a ``:`` or ``=`` follows), less similarity is
+    enough.
+    """
     if word in SECRET_KEYS or word in CONTAINERS or word in _SHORT:
         return len(word)
     stem = _STEMS.search(word)
@@ -127,7 +135,10 @@ def _end_of_name(word: str, *, has_colon: bool) -> int | None:
 
 
 def is_secret(key: str) -> bool:
-    """Return whether a key names a secret, or was meant to."""
+    """Return whether a key names a secret, or was meant to.
+
+    Similar keys count, in small or capital letters. Only the first 80 characters are looked at.
+    """
     return _end_of_name(key[:80].lower(), has_colon=True) is not None
 
 
@@ -135,7 +146,10 @@ def is_secret(key: str) -> bool:
 
 
 def part_shown(lines: Sequence[str], number: int) -> int | None:
-    """Return how many characters of line `number` (from 1) may be shown; None: nothing at all."""
+    """Return how many characters of line `number` (from 1) may be shown; None: nothing at all.
+
+    Nothing is shown of a line longer than `LONGEST`, or of one that may continue a secret above.
+    """
     line = lines[number - 1]
     if len(line) > LONGEST or _goes_on(lines, number - 1):
         return None
@@ -143,7 +157,11 @@ def part_shown(lines: Sequence[str], number: int) -> int | None:
 
 
 def excerpt(lines: Sequence[str], number: int, column: int = 1) -> str:
-    """Return line `number` (from 1) for display: at most `SHOWN` characters around `column`."""
+    """Return line `number` (from 1) for display: at most `SHOWN` characters around `column`.
+
+    A ``…`` stands for what is left out, and alone for a line that must be hidden. The result is
+    empty if there is no such line.
+    """
     if not 1 <= number <= len(lines):
         return ""
     line, kept = lines[number - 1], part_shown(lines, number)
@@ -258,7 +276,11 @@ def difference(name: str, before: Sequence[str], after: Sequence[str], most: int
 
 
 def without_secrets_near(text: str, lines: Sequence[str], number: int) -> str:
-    """Return a message about line `number` without anything the line must not show."""
+    """Return a message about line `number` without anything the line must not show.
+
+    Quoted fragments of the hidden part become ``…``; if the whole line is hidden, so do its longer
+    words. A message about no line, or one longer than `LONGEST`, stays as it is.
+    """
     if not 1 <= number <= len(lines) or len(lines[number - 1]) > LONGEST:
         return text
     line, kept = lines[number - 1], part_shown(lines, number)

@@ -125,7 +125,10 @@ def _quotes(written: object) -> str:
 
 
 def _phone(written: object) -> str:
-    """Handle an extension or a phone number where a phone is expected."""
+    """Handle an extension or a phone number where a phone is expected.
+
+    Up to 6 digits are an extension. The hint is empty for what is neither.
+    """
     text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
     if text.isascii() and text.isdigit() and len(text) <= _MOST_OF_AN_EXTENSION:
         return f"write PJSIP/{text}"
@@ -159,7 +162,10 @@ _OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def blank(written: object) -> str:
-    """Handle text where a mapping is expected: ``agents:[alice]`` is text in YAML."""
+    """Handle text where a mapping is expected: ``agents:[alice]`` is text in YAML.
+
+    The hint is empty if the text does not look like that.
+    """
     found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
     return f"put a blank after {quoted(found[1] + ':')}" if found else ""
 

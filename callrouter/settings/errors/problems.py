@@ -79,7 +79,11 @@ def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Prob
 
 @dataclass(slots=True)
 class Source:
-    """A file as read: its name for messages, and its lines."""
+    """A file as read: its name for messages, and its lines.
+
+    `name` is that of a file in the configuration folder, or the path of the folder itself, which
+    has no lines.
+    """
 
     name: str
     lines: list[str]
@@ -92,7 +96,7 @@ class Source:
             column: The column, from 1; of a long line, the part around it is returned.
 
         Returns:
-            The text; empty: there is no such line, or all of it must be hidden.
+            The text, with ``…`` for what is hidden; empty: there is no such line, or it is blank.
         """
         return hiding.excerpt(self.lines, number, column)
 
@@ -107,13 +111,19 @@ class Findings:
         self.warning_count = 0
 
     def error(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
-        """Add an error at a place (from 1; line 0: the whole file)."""
+        """Add an error at a place (from 1; line 0: the whole file).
+
+        Possible secrets of that line are taken out of the text and the hint.
+        """
         self.error_count += 1
         if len(self.errors) < MOST:
             self.errors.append(_problem(source, line, column, text, hint))
 
     def warning(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
-        """Add a warning: legal but unwise."""
+        """Add a warning: legal but unwise.
+
+        The arguments are like those of `error`. Warnings have a count of their own.
+        """
         self.warning_count += 1
         if len(self.warnings) < MOST:
             self.warnings.append(_problem(source, line, column, text, hint))
@@ -174,7 +184,10 @@ class Nearest:
         return found
 
     def _alike(self, word: str, names: Names) -> Collection[str]:
-        """Return the names worth comparing: of many, those that share the most letter pairs."""
+        """Return the names worth comparing: of many, those that share the most letter pairs.
+
+        At most `_FEW` of them; if there are no more than that, all.
+        """
         if len(names) <= _FEW:
             return names
         if names not in self._pairs:
@@ -195,5 +208,9 @@ def _pairs(word: str) -> set[str]:
 
 
 def quoted(text: str) -> str:
-    """Return user text for a message: quoted, on one line, not too long, without secrets."""
+    """Return user text for a message: quoted, on one line, not too long, without secrets.
+
+    Only its first 240 characters are looked at. Every text that a file contains must pass here:
+    after a mistyped key it may be a secret.
+    """
     return in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))

@@ -25,7 +25,11 @@ WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 
 
 def add_warnings(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
-    """Add all warnings about a valid configuration."""
+    """Add all warnings about a valid configuration.
+
+    It is called only if there are no errors. `now` is in epoch seconds, to find holidays that are
+    all past; None: they are not looked for.
+    """
     _without_effect(root, document)
     _cut_secrets(document)
     _agents(root, table, document)
@@ -110,7 +114,11 @@ def _shared_phones(table: Table, document: Document) -> None:
 
 
 def _rules(table: Table, document: Document) -> None:
-    """Warn of rules that never apply, because an earlier one matches every call they would."""
+    """Warn of rules that never apply, because an earlier one matches every call they would.
+
+    Only equal conditions, and an earlier rule without any, are noticed: not one that is merely
+    wider.
+    """
     first: dict[object, int] = {}
     everything = None
     for index, rule in enumerate(table.rules):

@@ -36,7 +36,11 @@ _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
 def warn_of_queues(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
-    """Add the warnings about all queues."""
+    """Add the warnings about all queues.
+
+    `root` says what is written, `table` what it means. `now` is in epoch seconds; None: holidays in
+    the past are not looked for.
+    """
     today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
     asked_by_rule = any(rule.skills for rule in table.rules)
     for id_, queue in table.queues.items():
@@ -73,7 +77,10 @@ def _who_serves(queue: QueueSpec, written: QueueOptions, document: Document) -> 
 
 
 def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
-    """Warn of open hours without agents, and of shifts that are never active."""
+    """Warn of open hours without agents, and of shifts that are never active.
+
+    A shift counts only at the minutes of the week that the shifts before it leave.
+    """
     path: KeyPath = ("queues", queue.id, "shifts")
     taken: week.Parts = []
     unserved: week.Parts = []
@@ -118,7 +125,11 @@ def _closed_then(on: week.Parts, hours: Hours, path: KeyPath, document: Document
 
 
 def _behind_shifts(queue: QueueSpec, document: Document) -> None:
-    """Warn of agents who can never be rung because of the shifts."""
+    """Warn of agents who can never be rung because of the shifts.
+
+    It is called if the shifts take all open hours. If each agent also serves in a shift, there is
+    one warning about the whole table.
+    """
     path: KeyPath = ("queues", queue.id, "agents")
     hint = f"the shifts of {queue.id} take every hour at which it is open"
     served = {member.agent for shift in queue.shifts for member in shift.members}
@@ -145,7 +156,10 @@ def _waits(queue: QueueSpec, document: Document) -> None:
 
 
 def _widening(queue: QueueSpec, document: Document) -> None:
-    """Warn of steps that ring no more agents at once than before."""
+    """Warn of steps that ring no more agents at once than before.
+
+    A step without `at_once` leaves the number as it was.
+    """
     before = ALL_AT_ONCE if queue.at_once is None else queue.at_once
     for index, step in enumerate(queue.widen):
         if step.at_once is None:
@@ -170,7 +184,10 @@ def _holidays(id_: str, written: QueueOptions, document: Document, today: date |
 
 
 def _over(day: date | DayOff, today: date) -> bool:
-    """Return whether a holiday is entirely in the past."""
+    """Return whether a holiday is entirely in the past.
+
+    One that returns each year never is.
+    """
     if isinstance(day, DayOff):
         return not day.yearly and day.last < today
     return day < today
@@ -208,7 +225,10 @@ def _announces(id_: str, written: QueueOptions, document: Document) -> None:
 def _skills(
     queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document, asked_by_rule: bool
 ) -> None:
-    """Warn of agents who never have the required skills, and of a policy without effect."""
+    """Warn of agents who never have the required skills, and of a policy without effect.
+
+    An agent may meet only the levels of a later step: that counts as serving.
+    """
     asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
     if "skills" in queue.policy and not any(asked) and not asked_by_rule:
         path: KeyPath = ("queues", queue.id, "policy")
@@ -232,7 +252,10 @@ def _skills(
 
 
 def _tables(queue: QueueSpec) -> Iterator[tuple[KeyPath, tuple[MemberSpec, ...], int]]:
-    """Yield the path of each table of agents, its agents, and the number of its first step."""
+    """Yield the path of each table of agents, its agents, and the number of its first step.
+
+    That number is 0 for agents who serve from the start, and counts the steps from 1.
+    """
     path: KeyPath = ("queues", queue.id)
     yield (*path, "agents"), queue.members, 0
     for index, shift in enumerate(queue.shifts):
@@ -267,7 +290,10 @@ def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:
 
 
 def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[KeyPath, list[str]]]:
-    """Yield each overflow cycle once: the path to the target that closes it, and its queues."""
+    """Yield each overflow cycle once: the path to the target that closes it, and its queues.
+
+    The list of queues ends with the one it begins with. Targets of rules do not count.
+    """
     done: set[str] = set()
     for start in queues:
         trail: dict[str, int] = {}

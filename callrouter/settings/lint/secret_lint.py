@@ -39,7 +39,11 @@ _HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
 
 
 def warn_of_secrets(root: RootOptions, document: Document) -> None:
-    """Warn of unencrypted links to Asterisk and of weak secrets and tokens."""
+    """Warn of unencrypted links to Asterisk and of weak secrets and tokens.
+
+    Secrets of an Asterisk need `SECRET_BITS`, tokens `TOKEN_BITS`. PINs and passwords are hashes in
+    the files and cannot be judged.
+    """
     for id_, pbx in root.pbx.items():
         if not isinstance(pbx, AsteriskOptions):
             continue
@@ -70,7 +74,11 @@ def bits(secret: str) -> float:
 
 
 def why_weak(secret: str, least: int) -> str:
-    """Say why a secret has fewer than `least` bits; empty: it has enough."""
+    """Say why a secret has fewer than `least` bits; empty: it has enough.
+
+    A tenth less is accepted, since random secrets contain repetitions too. The reason quotes
+    nothing of the secret.
+    """
     if bits(secret) >= _NEAR * least:
         return ""
     small = secret.lower()

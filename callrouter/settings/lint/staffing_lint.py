@@ -14,7 +14,10 @@ from callrouter.settings.yaml.source import Document, KeyPath
 
 
 def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> None:
-    """Add the warnings about all queues."""
+    """Add the warnings about all queues.
+
+    A queue without any agents is left to `warn_of_queues`.
+    """
     callers = {id_: _entered(pbx, table) for id_, pbx in root.pbx.items()}
     for queue in table.queues.values():
         if next(all_members(queue), None) is not None:
@@ -23,7 +26,10 @@ def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> Non
 
 
 def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:
-    """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides."""
+    """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides.
+
+    They reach the queues of numbers and rules, and from there those that calls overflow to.
+    """
     if not isinstance(pbx, TwilioOptions):
         return None
     found: set[str] = set()
@@ -66,7 +72,10 @@ def _pbxes(table: Table, agent: str) -> Iterator[str]:
 
 
 def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
-    """Warn of agents none of whose phones rings at some hour when the queue is open."""
+    """Warn of agents none of whose phones rings at some hour when the queue is open.
+
+    An agent with a phone without hours, or with no phone that is enabled, is passed over.
+    """
     is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
     never: list[str] = []
     for name in dict.fromkeys(member.agent for member in all_members(queue)):

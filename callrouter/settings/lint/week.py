@@ -34,7 +34,10 @@ def covered(hours: Hours) -> Parts:
 
 
 def joined(parts: Iterable[tuple[int, int]]) -> Parts:
-    """Sort parts and merge those that touch."""
+    """Sort parts and merge those that touch.
+
+    The result is sorted and disjoint, as `without` needs it.
+    """
     found: Parts = []
     for begin, end in sorted(parts):
         if found and begin <= found[-1][1]:
@@ -45,7 +48,10 @@ def joined(parts: Iterable[tuple[int, int]]) -> Parts:
 
 
 def without(parts: Parts, taken: Parts) -> Parts:
-    """Return `parts` without `taken`."""
+    """Return `parts` without `taken`.
+
+    Both must be sorted and disjoint; so is the result.
+    """
     found: Parts = []
     for begin, end in parts:
         at = begin
@@ -60,7 +66,10 @@ def without(parts: Parts, taken: Parts) -> Parts:
 
 
 def first_in_words(parts: Parts) -> str:
-    """Describe the first part together with equal parts on other days: ``mon-fri 12:00-13:00``."""
+    """Describe the first part together with equal parts on other days: ``mon-fri 12:00-13:00``.
+
+    `parts` must not be empty. A part longer than a day is described by its two ends.
+    """
     if parts == WHOLE:
         return "at any time"
     wrapped = list(parts)

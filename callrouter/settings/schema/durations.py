@@ -41,7 +41,10 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return ``1m30s`` for ``90``; fractions of a millisecond are dropped."""
+    """Return ``1m30s`` for ``90``, rounded to milliseconds.
+
+    What rounds to nothing is ``0s``. `parse_duration` reads the result.
+    """
     rest = round(seconds * 1000)
     parts = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):

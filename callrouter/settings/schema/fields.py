@@ -45,14 +45,20 @@ class Expected:
 
 
 def _number_of_variable(value: object) -> object:
-    """Return the number if a ``${NAME}``, which always yields text, consists of digits."""
+    """Return the number if a ``${NAME}``, which always yields text, consists of digits.
+
+    Any other value, and a number of more than 9 digits, is returned unchanged.
+    """
     if isinstance(value, Substituted) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value
 
 
 def digits_as_text(value: object) -> object:
-    """Return a number as text: an agent called ``1001`` may be written without quotes in a list."""
+    """Return a number as text: an agent called ``1001`` may be written without quotes in a list.
+
+    Any other value is returned unchanged, also true and false.
+    """
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -235,7 +241,11 @@ def _holiday(value: object) -> object:
 
 
 def _day(text: str) -> date:
-    """Return a day; one without a year is placed in a leap year, so that 29 February is valid."""
+    """Return a day; one without a year is placed in a leap year, so that 29 February is valid.
+
+    Raises:
+        ValueError: there is no such day.
+    """
     return date.fromisoformat(text if len(text) > len("12-25") else f"{_LEAP}-{text}")
 
 

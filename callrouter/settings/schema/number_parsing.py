@@ -28,7 +28,10 @@ _HOME: ContextVar[Numbering] = ContextVar("home", default=NOWHERE)
 
 @lru_cache(maxsize=8)
 def numbering(region: str) -> Numbering:
-    """Return the numbering plan of a country (two letters); empty or unknown: none."""
+    """Return the numbering plan of a country (two letters); empty or unknown: none.
+
+    The data are those of the `phonenumbers` library. None means `NOWHERE`.
+    """
     data = phonenumbers.PhoneMetadata.metadata_for_region(region) if region else None
     if data is None or data.general_desc is None:
         return NOWHERE
@@ -43,7 +46,10 @@ def numbering(region: str) -> Numbering:
 
 @contextmanager
 def at_home(region: object) -> Iterator[None]:
-    """Inside this block, numbers without a country belong to a region as written in the files."""
+    """Inside this block, numbers without a country belong to a region as written in the files.
+
+    It applies to this thread or task only. What is not a text counts as no region.
+    """
     token = _HOME.set(numbering(region) if isinstance(region, str) else NOWHERE)
     try:
         yield

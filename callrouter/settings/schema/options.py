@@ -89,7 +89,11 @@ def option(
 
 @cache
 def options_of(group: type[OptionGroup]) -> dict[str, Option]:
-    """Return the declared options of a group by field name, in the order of the reference page."""
+    """Return the declared options of a group by field name, in the order of the reference page.
+
+    Raises:
+        TypeError: a field of the group is not declared with `option`.
+    """
     found: dict[str, Option] = {}
     for name, field in group.model_fields.items():
         declared = field.json_schema_extra
@@ -100,13 +104,19 @@ def options_of(group: type[OptionGroup]) -> dict[str, Option]:
 
 
 def key_of(name: str, field: FieldInfo) -> str:
-    """Return the key of a field as written in the files."""
+    """Return the key of a field as written in the files.
+
+    It differs from the name only if the option has an alias.
+    """
     return field.alias or name
 
 
 @cache
 def _attributes(group: type[OptionGroup]) -> tuple[tuple[str, str], ...]:
-    """Return pairs of a field and the attribute of the spec that it becomes."""
+    """Return pairs of a field and the attribute of the spec that it becomes.
+
+    An option whose value ends up elsewhere has none.
+    """
     return tuple(
         (name, declared.attribute or name)
         for name, declared in options_of(group).items()
@@ -146,7 +156,11 @@ def walk(
 
 
 def groups_in(annotation: Any, at: KeyPattern) -> Iterator[tuple[KeyPattern, type[OptionGroup]]]:
-    """Yield the groups that a type of a field contains, without those inside them."""
+    """Yield the groups that a type of a field contains, without those inside them.
+
+    `at` is the path to the field. In the paths, ``*`` stands for the key of a mapping or the index
+    of a list.
+    """
     if isinstance(annotation, type) and issubclass(annotation, OptionGroup):
         yield at, annotation
         return
@@ -176,6 +190,9 @@ def short_or_long(value: Any) -> str:
 
 
 def driver_tag(value: Any) -> str | None:
-    """Return the tag of a PBX from its `driver`; None: it has none."""
+    """Return the tag of a PBX from its `driver`; None: it has none.
+
+    An unknown driver is returned as it is, which pydantic reports.
+    """
     driver = value.get("driver") if isinstance(value, dict) else None
     return None if driver is None else DRIVERS.get(str(driver), str(driver))

@@ -29,7 +29,10 @@ EXTENSION: Final = 4
 
 
 def or_none(value: object) -> str:
-    """Return a value as text; ``none`` for one that is not given."""
+    """Return a value as text; ``none`` for one that is not given.
+
+    None, an empty text and an empty tuple are not given; 0 is.
+    """
     return "none" if value in {None, "", ()} else str(value)
 
 
@@ -59,7 +62,10 @@ def duration_or(absent: str) -> Callable[[float | None], str]:
 
 
 def at_once(count: int | None) -> str:
-    """Return a number, or ``all``."""
+    """Return a number, or ``all``.
+
+    None is ``all``, and so is `ALL_AT_ONCE`.
+    """
     return "all" if count in (None, ALL_AT_ONCE) else str(count)
 
 
@@ -115,7 +121,10 @@ def opening_hours(value: Hours | None) -> str:
 
 
 def hours(spans: Iterable[Span]) -> str:
-    """Return ``mon-fri 09:00-17:30; sat 10:00-14:00``, which `parse_spans` reads."""
+    """Return ``mon-fri 09:00-17:30; sat 10:00-14:00``, which `parse_spans` reads.
+
+    Days with the same times are put together, in the order of the spans.
+    """
     days: dict[tuple[int, int], list[int]] = {}
     for span in spans:
         days.setdefault((span.start, span.end), []).append(span.day)

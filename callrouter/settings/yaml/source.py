@@ -64,12 +64,18 @@ class Document:
         self.findings.warning(*self._place(path, key), *self._without_substituted(path, text, hint))
 
     def line(self, path: KeyPath) -> str:
-        """Return the place of the key of `path`: ``agents.yaml:12``."""
+        """Return the place of the key of `path`: ``agents.yaml:12``.
+
+        If less of the path is written, it is the place of the last part that is.
+        """
         source, line, _ = self._place(path, key=True)
         return f"{source.name}:{line}"
 
     def rest_of_line(self, path: KeyPath) -> str:
-        """Return the rest of the line from the start of the value of `path`."""
+        """Return the rest of the line from the start of the value of `path`.
+
+        It may contain a secret. It is empty if the place is not known.
+        """
         source, line, column = self._place(path, key=False)
         return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
 
@@ -93,7 +99,10 @@ class Document:
         return value
 
     def names(self, section: str) -> frozenset[str]:
-        """Return all names written in a section, including those with unusable values."""
+        """Return all names written in a section, including those with unusable values.
+
+        Names that are not valid are left out. The first result is kept, whatever is removed later.
+        """
         if section not in self._names:
             found = self.root.get(section)
             written = found.at if isinstance(found, Section) else ()

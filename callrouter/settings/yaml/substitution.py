@@ -54,7 +54,10 @@ _WHERE_HINT: Final = (
 
 
 def takes(keys: Keys) -> bool:
-    """Return whether references are replaced in the value at these keys."""
+    """Return whether references are replaced in the value at these keys.
+
+    They are also in that of a mistyped key of a secret, so that the typo is reported.
+    """
     pattern = tuple(
         "*"
         if (depth == 1 and keys[0] in _FREE) or (depth > 0 and keys[depth - 1] == "music")
@@ -69,7 +72,11 @@ def takes(keys: Keys) -> bool:
 
 
 class Substituted(str):
-    """A value from outside the file; messages show `written` instead."""
+    """A value from outside the file; messages show `written` instead.
+
+    Its `repr` shows that as well. A text made from it, such as a slice, is a plain one and no
+    longer hides the value.
+    """
 
     __slots__ = ("written",)
 
@@ -95,7 +102,11 @@ class SubstitutionError(Exception):
 
 
 class Substituter:
-    """Replaces references by environment variables and the contents of files."""
+    """Replaces references by environment variables and the contents of files.
+
+    One serves a whole configuration, since all replacements together have a limit of 16 MiB. A path
+    is relative to `folder`.
+    """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder

@@ -34,7 +34,10 @@ _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def explain(error: yaml.YAMLError, text: str, lines: list[str]) -> tuple[int, int, str, str]:
-    """Return line and column (from 1), what is wrong, and what would be right."""
+    """Return line and column (from 1), what is wrong, and what would be right.
+
+    The hint may be empty. The place may be above the one in the error: where the construct begins.
+    """
     line, column = _place(error, text)
     if not any(rest.strip() for rest in lines[line:]):
         # At the end of the file; the place where the construct began is more helpful.
