@@ -118,8 +118,8 @@ def _end(client: DaemonClient, whose: str) -> CallJson:
 def conversation_words(view: CallJson) -> str:
     """Return what is happening to a call, in a line.
 
-    The agent is named if there is one, otherwise the queue. Names are as the daemon sent them: the
-    command cleans the line for a terminal.
+    If it goes on, its agent is named, or the queue if it has none. Names are as the daemon sent
+    them: the command cleans the line for a terminal.
     """
     if view["ended_at"]:
         return f"call {view['id']}: ended"
