@@ -200,7 +200,7 @@ async def test_an_upgrade_does_not_wait_for_somebodys_lock_for_long(
     async with running(TWO, place, clock):
         pass
     one.ask("UPDATE callrouter_version SET version_num = '0004'")
-    one.ask("ALTER TABLE agents DROP COLUMN shown, DROP COLUMN since")
+    one.ask("ALTER TABLE agents DROP COLUMN shown, DROP COLUMN since, DROP COLUMN queue_totals")
     with psycopg.connect(place.url) as other:
         other.execute("SELECT * FROM agents")
         async with running(TWO, place, clock) as world:

@@ -12,8 +12,7 @@ import click
 
 from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import print_text
-from callrouter.cli.tables.cells import excerpt
+from callrouter.cli.output_text import excerpt, print_text
 from callrouter.clock import SystemClock
 from callrouter.model.text import clean, counted
 

@@ -10,8 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from callrouter.cli.output_text import excerpt
 from callrouter.cli.tables import agent_table, call_table
-from callrouter.cli.tables.cells import clock_time, excerpt, plain, state
+from callrouter.cli.tables.cells import clock_time, plain, state
 from callrouter.model.text import clock_duration, counted
 
 if TYPE_CHECKING:

@@ -92,11 +92,3 @@ def parse(moment: str) -> datetime:
         ValueError: it is not such a time.
     """
     return datetime.fromisoformat(moment).astimezone(UTC)
-
-
-def excerpt(line: str, column: int) -> str:
-    """Return a line without its indentation; of a long one, the part around `column` (from 1)."""
-    most = 100
-    start = max(0, column - 1 - most // 2) if len(line.strip()) > most else 0
-    part = line[start : start + most].strip()
-    return ("…" if start else "") + part + ("…" if len(line.rstrip()) > start + most else "")
