@@ -153,10 +153,7 @@ class CallerReplaced:
 
 @frozen
 class CallerListens:
-    """A waiting caller with a pending `Announce` can be spoken to now.
-
-    The core then works out a fresh announcement.
-    """
+    """A waiting caller with a pending `Announce` can be spoken to now."""
 
     call: str
 
@@ -336,10 +333,7 @@ class SignedIn:
 
 @frozen
 class SignedOut:
-    """An agent signs out. During a call it takes effect after the call.
-
-    It is refused for an agent who is always signed in.
-    """
+    """An agent signs out. During a call it takes effect after the call."""
 
     agent: str
     by: str = ""
@@ -347,11 +341,7 @@ class SignedOut:
 
 @frozen
 class PauseRequested:
-    """An agent pauses. During a call it takes effect after the call.
-
-    `reason` must be a configured one, if there are any; empty: the default one, if there is one. It
-    is refused for an agent who is not signed in.
-    """
+    """An agent pauses. During a call it takes effect after the call."""
 
     agent: str
     reason: str = ""
@@ -360,10 +350,7 @@ class PauseRequested:
 
 @frozen
 class Resumed:
-    """An agent ends a pause, or withdraws a pending one.
-
-    It is refused for an agent who is not signed in.
-    """
+    """An agent ends a pause, or withdraws a pending one."""
 
     agent: str
     by: str = ""
@@ -371,10 +358,7 @@ class Resumed:
 
 @frozen
 class ReadyPressed:
-    """An agent ends wrap-up early.
-
-    It is refused for an agent who is not signed in.
-    """
+    """An agent ends wrap-up early."""
 
     agent: str
     by: str = ""
@@ -406,10 +390,7 @@ class DeviceSwitchRequested:
 
 @frozen
 class CallMoveRequested:
-    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority.
-
-    What is empty or None stays as it is.
-    """
+    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
 
     call: str
     queue: str = ""
@@ -469,10 +450,7 @@ class ConfigReloaded:
 
 @frozen
 class AgentRestored:
-    """An agent is as they were stored before a restart.
-
-    It does not undo what the agent has done since the start.
-    """
+    """An agent is as they were stored before a restart."""
 
     row: AgentRow
 
