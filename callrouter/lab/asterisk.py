@@ -18,7 +18,7 @@ from callrouter.lab.console import ConsoleError, command
 from callrouter.lab.install import Install
 from callrouter.lab.ports import Slot, take_slot
 
-_READY_S = 20.0
+_READY_S = 40.0
 _GRACE_S = 3.0
 _LONGEST_SOCKET = 100  # of the 108 bytes in sun_path (unix(7))
 _FOLDERS = ("etc", "var/keys", "data/sounds", "spool", "log", "cache")
