@@ -217,3 +217,10 @@ def test_looking_for_hidden_fields_takes_little_time(value: str) -> None:
     with suppress(WebhookRefused):
         check_fields("accept", {"AddOns": value})
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("name", ["Called", "Caller", "CallerName", "From", "FriendlyName", "To"])
+def test_a_value_that_is_too_long_is_refused(name: str) -> None:
+    check_fields("status", {name: "1" * 512})
+    with pytest.raises(WebhookRefused, match="too long"):
+        check_fields("status", {name: "1" * 513})

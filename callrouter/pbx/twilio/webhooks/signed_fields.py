@@ -52,7 +52,7 @@ _SHORT: Final = frozenset(
             "CallSid",
             "CallStatus",
             "Called",
-            "TwilioCaller",
+            "Caller",
             "CallerName",
             "Digits",
             "From",
