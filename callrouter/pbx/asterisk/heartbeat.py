@@ -129,7 +129,7 @@ class Heartbeat:
                 )
             self._foreign_tick = found
 
-        return Step({"Action": "Getvar", "Variable": contract.TICK}, on_reply)
+        return Step(actions.getvar("", contract.TICK), on_reply)
 
 
 def _run_id(tick: str) -> str:

@@ -2,7 +2,7 @@
 
 Twilio guarantees neither the order of its callbacks nor that each one arrives exactly once. So
 every event may come at any time and more than once. Two rules make this safe. What has ended stays
-ended: a CallSid in `gone` and a leg that is not `live` are never revived. And every wait has a
+ended: a CallSid in `ended_calls` and a leg that is not `live` are never revived. And every wait has a
 deadline of our own, which takes the place of a callback that never comes.
 """
 

@@ -267,9 +267,9 @@ def decode_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | Non
     The text is the token of a URL and comes back from outside, so any text is accepted.
     """
     place, _, times = text.rpartition(".")
-    state_since = times.partition("-")[0]
-    known = state_since.isascii() and state_since.isdigit() and len(state_since) == 10
-    return (*decode_queue_name(place, queues), float(state_since) if known else None)
+    first = times.partition("-")[0]
+    known = first.isascii() and first.isdigit() and len(first) == 10
+    return (*decode_queue_name(place, queues), float(first) if known else None)
 
 
 def decode_time_before_queue(text: str) -> float:

@@ -27,7 +27,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
     TwilioLeg,
     TwilioLegState,
 )
-from callrouter.pbx.twilio.legs import LegControl, address
+from callrouter.pbx.twilio.legs import LegControl, address, ring_timeout
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
 from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.pbx.twilio.webhook import WebhookReply
@@ -96,7 +96,7 @@ class GroupDialler:
             self._leg_control.mark_placed(leg)
         phones = [(address(leg.ring.endpoint), leg.token) for leg in legs]
         token = self._token()
-        seconds = self._leg_control.timeout(rings[0])
+        seconds = ring_timeout(rings[0].ring_for)
         document = twiml.ring_together(self._urls, token, phones, seconds)
         caller.group_dial = GroupDial(token=token, legs=tuple(legs), document=document)
         self._reply.deliver(

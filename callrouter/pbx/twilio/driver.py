@@ -56,7 +56,7 @@ class TwilioPbx:
         post: receives the events.
         table: the routing table, with the queues and phones.
         clock: the source of time.
-        look_every: see `RESYNC_EVERY`.
+        resync_every: see `RESYNC_EVERY`.
     """
 
     def __init__(

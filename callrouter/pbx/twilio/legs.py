@@ -33,6 +33,14 @@ MOST_TRIES = 5
 _RETRY_AFTER = 0.5
 
 
+def ring_timeout(seconds: float) -> int:
+    """The ring time to request from Twilio, in whole seconds.
+
+    Twilio adds up to 5 s to it, so that much is subtracted, down to the 5 s that it accepts.
+    """
+    return max(5, round(seconds) - 5)
+
+
 class LegControl:
     """Rings and stops the phones of one account.
 
@@ -129,7 +137,7 @@ class LegControl:
             token=leg.token,
             to=ring.number or address(ring.endpoint),
             caller_id=self._caller_id,
-            timeout=self.timeout(ring),
+            timeout=ring_timeout(ring.ring_for),
         )
         self._account.send_request(place, partial(self._on_call_requested, leg))
 
@@ -142,14 +150,6 @@ class LegControl:
         leg.state = TwilioLegState.PLACED
         leg.ring_until = self._account.now + leg.ring.ring_for
         self._account.call_at(leg.ring_until + REPORT_WITHIN, lambda: self._on_overdue(leg))
-
-    @staticmethod
-    def timeout(ring: Ring) -> int:
-        """The ring time to request, in whole seconds.
-
-        Twilio adds up to 5 s to it, so that much is subtracted, down to the 5 s that it accepts.
-        """
-        return max(5, round(ring.ring_for) - 5)
 
     def _on_call_requested(self, leg: TwilioLeg, result: ApiResult) -> None:
         """Handle the outcome of a request for a call.

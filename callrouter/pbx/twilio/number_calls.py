@@ -12,7 +12,8 @@ from callrouter.model.events import LegEnd
 from callrouter.model.ivr import CallNumber
 from callrouter.model.phone_numbers import E164
 from callrouter.pbx.twilio import hangup_causes, twiml
-from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.account_state import TOKEN_KEPT_FOR, AccountState
+from callrouter.pbx.twilio.legs import ring_timeout
 from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
 from callrouter.pbx.twilio.rate import CallRate
 from callrouter.pbx.twilio.rest.api_requests import (
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 REPORT_WITHIN: Final = 15.0
 """Seconds that Twilio gets, after the ring time, to report how a call ended."""
-TOKEN_KEPT_FOR: Final = 600.0
-"""Seconds for which the token of a call is remembered, in case it is answered late."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,7 +109,7 @@ class NumberCalls:
                 token=call.token,
                 to=call.number,
                 caller_id=self._caller_id,
-                timeout=max(5, round(call.ring_until - now) - 5),
+                timeout=ring_timeout(call.ring_until - now),
             )
             self._account.send_request(request, partial(self._on_call_requested, call))
 

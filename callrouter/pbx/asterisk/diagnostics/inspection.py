@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
+from callrouter.pbx.asterisk.execution import actions
 
 
 @dataclass
@@ -24,7 +25,7 @@ class InspectedAsterisk:
     async def variable(self, name: str) -> str:
         """The value of a global variable or function, or "" if it cannot be read."""
         try:
-            reply = await self.client.request({"Action": "Getvar", "Variable": name})
+            reply = await self.client.request(actions.getvar("", name))
         except AmiError:
             return ""
         return reply.get("Value")

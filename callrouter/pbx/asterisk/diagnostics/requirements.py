@@ -14,6 +14,7 @@ from typing import Final
 
 from callrouter.pbx.asterisk import contract, dialplan
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
+from callrouter.pbx.asterisk.execution import actions
 
 ECHO_WITHIN: Final = 2.0
 """Seconds within which an event that we cause must arrive."""
@@ -140,5 +141,5 @@ async def is_dialplan_ours(client: AmiClient) -> bool | None:
 
 
 async def _variable(client: AmiClient, name: str) -> str:
-    reply = await client.request({"Action": "Getvar", "Variable": name})
+    reply = await client.request(actions.getvar("", name))
     return reply.get("Value")

@@ -224,8 +224,9 @@ def setvar(uid: str, name: str, value: str) -> Action:
 
 
 def getvar(uid: str, name: str) -> Action:
-    """Read a channel variable."""
-    return {"Action": "Getvar", "Channel": uid, "Variable": name}
+    """Read a channel variable, or a global variable or function if `uid` is empty."""
+    channel = {"Channel": uid} if uid else {}
+    return {"Action": "Getvar", **channel, "Variable": name}
 
 
 def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Action:

@@ -43,7 +43,7 @@ from callrouter.pbx.asterisk.ami import (
     AmiTimeout,
 )
 from callrouter.pbx.asterisk.execution import actions, redirects
-from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
+from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, OnReply, Step
 from callrouter.pbx.asterisk.sanitize import clean_number
 from callrouter.pbx.asterisk.tracking.channels import (
     CallerChannel,
@@ -327,29 +327,26 @@ class Executor:
             else:
                 self._writer.write([*self._connect_steps(caller, leg, failed)])
 
+        yield from self._redirect_to_leg(caller, leg, on_reply)
+
+    def connect_again(self, caller: CallerChannel) -> None:
+        """Redirect the caller again. A connect was not executed, but both channels exist."""
+        self._writer.write([*self._redirect_to_leg(caller, caller.leg)])
+
+    def _redirect_to_leg(
+        self, caller: CallerChannel, leg: str, on_reply: OnReply | None = None
+    ) -> Iterator[Step]:
+        callers = self._tracker.caller_tracker
         setvar, redirect = actions.connect(caller, leg)
         yield Step(setvar)
         yield self._redirects.begin(
             redirects.PendingRedirect(
                 redirect=redirect,
-                still_wanted=lambda: self._tracker.caller_tracker.is_connecting(caller, leg),
-                on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
+                still_wanted=lambda: callers.is_connecting(caller, leg),
+                on_moved_away=lambda: callers.moved_away(caller),
                 on_reply=on_reply,
             )
         )
-
-    def connect_again(self, caller: CallerChannel) -> None:
-        """Redirect the caller again. A connect was not executed, but both channels exist."""
-        leg = caller.leg
-        setvar, redirect = actions.connect(caller, leg)
-        step = self._redirects.begin(
-            redirects.PendingRedirect(
-                redirect=redirect,
-                still_wanted=lambda: self._tracker.caller_tracker.is_connecting(caller, leg),
-                on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
-            )
-        )
-        self._writer.write([Step(setvar), step])
 
     # ------------------------------------------------------------ back to the queue, and out of it
 

@@ -31,7 +31,7 @@ class RegisteredContacts:
         self._client = client
         self._tasks = tasks
         self._wanted: tuple[str, ...] = ()
-        self._fallback: dict[str, tuple[str, ...]] = {}
+        self._contacts: dict[str, tuple[str, ...]] = {}
         self._due: dict[str, None] = {}
 
     def use(self, devices: Iterable[DeviceSpec]) -> None:
@@ -39,17 +39,17 @@ class RegisteredContacts:
         first = {device.endpoint for device in devices if not device.all_contacts}
         wanted = (device.endpoint for device in devices if device.endpoint not in first)
         self._wanted = tuple(name for name in dict.fromkeys(wanted) if _registers(name))
-        self._fallback = {
-            name: self._fallback[name] for name in self._wanted if name in self._fallback
+        self._contacts = {
+            name: self._contacts[name] for name in self._wanted if name in self._contacts
         }
 
     def of(self, endpoint: str) -> Sequence[str]:
         """Dial strings of the phones at an endpoint. Empty if none are known."""
-        return self._fallback.get(endpoint, ())
+        return self._contacts.get(endpoint, ())
 
     async def refresh(self, *, most: int | None = None) -> None:
         """Query all endpoints, or only the first `most`."""
-        self._fallback |= await phone_queries.contacts(self._client, self._wanted[:most])
+        self._contacts |= await phone_queries.contacts(self._client, self._wanted[:most])
 
     def refresh_rest(self) -> None:
         """Query the endpoints beyond `AT_START` in the background."""
@@ -75,7 +75,7 @@ class RegisteredContacts:
 
     async def _query(self, names: Sequence[str]) -> None:
         try:
-            self._fallback |= await phone_queries.contacts(self._client, names)
+            self._contacts |= await phone_queries.contacts(self._client, names)
         except AmiError:
             return  # everything is queried again once the link is back
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from callrouter.model import endpoints
-from callrouter.pbx.asterisk.ami import AmiClient, AmiDown, AmiReply, AmiTimeout
+from callrouter.pbx.asterisk.ami import Action, AmiClient, AmiDown, AmiReply, AmiTimeout
+from callrouter.pbx.asterisk.execution import actions
 
 _AT_A_TIME: Final = 100
 """Queries in one write. More at once could delay an offer."""
@@ -34,7 +35,7 @@ async def states(client: AmiClient, devices: Sequence[str]) -> dict[str, str]:
     Raises:
         AmiError: the link is down, or an answer did not arrive in time.
     """
-    asked = [_variable(f"DEVICE_STATE({device})") for device in devices]
+    asked = [actions.getvar("", f"DEVICE_STATE({device})") for device in devices]
     answers = await _request_all(client, asked)
     return {
         device: answer.get("Value") or "INVALID"
@@ -73,7 +74,7 @@ async def contacts(client: AmiClient, phones: Sequence[str]) -> dict[str, tuple[
         AmiError: the link is down, or an answer did not arrive in time.
     """
     names = [phone.partition("/")[2] for phone in phones]
-    asked = [_variable(f"PJSIP_DIAL_CONTACTS({name})") for name in names]
+    asked = [actions.getvar("", f"PJSIP_DIAL_CONTACTS({name})") for name in names]
     answers = await _request_all(client, asked)
     return {
         phone: dialled(phone, answer.get("Value"))
@@ -93,13 +94,7 @@ def dialled(phone: str, text: str) -> tuple[str, ...]:
     return tuple(start + part for part in found[:MOST_CONTACTS])
 
 
-def _variable(name: str) -> dict[str, str]:
-    return {"Action": "Getvar", "Variable": name}
-
-
-async def _request_all(
-    client: AmiClient, actions: Sequence[Mapping[str, str]]
-) -> list[AmiReply | None]:
+async def _request_all(client: AmiClient, actions: Sequence[Action]) -> list[AmiReply | None]:
     """Send queries and return the answers; None stands for a query that Asterisk refused.
 
     Raises:
@@ -111,9 +106,7 @@ async def _request_all(
     return answers
 
 
-async def _gathered(
-    client: AmiClient, actions: Iterable[Mapping[str, str]]
-) -> list[AmiReply | None]:
+async def _gathered(client: AmiClient, actions: Iterable[Action]) -> list[AmiReply | None]:
     futures = client.send(list(actions))
     found = await asyncio.gather(*futures, return_exceptions=True)
     answers: list[AmiReply | None] = []

@@ -74,7 +74,7 @@ class ApiResult:
     """The outcome of a request.
 
     Attributes:
-        came: what happened.
+        outcome: what happened.
         sid: SID of a new call.
         queue_time: seconds for which Twilio queues a new call.
         status: HTTP status of a refusal.
