@@ -44,7 +44,7 @@ class Operation:
         body: the type of the request's body. Every operation but GET has one.
         success: the HTTP status when done.
         query: JSON schemas of the parameters in the query, by name.
-        answers: further statuses whose body is `answer` too, and what any of them means.
+        answers: every status whose body is `answer`, and what it means; empty: `success` alone.
         problems: statuses answered by a problem, besides those that `callrouter.api.openapi` adds
             to every operation of its kind, and what they mean here.
         media: media type and meaning of an answer that is not JSON.

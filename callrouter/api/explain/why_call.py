@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from callrouter.api.calllog.call_log import CallLog
@@ -63,46 +63,32 @@ async def explain_call(log: CallLog, floor: Floor, call: LoggedCall, now: float)
             if text:
                 shown.append(_step(call, notice, text))
     view = _head(call, steps)
-    view["left_out"], view["steps"] = call.left_out, shown
+    view["steps"] = shown
     view["now"] = await _now(floor, call.call, now)
     return view
 
 
-def _head(call: LoggedCall, steps: Iterable[Step]) -> WhyJson:
-    """Return the facts about the call itself, from its notices.
+def _head(call: LoggedCall, steps: Sequence[Step]) -> WhyJson:
+    """Return the facts about the call itself.
 
     The result stays None while the call is active, even if it left another queue before.
     """
-    head: WhyJson = {
+    talked_to = (
+        notice.agent for _, notice, _ in reversed(steps) if isinstance(notice, ConversationStarted)
+    )
+    return {
         "call": call.call,
-        "queue": "",
-        "caller_number": "",
-        "caller_name": "",
+        "queue": call.last_queue(),
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
         "entered_at": moment(call.began),
         "ended_at": moment(call.ended_at),
-        "result": None,
-        "agent": None,
-        "left_out": 0,
+        "result": None if call.ended_at is None else call.result or call.state,
+        "agent": next(talked_to, None),
+        "left_out": call.left_out,
         "steps": [],
         "now": None,
     }
-    for _, notice, _ in steps:
-        head["queue"] = notice.queue or head["queue"]
-        match notice:
-            case CallEntered():
-                head["caller_number"] = notice.caller_number
-                head["caller_name"] = notice.caller_name
-            case ConversationStarted():
-                head["agent"] = notice.agent
-            case CallCompleted() | CallAbandoned() | CallMovedAway() | ConversationTransferred():
-                head["result"] = notice.kind
-            case CallLeftQueue():
-                head["result"] = notice.result.value
-            case _:
-                pass
-    if call.ended_at is None:
-        head["result"] = None
-    return head
 
 
 def _step(call: LoggedCall, notice: CallNotice, text: str) -> StepJson:

@@ -95,9 +95,7 @@ async def reload(request: web.Request) -> web.Response:
     """
     body = await read_body(request, ReloadBody)
     files, who = _files(request), identify(request).person
-    if body.get("confirm", True):
-        return answer(_outcome(await files.reload(who)))
-    return answer(_outcome(await files.reload(who, confirm=False)))
+    return answer(_outcome(await files.reload(who, confirm=body.get("confirm", True))))
 
 
 async def history(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import cast
 
 from aiohttp import web
@@ -143,6 +144,11 @@ def mistake_json(problem: Problem) -> MistakeJson:
     }
 
 
+@functools.cache
+def _encoded_document() -> bytes:
+    return encode(document())
+
+
 async def openapi(request: web.Request) -> web.Response:
     """``GET /api/openapi.json``. It is made in a thread, since the first time takes long.
 
@@ -151,6 +157,6 @@ async def openapi(request: web.Request) -> web.Response:
     """
 
     async def make() -> bytes:
-        return encode(await asyncio.to_thread(document))
+        return await asyncio.to_thread(_encoded_document)
 
     return encoded(await request.app[FILES].answer("openapi", make))

@@ -1,8 +1,8 @@
 """Delays refusals when there are many, so that strangers cost the callers little.
 
 A client that waits for its answer before it asks again is slowed down to one request in `DELAY`
-seconds: forged webhooks, many wrong tokens, or more than its token's rate. Answers to
-requests that are granted are never delayed.
+seconds: one that forges webhooks, sends many wrong tokens, or exceeds a limit. Answers to requests
+that are granted are never delayed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ PACE: Final = web.AppKey("pace", RefusalPace)
 
 @web.middleware
 async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Delay a refused webhook, and every 429: too many wrong tokens, or more than a token's rate.
+    """Delay a refused webhook, and every 429 over TCP, whatever limit it names.
 
     Other refusals are answered at once. `token_delays` delays wrong tokens by address; a request
     without any token tries nothing. The connection counts as idle while it waits, so it is among the

@@ -11,7 +11,7 @@ import click
 from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
 from callrouter.cli.output_text import print_text
 from callrouter.cli.tables.cells import clock_time, parse
-from callrouter.model.text import clock_duration, counted
+from callrouter.model.text import clock_duration, counted, first_few
 
 if TYPE_CHECKING:
     from callrouter.api.schemas.why_answers import PassedOverJson, StepJson, WhyJson, WhyNotJson
@@ -102,13 +102,10 @@ def _offer(step: StepJson) -> list[str]:
 
 
 def _passed(groups: Iterable[PassedOverJson]) -> list[str]:
-    parts = []
-    for group in groups:
-        names = group["agents"][:NAMED]
-        more = group["count"] - len(names)
-        who = ", ".join(names) + (f" and {more} more" if more else "")
-        parts.append(f"{who}: {group['text']}")
-    return [f"not {part}" for part in parts]
+    return [
+        f"not {first_few(group['agents'], NAMED, group['count'])}: {group['text']}"
+        for group in groups
+    ]
 
 
 @click.command(name="why-not", short_help="Explain why an agent is not being offered calls.")
