@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from callrouter.background import beside_calls
 from callrouter.clock import Clock
-from callrouter.daemon.config_reading import ConfigReading, for_good_beside_calls
+from callrouter.daemon.config_reading import ConfigReading
 from callrouter.daemon.last_good import StartConfig
 from callrouter.settings import ConfigError, Settings, load_snapshot
 from callrouter.settings.config_files import (
@@ -111,11 +112,15 @@ class ChangeRecorder:
     def _since_last_run(self, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what has changed since the last run, in words, and the queues removed since."""
         try:
-            with for_good_beside_calls():
+            with beside_calls():
                 snapshot = self.history.snapshot(self._folder, self.history.head() or {})
                 old = load_snapshot(snapshot, environ=self._environ)
-                lines = bounded(changes(old, settings))
-                return lines, tuple(gone_queues(old.table, settings.table))
+                found = (
+                    bounded(changes(old, settings)),
+                    tuple(gone_queues(old.table, settings.table)),
+                )
+                del old, snapshot  # before the collector runs again
+                return found
         except (ConfigError, OSError):
             return ("changed while the daemon was not running",), ()
 

@@ -62,7 +62,7 @@ Place: TypeAlias = File | Address
 def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
     """Return the database that the setting `database` names for the configuration in `folder`.
 
-    A relative path is resolved in the state folder (`settings.config_history.state_folder`): beside the
+    A relative path is resolved in the state folder (`settings.state_location.state_folder`): beside the
     configuration if the daemon may write there, else in ``$STATE_DIRECTORY``, else in its own
     folder under ``~/.local/state/callrouter``.
 

@@ -43,10 +43,7 @@ def queue_changes(old: Table, new: Table) -> Iterator[str]:
 
 def _queue(old: QueueSpec, new: QueueSpec, table: Table) -> Iterator[str]:
     yield from _members(old.members, new.members, new.id, table)
-    if _ORDERED.intersection(new.policy):
-        order = ([member.agent for member in queue.members] for queue in (old, new))
-        for agent, up in reordered(*order):
-            yield f"{agent} moves {'up' if up else 'down'} in the order of {new.id}"
+    yield from _order(old.members, new.members, new.id, new)
     yield from map(str, option_differences(f"{new.id}:", QueueOptions, old, new))
     yield from _holidays(old, new)
     yield from mapping_lines(f"{new.id}: skill", old.skills, new.skills)

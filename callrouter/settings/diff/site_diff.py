@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from datetime import tzinfo
 
 from callrouter.model.routing_table import Table
@@ -23,7 +22,13 @@ from callrouter.settings.loaded import (
     TwilioSettings,
 )
 from callrouter.settings.schema.pbx_options import PBX_GROUPS
-from callrouter.settings.schema.root_options import CodesOptions, NumbersOptions
+from callrouter.settings.schema.root_options import (
+    CodesOptions,
+    HttpOptions,
+    NumbersOptions,
+    SocketOptions,
+    UserOptions,
+)
 from callrouter.settings.schema.written_values import names_or_none, or_none
 
 _WRITE_AGAIN = "; write the dialplan again with callrouter dialplan"
@@ -46,11 +51,7 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)
-    for item in fields(old.socket):
-        before, after = getattr(old.socket, item.name), getattr(new.socket, item.name)
-        if before != after:
-            text = f"socket: {item.name} {or_none(before)} -> {or_none(after)}"
-            yield Difference(text, needs_restart=True)
+    yield from option_differences("socket:", SocketOptions, old.socket, new.socket)
     for id_ in differing(old.users, new.users):
         yield from _user(id_, old, new)
     if old.database != new.database:
@@ -122,9 +123,7 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
     before, after = _listen(old), _listen(new)
     if before != after:
         yield Difference(f"http: listen {before} -> {after}", needs_restart=True)
-    if old.public_url != new.public_url:
-        before, after = or_none(old.public_url), or_none(new.public_url)
-        yield Difference(f"http: public_url {before} -> {after}")
+    yield from option_differences("http:", HttpOptions, old, new)
     if (old.certificate, old.key) != (new.certificate, new.key):
         yield Difference(f"http: tls {_tls(old)} -> {_tls(new)}", needs_restart=True)
     tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))
@@ -163,7 +162,4 @@ def _user(id_: str, old: Settings, new: Settings) -> Iterator[Difference]:
     if before is None or after is None:
         yield Difference(f"user {id_} {added_or_removed(id_, old.users, new.users)}")
         return
-    if before.role != after.role:
-        yield Difference(f"user {id_}: role {before.role} -> {after.role}")
-    if before.password != after.password:
-        yield Difference(f"user {id_}: password changed")
+    yield from option_differences(f"user {id_}:", UserOptions, before, after)

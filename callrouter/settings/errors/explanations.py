@@ -15,6 +15,7 @@ from callrouter.settings.schema.options import (
     TAGS,
     KeyPattern,
     OptionGroup,
+    key_of,
     walk,
 )
 from callrouter.settings.schema.pbx_options import PBX_GROUPS, AsteriskOptions
@@ -135,7 +136,7 @@ def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
         return
     model = _group(document, loc[:-1], pattern)
     named = model.model_fields.items() if model else ()
-    known = tuple(field.alias or name for name, field in named)
+    known = tuple(key_of(name, field) for name, field in named)
     slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
     hint = "" if slip else _elsewhere(key, model)
     hint = hint or nearest.hint(key, known)

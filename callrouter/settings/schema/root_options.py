@@ -70,6 +70,7 @@ class HttpOptions(OptionGroup):
         "How browsers (and Twilio) reach it, also through a proxy. Pages of this address may open "
         "the live view.",
         example="https://calls.example.com",
+        words=written.or_none,
     )
     tls: TlsServerOptions | None = option(
         None,
@@ -92,6 +93,7 @@ class SocketOptions(OptionGroup):
         "The group of this machine whose members may use it.",
         example="callrouter",
         restart=True,
+        words=written.or_none,
     )
     role: f.Role = option(
         "supervisor",
@@ -99,13 +101,14 @@ class SocketOptions(OptionGroup):
         "name.",
         example="admin",
         restart=True,
+        words=str,
     )
 
 
 class UserOptions(OptionGroup):
     """A person who is not an agent."""
 
-    role: f.Role = option(..., "What the person may do.", example="supervisor")
+    role: f.Role = option(..., "What the person may do.", example="supervisor", words=str)
     password: f.Hash = option(
         ..., "Hash of the password, made by 'callrouter passwd'.", example=_HASH, secret=True
     )
