@@ -1,9 +1,6 @@
-"""The offer state machine: what each leg event means in each state of an offer.
+"""What each report of a leg means in each state of an offer.
 
-    RINGING ── accepted ──► ACCEPTED ── connected ──► TALKING ── on-hook ──► ENDED
-       │                       │                                              ▲
-       └── failed, lost, ──────┴── connect failed ──► CLOSING ── all quiet ───┘
-           withdrawn
+The states themselves are in `callrouter.core.offers.offer_lifecycle`.
 
 `TABLE` has an entry for every pair of state and event. A pair that can't occur is noted and changes
 nothing. Late events are normal: the PBX and the core decide at the same time, so a report from the

@@ -11,7 +11,6 @@ from callrouter.core.agents.requested_state import (
     end_pause,
     end_wrap_up,
     reason_of,
-    send_message,
     set_pause,
     set_signed_out,
     unknown_reason,
@@ -97,7 +96,7 @@ def _sign_in(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentSignedIn(at=floor.now, agent=agent.id, by=event.by))
     if by_another(agent, event.by):
-        send_message(floor, agent, agent_messages.signed_in(event.by))
+        agent_messages.send_message(floor, agent, agent_messages.signed_in(event.by))
 
 
 def _stay(floor: Floor, agent: Agent, event: AgentRequest) -> None:
@@ -126,7 +125,7 @@ def _sign_out_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_sign_out = True
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        send_message(floor, agent, agent_messages.sign_out_pending(event.by))
+        agent_messages.send_message(floor, agent, agent_messages.sign_out_pending(event.by))
     withdraw_all(floor, agent)
     floor.mark_changed(agent)
 
@@ -148,7 +147,7 @@ def _pause_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        send_message(floor, agent, agent_messages.pause_pending(event.by))
+        agent_messages.send_message(floor, agent, agent_messages.pause_pending(event.by))
     withdraw_all(floor, agent)
     floor.mark_changed(agent)
 
@@ -170,8 +169,7 @@ def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
         del agent.devices_off[event.device]
     else:
         agent.devices_off[event.device] = (event.by, floor.now)
-    floor.recount_presence[agent.id] = agent
-    floor.mark_changed(agent)
+    floor.mark_devices_changed(agent)
     floor.publish(
         AgentDeviceSwitched(
             at=floor.now, agent=agent.id, device=event.device, on=event.on, by=event.by
@@ -179,7 +177,7 @@ def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     )
     if by_another(agent, event.by):
         text = agent_messages.device_switched(event.device, on=event.on, by=event.by)
-        send_message(floor, agent, text)
+        agent_messages.send_message(floor, agent, text)
 
 
 def _ready(floor: Floor, agent: Agent, _event: AgentRequest) -> None:
@@ -204,7 +202,7 @@ def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
             )
             if by_another(agent, event.by):
                 text = agent_messages.private_call_disregarded(device.id, channel, event.by)
-                send_message(floor, agent, text)
+                agent_messages.send_message(floor, agent, text)
 
 
 def _by_status(

@@ -1,11 +1,25 @@
-"""What agents are told: the texts of the messages that are kept with them and shown to them."""
+"""What agents are told: the texts of the messages, and how one is sent."""
 
 from __future__ import annotations
 
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent
 from callrouter.model.device_failures import FailureStreak
+from callrouter.model.notices import AgentNotified
 from callrouter.model.outcomes import OfferOutcome
 from callrouter.model.routing_table import PauseEnd, PauseSpec
 from callrouter.model.text import exact_duration
+
+
+def send_message(floor: Floor, agent: Agent, text: str) -> None:
+    """Send the agent a message. It is kept with them for display, and reported.
+
+    Only the last `state.MESSAGES` are kept.
+    """
+    agent.messages.append((floor.now, text))
+    floor.changed_rows[agent.id] = None
+    floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
+
 
 # ---------------------------------------------------------------- what others did
 

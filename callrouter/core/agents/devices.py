@@ -16,7 +16,6 @@ from callrouter.model.call_notices import DeviceFailed
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.model.endpoints import leads_on
 from callrouter.model.events import LegEnd
-from callrouter.model.notices import AgentNotified
 from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
@@ -139,9 +138,7 @@ def _count(
     _hold_against(floor, offer, device, why, streak)
     if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
         text = agent_messages.cooldown(device.id, streak, seconds)
-        agent.messages.append((floor.now, text))
-        floor.changed_rows[agent.id] = None
-        floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
+        agent_messages.send_message(floor, agent, text)
 
 
 def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> float:

@@ -13,7 +13,6 @@ from callrouter.core.state import Agent, Call, Queue
 from callrouter.model.agent_status import PendingRequest
 from callrouter.model.call_notices import WrapUpStarted
 from callrouter.model.notices import (
-    AgentNotified,
     AgentPaused,
     AgentResumed,
     AgentSignedOut,
@@ -53,16 +52,6 @@ def by_another(agent: Agent, by: str) -> bool:
     """
     own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
     return by not in {"", agent.id, ROUTER} | own
-
-
-def send_message(floor: Floor, agent: Agent, text: str) -> None:
-    """Send the agent a message. It is kept with them for display, and reported.
-
-    Only the last `state.MESSAGES` are kept.
-    """
-    agent.messages.append((floor.now, text))
-    floor.changed_rows[agent.id] = None
-    floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
 
 
 # ---------------------------------------------------------------- pauses
@@ -113,7 +102,7 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentPaused(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
-        send_message(floor, agent, agent_messages.paused(by, reason))
+        agent_messages.send_message(floor, agent, agent_messages.paused(by, reason))
 
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
@@ -132,7 +121,7 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentResumed(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
-        send_message(floor, agent, agent_messages.resumed(by))
+        agent_messages.send_message(floor, agent, agent_messages.resumed(by))
 
 
 def pause_ends(floor: Floor, agent: Agent) -> float | None:
@@ -171,9 +160,11 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
         return
     if spec.then is PauseEnd.RESUME:
         end_pause(floor, agent, ROUTER)
-        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.RESUME))
+        agent_messages.send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.RESUME))
     elif spec.then is PauseEnd.SIGN_OUT and agent.spec.sign_in is not SignIn.ALWAYS:
-        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.SIGN_OUT))
+        agent_messages.send_message(
+            floor, agent, agent_messages.pause_limit(spec, PauseEnd.SIGN_OUT)
+        )
         if agent_availability.off_hook(agent):
             agent.overstayed = agent.pending_sign_out = True
             agent.pending_by = ROUTER
@@ -181,7 +172,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
             set_signed_out(floor, agent, ROUTER)
     else:
         agent.overstayed = True
-        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.TELL))
+        agent_messages.send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.TELL))
         floor.mark_changed(agent)
 
 
@@ -212,7 +203,7 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     signed_in_s = floor.now - since
     floor.publish(AgentSignedOut(at=floor.now, agent=agent.id, signed_in_s=signed_in_s, by=by))
     if by_another(agent, by) and not agent.gone:
-        send_message(floor, agent, agent_messages.signed_out(by))
+        agent_messages.send_message(floor, agent, agent_messages.signed_out(by))
 
 
 def make_pending_again(floor: Floor, agent: Agent) -> None:

@@ -13,7 +13,6 @@ from callrouter.core import lane_membership
 from callrouter.core.agents import (
     agent_availability,
     agent_messages,
-    requested_state,
     unavailability_text,
 )
 from callrouter.core.calls import bridging, queueing, waiting
@@ -233,7 +232,7 @@ def colleague_left(floor: Floor, offer: Offer) -> None:
         ringing.report_consultation(floor, call, offer.agent.id, ConsultationStep.HUNG_UP)
         if call.winner is not None:
             text = agent_messages.colleague_left(offer.agent.id)
-            requested_state.send_message(floor, call.winner.agent, text)
+            agent_messages.send_message(floor, call.winner.agent, text)
 
 
 def put_through(floor: Floor, call: Call, by: str = "") -> None:
@@ -269,8 +268,8 @@ def put_through(floor: Floor, call: Call, by: str = "") -> None:
 def asking_agent_left(floor: Floor, call: Call) -> bool:
     """The agent who asks hangs up, which puts the caller through if the colleague is there.
 
-    Otherwise the caller is requeued, for the colleague first if free. Returns False if no colleague
-    was being asked.
+    Otherwise the caller is requeued, and no agent comes first. Returns False if no colleague was
+    being asked.
     """
     consult = call.consult
     if consult is None:

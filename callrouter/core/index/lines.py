@@ -166,7 +166,7 @@ class LaneLine(Generic[CallT]):
         first = self._first()
         if not self._tree:
             return first
-        # Monotonic, as `Skips` requires: a larger set still contains the agent.
+        # Monotonic, as `SkipTest` requires: a larger set still contains the agent.
         other = self._tree.first(lambda excluded: agent in excluded)
         return other if first is None or (other is not None and other < first) else first
 
@@ -178,7 +178,7 @@ class LaneLine(Generic[CallT]):
         first = self._first()
         if not self._tree:
             return first
-        # Monotonic, as `Skips` requires: a larger set leaves no more agents than a smaller one.
+        # Monotonic, as `SkipTest` requires: a larger set leaves no more agents than a smaller one.
         other = self._tree.first(lambda excluded: not idle.has(excluded))
         return other if first is None or (other is not None and other < first) else first
 

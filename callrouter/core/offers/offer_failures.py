@@ -81,7 +81,7 @@ def _missed(floor: Floor, offer: Offer) -> None:
     else:
         requested_state.set_pause(floor, agent, requested_state.MISSED, requested_state.ROUTER)
     text = agent_messages.missed(limit, after_call=agent.pending_pause is not None)
-    requested_state.send_message(floor, agent, text)
+    agent_messages.send_message(floor, agent, text)
 
 
 # ---------------------------------------------------------------- what a phone's answer means

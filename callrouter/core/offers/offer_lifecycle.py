@@ -92,10 +92,7 @@ def _impossible(floor: Floor, offer: Offer) -> None:
     )
 
 
-ACCEPTED: Final = OfferChange.ACCEPTED
-CONNECTED: Final = OfferChange.CONNECTED
-STOPPED: Final = OfferChange.STOPPED
-RELEASED: Final = OfferChange.RELEASED
+_O = OfferChange
 
 # Why the entries are right:
 # - STOPPED leads to CLOSING and not to ENDED, although the offer is decided: its phones may still
@@ -105,26 +102,26 @@ RELEASED: Final = OfferChange.RELEASED
 #   talk time does not count.
 # - STOPPED twice is normal: a caller who hangs up and a time limit decide the same offer.
 OFFERS: Mapping[tuple[OfferState, OfferChange], tuple[OfferAction, OfferState]] = {
-    (OFFER_RINGING, ACCEPTED): (_stop_timers, OFFER_ACCEPTED),
-    (OFFER_RINGING, CONNECTED): (_impossible, OFFER_RINGING),
-    (OFFER_RINGING, STOPPED): (_stop_timers, OFFER_CLOSING),
-    (OFFER_RINGING, RELEASED): (_impossible, OFFER_RINGING),
-    (OFFER_ACCEPTED, ACCEPTED): (_impossible, OFFER_ACCEPTED),
-    (OFFER_ACCEPTED, CONNECTED): (_start_conversation, OFFER_TALKING),
-    (OFFER_ACCEPTED, STOPPED): (_stop_timers, OFFER_CLOSING),
-    (OFFER_ACCEPTED, RELEASED): (_impossible, OFFER_ACCEPTED),
-    (OFFER_TALKING, ACCEPTED): (_impossible, OFFER_TALKING),
-    (OFFER_TALKING, CONNECTED): (_impossible, OFFER_TALKING),
-    (OFFER_TALKING, STOPPED): (_stop_conversation, OFFER_CLOSING),
-    (OFFER_TALKING, RELEASED): (_release_agent, OFFER_ENDED),
-    (OFFER_CLOSING, ACCEPTED): (_impossible, OFFER_CLOSING),
-    (OFFER_CLOSING, CONNECTED): (_impossible, OFFER_CLOSING),
-    (OFFER_CLOSING, STOPPED): (_nothing, OFFER_CLOSING),
-    (OFFER_CLOSING, RELEASED): (_release_agent, OFFER_ENDED),
-    (OFFER_ENDED, ACCEPTED): (_impossible, OFFER_ENDED),
-    (OFFER_ENDED, CONNECTED): (_impossible, OFFER_ENDED),
-    (OFFER_ENDED, STOPPED): (_nothing, OFFER_ENDED),
-    (OFFER_ENDED, RELEASED): (_nothing, OFFER_ENDED),
+    (OFFER_RINGING, _O.ACCEPTED): (_stop_timers, OFFER_ACCEPTED),
+    (OFFER_RINGING, _O.CONNECTED): (_impossible, OFFER_RINGING),
+    (OFFER_RINGING, _O.STOPPED): (_stop_timers, OFFER_CLOSING),
+    (OFFER_RINGING, _O.RELEASED): (_impossible, OFFER_RINGING),
+    (OFFER_ACCEPTED, _O.ACCEPTED): (_impossible, OFFER_ACCEPTED),
+    (OFFER_ACCEPTED, _O.CONNECTED): (_start_conversation, OFFER_TALKING),
+    (OFFER_ACCEPTED, _O.STOPPED): (_stop_timers, OFFER_CLOSING),
+    (OFFER_ACCEPTED, _O.RELEASED): (_impossible, OFFER_ACCEPTED),
+    (OFFER_TALKING, _O.ACCEPTED): (_impossible, OFFER_TALKING),
+    (OFFER_TALKING, _O.CONNECTED): (_impossible, OFFER_TALKING),
+    (OFFER_TALKING, _O.STOPPED): (_stop_conversation, OFFER_CLOSING),
+    (OFFER_TALKING, _O.RELEASED): (_release_agent, OFFER_ENDED),
+    (OFFER_CLOSING, _O.ACCEPTED): (_impossible, OFFER_CLOSING),
+    (OFFER_CLOSING, _O.CONNECTED): (_impossible, OFFER_CLOSING),
+    (OFFER_CLOSING, _O.STOPPED): (_nothing, OFFER_CLOSING),
+    (OFFER_CLOSING, _O.RELEASED): (_release_agent, OFFER_ENDED),
+    (OFFER_ENDED, _O.ACCEPTED): (_impossible, OFFER_ENDED),
+    (OFFER_ENDED, _O.CONNECTED): (_impossible, OFFER_ENDED),
+    (OFFER_ENDED, _O.STOPPED): (_nothing, OFFER_ENDED),
+    (OFFER_ENDED, _O.RELEASED): (_nothing, OFFER_ENDED),
 }
 
 

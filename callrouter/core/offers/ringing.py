@@ -352,7 +352,7 @@ def _consultation_over(floor: Floor, offer: Offer, outcome: OfferOutcome) -> Non
         call.consult = None
         if call.winner is not None:
             text = agent_messages.colleague_absent(offer.agent.id, outcome)
-            requested_state.send_message(floor, call.winner.agent, text)
+            agent_messages.send_message(floor, call.winner.agent, text)
 
 
 def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
