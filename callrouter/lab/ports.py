@@ -1,12 +1,12 @@
-"""Port blocks for parallel Asterisks: each instance holds one block by a file lock.
+"""Port blocks for parallel Asterisks: each instance holds one block by a name in the abstract space.
 
-So test runs, demos and benchmarks may run side by side. Locks end with their process, even after
-SIGKILL.
+So test runs, demos and benchmarks may run side by side. A name of the abstract Unix address space
+(unix(7)) belongs to a network namespace, as ports do. So it excludes whoever could take the same
+ports, whatever their TMPDIR or root folder is. It ends with its process, even after SIGKILL.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import tempfile
@@ -37,13 +37,11 @@ class Slot:
     ami: int
     rtp_first: int
     rtp_last: int
-    _lock: int
+    _lock: socket.socket
 
     def release(self) -> None:
         """Release the block for another instance. A second call does nothing."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
 
 def take_slot() -> Slot:
@@ -58,10 +56,10 @@ def take_slot() -> Slot:
         raise NoFreePortsError(f"{home} belongs to another user; remove it or set TMPDIR")
     for number in range(_BLOCKS):
         base = _FIRST_PORT + number * _BLOCK
-        # Python opens files close-on-exec, so an Asterisk never inherits the lock.
-        lock = os.open(home / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Python's sockets are close-on-exec, so an Asterisk never inherits the lock.
+        lock = socket.socket(socket.AF_UNIX)
+        with suppress(OSError):
+            lock.bind(f"\0callrouter-lab-{number}")
             if _is_free(base, socket.SOCK_DGRAM) and _is_free(base + 1, socket.SOCK_STREAM):
                 return Slot(
                     folder=home / str(number),
@@ -71,7 +69,7 @@ def take_slot() -> Slot:
                     rtp_last=base + _BLOCK - 1,
                     _lock=lock,
                 )
-        os.close(lock)
+        lock.close()
     raise NoFreePortsError(f"all {_BLOCKS} port blocks are taken; is something left running?")
 
 

@@ -69,10 +69,9 @@ class Running:
         return next(iter(mine))
 
     def nothing_left(self) -> None:
-        """No process, no file but the locks by which the laboratory numbers its ports."""
+        """No process and no file."""
         assert self.processes() == {}
-        files = [p for p in self.temporary.rglob("*") if not p.is_dir()]
-        assert [p for p in files if not re.fullmatch(r"\d+\.lock", p.name)] == []
+        assert [p for p in self.temporary.rglob("*") if not p.is_dir()] == []
         assert not list(self.temporary.glob("cr-demo-*"))
 
 
@@ -103,9 +102,9 @@ async def test_the_simulated_one_shows_calls_and_ends_by_itself() -> None:
     async with demo("--simulated", "--calls", "2") as running:
         await running.until(" connected with ")
         assert await running.rest(30.0) == 0
-        answered = re.search(r"(\d+) answered", running.text)
-        assert answered is not None, running.text
-        assert int(answered[1]) >= 2, "more may have been meanwhile"
+        answered = re.findall(r"(\d+) answered", running.text)  # now and then, and at the end
+        assert answered, running.text
+        assert int(answered[-1]) >= 2, "more may have been meanwhile"
         running.nothing_left()
 
 

@@ -131,6 +131,8 @@ class AsteriskDialogues:
     def _dialplan_said(self, message: AmiMessage) -> None:
         """An event reports news on a channel. Query the channel itself for the content."""
         uid = message.get("Uniqueid")
+        if not uid:  # not as Asterisk writes it; a query without a channel would read a global
+            return
         match message.get("UserEvent"):
             case "CallrouterCode" if uid not in self._seconds:
                 endpoint = self._endpoint_at(contract.endpoint_of(message.get("Channel")))
