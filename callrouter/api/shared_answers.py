@@ -34,10 +34,16 @@ class SharedAnswers(Generic[T]):
     Args:
         rest: after an answer, the next one waits this multiple of the time it took, `MOST_REST` at
             most. So readers get a share of the machine's time but never all of it.
+        apart: seconds from one start to the next, on average.
+        free: answers made without regard to `apart` after a quiet time.
     """
 
-    def __init__(self, rest: float) -> None:
+    def __init__(self, rest: float, apart: float = 0.0, free: int = 1) -> None:
         self._rest = rest
+        self._apart = apart
+        self._slack = (free - 1) * apart
+        self._due = 0.0
+        """When the next answer would start if all were `apart` (the generic cell rate algorithm)."""
         self._gate = asyncio.Lock()
         self._next: dict[Hashable, asyncio.Task[T]] = {}
         self._all: set[asyncio.Task[T]] = set()
@@ -73,12 +79,14 @@ class SharedAnswers(Generic[T]):
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         async with self._gate:
-            if (pause := self._not_before - loop.time()) > 0:
+            earliest = max(self._not_before, self._due - self._slack)
+            if (pause := earliest - loop.time()) > 0:
                 await asyncio.sleep(pause)
             # From here on a request for this key starts a new answer: this one may miss what that
             # client has just changed.
             del self._next[key]
             began = loop.time()
+            self._due = max(self._due, began) + self._apart
             try:
                 return await make()
             finally:
@@ -151,8 +159,13 @@ LISTS: Final = web.AppKey("lists", SharedAnswers[bytes])
 """Lists and explanations, computed on the loop in slices."""
 FILES: Final = web.AppKey("files", SharedAnswers[bytes])
 """Answers read from the configuration files, in a thread."""
-LISTS_REST: Final = 1.0
+LISTS_REST: Final = 3.0
 FILES_REST: Final = 9.0
-"""See `SharedAnswers`: a client that reads the files all the time gets a tenth of a thread, a little more
-if they are large.
+"""See `SharedAnswers`: a client that asks for lists all the time gets a quarter of the loop, and one
+that reads the files all the time a tenth of a thread. Large answers get a little more.
+"""
+FILES_APART: Final = 1.0
+FILES_FREE: Final = 5
+"""Reading the files costs as much as several calls, so after five answers it is done once a second.
+People ask far less often.
 """

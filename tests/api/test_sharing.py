@@ -17,7 +17,13 @@ from callrouter.api.context import ConfigReadResult
 from callrouter.api.json_answers import encode
 from callrouter.api.live import MOST_PER_TOKEN, LiveViews
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.shared_answers import LISTS, RateLimits, SharedAnswers
+from callrouter.api.shared_answers import (
+    FILES_APART,
+    FILES_FREE,
+    LISTS,
+    RateLimits,
+    SharedAnswers,
+)
 from callrouter.settings.config_change import Change
 from tests.api.world import READER, SUPERVISOR, Client, World
 
@@ -169,6 +175,41 @@ async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:
     assert found == [1, 2, 3]
     for (began, ended), (next_began, _) in pairwise(spans):
         assert next_began - ended >= (ended - began) * 2.0 * 0.9
+
+
+async def test_a_few_answers_are_made_at_once_and_then_one_in_a_while() -> None:
+    shared: SharedAnswers[float] = SharedAnswers(0.0, apart=0.1, free=3)
+    loop = asyncio.get_running_loop()
+
+    async def make() -> float:
+        return loop.time()
+
+    began = loop.time()
+    found = await asyncio.gather(*(shared.answer(n, make) for n in range(6)))
+    assert found[2] - began < 0.1, "three at once"
+    for n in range(3, 6):
+        assert found[n] - began >= (n - 2) * 0.1 * 0.99
+    assert await shared.answer(7, make) - began >= 0.4 * 0.99, "no quiet time, none at once"
+
+
+async def test_the_first_few_who_ask_do_not_wait_for_the_clock(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People may look at the history as they please."""
+    world.backend.files = Files()
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0.0)
+
+    monkeypatch.setattr("callrouter.api.shared_answers.asyncio.sleep", slept)
+    for _ in range(FILES_FREE):
+        assert (await client.get("/api/config/history", headers=ADMIN)).status == 200
+    assert [wait for wait in waits if wait > 0.5 * FILES_APART] == []
+    assert (await client.get("/api/config/history", headers=ADMIN)).status == 200
+    assert [wait for wait in waits if wait > 0.5 * FILES_APART]
 
 
 async def test_an_error_reaches_all_who_asked_and_the_next_is_made_anyway() -> None:

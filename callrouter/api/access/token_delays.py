@@ -14,10 +14,10 @@ from typing import Final
 
 FREE: Final = 10
 """Wrong tokens from one address answered at once, within `FORGOTTEN_AFTER`."""
-PAUSE: Final = 0.25
+PAUSE: Final = 1.0
 """Seconds of delay for each answer after that."""
 MOST_OF_ONE: Final = 4
-"""Delayed requests of one address at a time: with `PAUSE`, 16 attempts per second."""
+"""Delayed requests of one address at a time: with `PAUSE`, 4 attempts per second."""
 FORGOTTEN_AFTER: Final = 60.0
 """Seconds without a wrong token after which an address starts afresh."""
 MOST_PAUSED: Final = 50

@@ -44,6 +44,8 @@ from callrouter.api.server.refusal_pace import PACE, RefusalPace, delay_refusals
 from callrouter.api.server.sockets import BACKLOG, ONE_AT_A_TIME, ListeningSockets
 from callrouter.api.shared_answers import (
     FILES,
+    FILES_APART,
+    FILES_FREE,
     FILES_REST,
     LISTS,
     LISTS_REST,
@@ -86,7 +88,7 @@ def make_app(
     app[PACE] = RefusalPace()
     app[RATES] = RateLimits()
     app[LISTS] = SharedAnswers(LISTS_REST)
-    app[FILES] = SharedAnswers(FILES_REST)
+    app[FILES] = SharedAnswers(FILES_REST, FILES_APART, FILES_FREE)
     app[LIVE] = watchers
     tokens.changed = lambda: watchers.check(tokens)
     add_status_routes(app)

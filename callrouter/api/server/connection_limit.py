@@ -310,11 +310,11 @@ def client_origin(transport: asyncio.BaseTransport) -> str:
     """
     name = transport.get_extra_info("peername")
     host = str(name[0]) if isinstance(name, tuple | list) and name else ""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    if ":" not in host:  # IPv4; parsing each would take a good part of an accept
         return host
-    if isinstance(address, ipaddress.IPv4Address):
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
         return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)

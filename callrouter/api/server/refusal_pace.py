@@ -1,7 +1,8 @@
 """Delays refusals when there are many, so that strangers cost the callers little.
 
 A client that waits for its answer before it asks again is slowed down to one request in `DELAY`
-seconds: one that forges webhooks, sends many wrong tokens, or exceeds a limit. Answers to requests
+seconds: one that forges webhooks, sends many wrong tokens, asks for what its token may not
+read, or exceeds a limit. Answers to requests
 that are granted are never delayed.
 """
 
@@ -17,13 +18,13 @@ from callrouter.api.problem_json import Handler
 from callrouter.api.server.connection_limit import LIMITER
 from callrouter.http_keys import KNOWN
 
-PER_SECOND: Final = 50.0
+PER_SECOND: Final = 10.0
 """Refusals per second that are answered at once, on average and for all clients together. Honest
 mistakes are far fewer.
 """
-BURST: Final = 200.0
+BURST: Final = 100.0
 """Refusals answered at once after a quiet time."""
-DELAY: Final = 1.0
+DELAY: Final = 2.0
 """Seconds by which each refusal beyond that is delayed."""
 MOST_DELAYED: Final = 500
 """Delayed refusals at a time, half of `connection_limit.MOST`; more are answered at once."""
@@ -72,7 +73,7 @@ PACE: Final = web.AppKey("pace", RefusalPace)
 
 @web.middleware
 async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Delay a refused webhook, and every 429 over TCP, whatever limit it names.
+    """Delay a refused webhook, and every 403 and 429 over TCP, whatever limit it names.
 
     Other refusals are answered at once. `token_delays` delays wrong tokens by address; a request
     without any token tries nothing. The connection counts as idle while it waits, so it is among the
@@ -92,4 +93,4 @@ def _worth_a_delay(request: web.Request, response: web.StreamResponse) -> bool:
         return False
     if request.path in request.app[SELF_AUTHENTICATED]:
         return response.status in _UNPROVEN and not request.get(KNOWN, False)
-    return response.status == 429
+    return response.status in {403, 429}
