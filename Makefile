@@ -28,7 +28,7 @@ test: $(STAMP)
 	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
-	@$(BIN)/python -m pytest -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" $(PYTEST)
+	@$(BIN)/python -m tests.twice -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
 	@echo "— two minutes of faults on a busy floor, and fifty callers over the router's death"
