@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from callrouter.lab import Answer, Dialog, Lab
+from callrouter.pbx.asterisk.contract import is_dead_shell
 from tests.chaos.router import RouterProcess
 
 
@@ -99,6 +100,11 @@ async def daemon(
                 *(leg.bye() for phone in made.phones.values() for leg in phone.dialogs),
                 return_exceptions=True,
             )
-            while await made.asterisk.cli("core show channels concise"):
+            while await _channels(made):
                 await made.asterisk.cli("channel request hangup all")
                 await asyncio.sleep(0.1)
+
+
+async def _channels(made: Lab) -> list[str]:
+    rows = (await made.asterisk.cli("core show channels concise")).splitlines()
+    return [row for row in rows if not is_dead_shell(row)]

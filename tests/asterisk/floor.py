@@ -30,6 +30,7 @@ from callrouter.model.routing_table import (
     SignIn,
     Table,
 )
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.runtime import Runtime
@@ -276,9 +277,9 @@ class Floor:
         assert faulty == []
 
     async def channels(self) -> list[str]:
-        """The channels that Asterisk has, by its own console."""
+        """The channels that Asterisk has, by its own console, without the shells that it forgets."""
         text = await self.lab.asterisk.cli("core show channels concise")
-        return [line for line in text.splitlines() if "!" in line]
+        return [ln for ln in text.splitlines() if "!" in ln and not contract.is_dead_shell(ln)]
 
     def queue_log(self) -> list[list[str]]:
         """Asterisk's queue_log, line by line: time, call, queue, agent, event, parameters."""

@@ -34,7 +34,9 @@ class Seen:
 
     @property
     def names(self) -> list[str]:
-        return sorted(channel["Channel"] for channel in self.channels)
+        """The channels' names, without the shells that Asterisk forgets in its list."""
+        found = (channel["Channel"] for channel in self.channels)
+        return sorted(name for name in found if not name.startswith("Surrogate/"))
 
 
 def _list(client: AMIClient, action: str, event: str, end: str) -> tuple[dict[str, str], ...]:

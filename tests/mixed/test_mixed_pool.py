@@ -24,6 +24,7 @@ import pytest
 
 from callrouter.lab import Answer, Asterisk, Behaviour, Dialog, Install, Lab, Refuse, RingOnly
 from callrouter.lab.fixtures import lab
+from callrouter.pbx.asterisk.contract import is_dead_shell
 from tests.asterisk.floor import DIALPLAN, MANAGER, tell
 from tests.chaos.router import RouterProcess
 from tests.mixed.cloud import PUBLIC, TOKEN, Cloud, People, cloud
@@ -225,7 +226,7 @@ async def still_there(here: Centre) -> list[object]:
     channels = await here.lab.asterisk.cli("core show channels concise")
     return [
         *(phone.name for phone in here.lab.phones.values() if phone.dialogs),
-        *(line for line in channels.splitlines() if "!" in line),
+        *(ln for ln in channels.splitlines() if "!" in ln and not is_dead_shell(ln)),
         *await here.cloud.ask(in_use),
         *await here.router.ask("calls?only=live"),
     ]
