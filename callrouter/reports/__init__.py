@@ -1,0 +1,1 @@
+"""Reports: what is on record, as figures with written definitions."""
