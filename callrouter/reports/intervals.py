@@ -56,15 +56,18 @@ def divide(period: Period, by: str, zone: tzinfo) -> Intervals:
         return Intervals((period.from_,), period.to)
     if by not in LENGTHS:
         raise PeriodError(f"{by!r} is no interval; right are {', '.join(LENGTHS)}")
-    if by in SHORT and (period.to - period.from_) / (SHORT[by] * 60) > MOST + 1:
-        count = round((period.to - period.from_) / (SHORT[by] * 60))
-        longer = LENGTHS[LENGTHS.index(by) + 1]
+    if by in SHORT and _count(period, by) > MOST:
+        fits = next((longer for longer in SHORT if _count(period, longer) <= MOST), "1d")
         raise PeriodError(
-            f"{period.text} by {by} would have {count:,} intervals; a report has {MOST:,} at most, "
-            f"so choose longer intervals, such as {longer}, or a shorter period"
+            f"{period.text} by {by} would have {_count(period, by):,} intervals; a report has "
+            f"{MOST:,} at most, so choose longer ones, such as {fits}, or a shorter period"
         )
     edges = (_short if by in SHORT else _long)(period, by, zone)
     return Intervals((period.from_, *edges), period.to)
+
+
+def _count(period: Period, by: str) -> int:
+    return round((period.to - period.from_) / (SHORT[by] * 60))
 
 
 def _short(period: Period, by: str, zone: tzinfo) -> Iterator[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Final, NoReturn
+from typing import Final
 
 MOST_DAYS: Final = 732
 """The longest period of a report: two years, one of them a leap year."""
@@ -59,7 +59,7 @@ def read_period(text: str, now: float, zone: tzinfo) -> Period:
     """
     words = " ".join(text.split()) or "today"
     if len(words) > _LONGEST_TEXT:
-        _not_understood(words[:_LONGEST_TEXT] + "…")
+        raise _not_understood(words[:_LONGEST_TEXT] + "…")
     today = datetime.fromtimestamp(now, zone).date()
     named = _named(words.lower().replace("-", " "), today)
     if named is not None:
@@ -117,11 +117,11 @@ def _moment(text: str, whole: str, zone: tzinfo, *, ends: bool) -> float:
         if isinstance(error, PeriodError):
             raise
         raise PeriodError(f"{text}: there is no such date or time ({error})") from None
-    _not_understood(whole)
+    raise _not_understood(whole)
 
 
-def _not_understood(text: str) -> NoReturn:
-    raise PeriodError(f"{text!r} is no period; right are {FORMS}")
+def _not_understood(text: str) -> PeriodError:
+    return PeriodError(f"{text!r} is no period; right are {FORMS}")
 
 
 def _time_of_day(written: datetime, text: str, zone: tzinfo, *, ends: bool) -> float:
