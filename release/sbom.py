@@ -62,10 +62,12 @@ def normal(name: str) -> str:
 def bill(lock: str, project: dict[str, Any], now: float) -> dict[str, Any]:
     """The document for a lock and the ``[project]`` of pyproject.toml."""
     packages = list(pinned(lock))
-    known = {package.name: package.purl for package in packages}
+    known: dict[str, list[str]] = {}  # two, where an older Python takes an older version
+    for package in packages:
+        known.setdefault(package.name, []).append(package.purl)
     own = f"pkg:pypi/{project['name']}@{project['version']}"
     direct = [*project["dependencies"]]
-    for extra in ("twilio", "postgres", "fast"):
+    for extra in ("twilio", "postgres", "fast", "reports"):
         direct += project["optional-dependencies"][extra]
     return {
         "bomFormat": "CycloneDX",
@@ -135,9 +137,9 @@ def _requires(name: str) -> list[str]:
         return []
 
 
-def _refs(requirements: list[str], known: dict[str, str]) -> list[str]:
+def _refs(requirements: list[str], known: dict[str, list[str]]) -> list[str]:
     names = [match[0] for text in requirements if (match := _NEEDED.match(text))]
-    return sorted({known[name] for each in names if (name := normal(each)) in known})
+    return sorted({ref for name in names for ref in known.get(normal(name), ())})
 
 
 def main() -> None:

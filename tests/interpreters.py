@@ -38,6 +38,8 @@ TOOLS = frozenset(
         *("openapi-spec-validator", "jsonschema", "jsonschema-path", "jsonschema-specifications"),
         *("rpds-py", "lazy-object-proxy", "sortedcontainers-stubs", "types-pyyaml", "tomlkit"),
         *("werkzeug", "hatchling", "editables", "trove-classifiers"),
+        *("matplotlib", "numpy", "contourpy", "kiwisolver", "fonttools", "pillow", "cycler"),
+        *("pyparsing", "python-dateutil"),
     }
 )
 """Packages of the lock that these tests do without: some have no build for the newest Python yet."""

@@ -8,13 +8,21 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
+from callrouter.model.text import listed
+
 REQUIREMENTS: Final = {
-    "postgres": "psycopg[binary]>=3.2",
-    "twilio": "twilio>=9.13,<10",
-    "fast": "uvloop>=0.21",
+    "postgres": ("psycopg[binary]>=3.2",),
+    "twilio": ("twilio>=9.13,<10",),
+    "fast": ("uvloop>=0.21",),
+    "reports": ("XlsxWriter>=3.2", "matplotlib>=3.10"),
 }
 """Requirements of each extra of the package, as in pyproject.toml."""
-_MODULES: Final = {"postgres": "psycopg", "twilio": "twilio", "fast": "uvloop"}
+_MODULES: Final = {
+    "postgres": ("psycopg",),
+    "twilio": ("twilio",),
+    "fast": ("uvloop",),
+    "reports": ("xlsxwriter", "matplotlib"),
+}
 
 
 def lacks(extra: str) -> str:
@@ -25,8 +33,9 @@ def lacks(extra: str) -> str:
     Raises:
         KeyError: there is no such extra; see `REQUIREMENTS`.
     """
-    if find_spec(_MODULES[extra]) is None:
-        return f"{_MODULES[extra]}, which is not installed here"
+    if missing := [module for module in _MODULES[extra] if find_spec(module) is None]:
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{listed(missing)}, which {verb} not installed here"
     if extra == "postgres" and not _has_libpq():
         return "libpq, which is not installed here"
     return ""
@@ -47,7 +56,8 @@ def remedy(extra: str) -> str:
     Raises:
         KeyError: there is no such extra; see `REQUIREMENTS`.
     """
-    return f"{shlex.quote(sys.executable)} -m pip install '{REQUIREMENTS[extra]}'"
+    wanted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS[extra])
+    return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
 
 
 def installed() -> str:

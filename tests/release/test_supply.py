@@ -39,7 +39,10 @@ def test_the_locks_have_all_that_is_needed() -> None:
     production = {package.name: package.version for package in pinned((TOP / LOCKS[1]).read_text())}
     tests = {package.name: package.version for package in pinned((TOP / LOCKS[0]).read_text())}
     run = names(PROJECT["dependencies"])
-    assert run | names(extras["twilio"] + extras["postgres"] + extras["fast"]) <= production.keys()
+    used = {
+        name for each in ("twilio", "postgres", "fast", "reports") for name in names(extras[each])
+    }
+    assert run | used <= production.keys()
     assert run | names(extras["test"]) | {"hatchling", "editables"} <= tests.keys()
     for name in production.keys() & tests.keys():
         assert production[name] == tests[name]

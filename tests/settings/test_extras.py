@@ -59,8 +59,14 @@ def test_psycopg_without_libpq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_named_is_what_the_package_says() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for extra, requirement in extras.REQUIREMENTS.items():
-        assert project["optional-dependencies"][extra] == [requirement]
+    for extra, requirements in extras.REQUIREMENTS.items():
+        assert project["optional-dependencies"][extra] == list(requirements)
+
+
+@pytest.mark.usefixtures("bare")
+def test_an_extra_of_two_packages_names_both() -> None:
+    assert extras.lacks("reports") == "xlsxwriter and matplotlib, which are not installed here"
+    assert extras.remedy("reports").endswith("-m pip install 'XlsxWriter>=3.2' 'matplotlib>=3.10'")
 
 
 def test_what_is_installed_is_told_as_pip_takes_it() -> None:
