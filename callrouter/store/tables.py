@@ -68,6 +68,21 @@ class JournalTable(Generic[TimedRowT]):
     records_losses: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedTable(Generic[RowT]):
+    """A table of which any row may change until it is complete, and that is not held in memory.
+
+    Attributes:
+        table: its name in the database.
+        row: the type of its rows.
+        key: the names of the columns that identify a row.
+    """
+
+    table: str
+    row: type[RowT]
+    key: tuple[str, ...]
+
+
 AnyTable: TypeAlias = "StateTable[Any] | JournalTable[Any]"
 
 AGENTS: Final = StateTable("agents", AgentRow, ("agent",))

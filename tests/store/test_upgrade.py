@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from callrouter.model.events import SignedIn, SignedOut
+from callrouter.record.tables import RECORDED_TABLES
 from callrouter.store import upgrade
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at
@@ -82,6 +84,8 @@ async def test_every_field_has_its_column(tried: Tried, clock: Clock) -> None:
     for kind in tables:
         own = {"id", "entry"} if kind in JOURNAL_TABLES else set()
         assert tried.columns(kind.table) == {*columns(kind.row), *own}
+    for recorded in RECORDED_TABLES:
+        assert tried.columns(recorded.table) == {item.name for item in fields(recorded.row)}
     assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 
 
