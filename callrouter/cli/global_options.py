@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
-from callrouter.cli import config_folder
+from callrouter.cli.failures import CommandFailed
 
 VALUED: Final = ("--config", "--url", "--token")
 """Options of the program itself. They may be before or after the command."""
@@ -22,7 +22,7 @@ FLAGS: Final = ("--json", "--watch")
 class GlobalOptions:
     """The values on the command line; None for those left out.
 
-    What is left out may still come from the environment: see `config_folder.choose` and
+    What is left out may still come from the environment: see `global_options.choose` and
     `client_for`.
     """
 
@@ -71,7 +71,7 @@ def folder_of(context: click.Context) -> Path:
         raise click.UsageError(
             f"--url is for commands that ask a running daemon; {name} works on this machine's files"
         )
-    return config_folder.choose(given.config, os.environ)
+    return choose(given.config, os.environ)
 
 
 def asks_remote_daemon(context: click.Context) -> bool:
@@ -93,3 +93,37 @@ def global_options_of(context: click.Context) -> GlobalOptions:
     """
     found = context.find_root().obj
     return found if isinstance(found, GlobalOptions) else GlobalOptions()
+
+
+# ---------------------------------------------------------------- the configuration folder
+
+HERE = Path("config")
+SYSTEM = Path("/etc/callrouter")
+
+
+def choose(given: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the given folder, else ``$CALLROUTER_CONFIG``, ``./config`` or ``/etc/callrouter``.
+
+    A symbolic link is not resolved: it may be pointed to another folder while the daemon runs.
+
+    Raises:
+        CommandFailed: the folder does not exist (exit status 2).
+    """
+    for source, name in (
+        ("--config", given),
+        ("CALLROUTER_CONFIG", environ.get("CALLROUTER_CONFIG")),
+    ):
+        if name:
+            folder = Path(name)
+            if not folder.is_dir():
+                what = "is not a folder" if folder.exists() else "does not exist"
+                raise CommandFailed(2, f"{source} says {name}, which {what}")
+            return folder.absolute()
+    for folder in (HERE, SYSTEM):
+        if folder.is_dir():
+            return folder.absolute()
+    raise CommandFailed(
+        2,
+        f"no configuration: neither ./config (that is {HERE.absolute()}) nor {SYSTEM} exists; "
+        "say where it is with --config DIR or CALLROUTER_CONFIG",
+    )

@@ -17,8 +17,8 @@ from callrouter.core.deadlines import Deadlines
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Queue
 from callrouter.model.notices import AgentRenamed, QueueRenamed
-from callrouter.model.renames import renamed
 from callrouter.model.routing_table import Table
+from callrouter.model.staged_reload import renamed
 
 _Value = TypeVar("_Value")
 

@@ -1,4 +1,4 @@
-"""Runs the assembled daemon: start, signals and shutdown."""
+"""Runs the assembled daemon: start, the PBX drivers, signals and shutdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 from callrouter import __version__
 from callrouter.api.control_socket import ControlSocket
@@ -15,13 +16,61 @@ from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.background import keep_for_good
 from callrouter.daemon.assembly import Parts
-from callrouter.daemon.loop_errors import LoopErrors
-from callrouter.daemon.pbx_watch import keep_running, watch_pbxes
-from callrouter.daemon.process import LastResort
+from callrouter.daemon.process import LastResort, LoopErrors
 from callrouter.daemon.systemd import Systemd
 from callrouter.mobiles.mobile_service import READ_WITHIN
 from callrouter.model.text import counted
 from callrouter.pbx.interface import HasRoutes
+from callrouter.runtime import Runtime
+
+if TYPE_CHECKING:
+    from callrouter.pbx.interface import Pbx
+
+
+LOOK_EVERY: Final = 0.2
+"""Seconds between two checks whether a PBX is in sync (only systemd and the log depend on it)."""
+
+
+async def watch_pbxes(runtime: Runtime, on_ready: Callable[[str], None]) -> None:
+    """Log when a PBX comes into sync or loses it, until cancelled.
+
+    Args:
+        runtime: has the PBXes.
+        on_ready: called once, when the first of them is in sync, with a text that names them.
+    """
+    known: set[str] = set()
+    ready = False
+    while True:
+        up = {name for name in runtime.pbxes if runtime.in_step(name)}
+        for name in sorted(up - known):
+            logger.info("%s is in step: %s", name, runtime.pbxes[name].health().detail)
+        for name in sorted(known - up):
+            why = runtime.pbxes[name].health().detail
+            text = "%s is lost (talks go on, callers keep their music; trying again): %s"
+            logger.error(text, name, why)
+        known = up
+        if up and not ready:
+            ready = True
+            on_ready(f"{', '.join(sorted(up))} in step")
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def keep_running(pbx: Pbx) -> None:
+    """Restart a driver that fails: other drivers and its own calls need the process alive.
+
+    It returns only when cancelled. The pause before a restart doubles each time, from 1 to 30
+    seconds, and is not reset.
+    """
+    pause = 1.0
+    while True:
+        try:
+            await pbx.run()
+            logger.error("the driver of %s ended; starting it again in %.0f s", pbx.name, pause)
+        except Exception:
+            logger.exception("the driver of %s failed; again in %.0f s", pbx.name, pause)
+        await asyncio.sleep(pause)
+        pause = min(30.0, pause * 2)
+
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from callrouter.clock import SystemClock
 from callrouter.demo.centre import Centre
 from callrouter.demo.child import DaemonFailedError
 from callrouter.demo.demo_config import NoDialplanError
+from callrouter.demo.screen import Terminal
 from callrouter.demo.show import Limits, Show, summary
-from callrouter.demo.terminal import Terminal
 from callrouter.lab import (
     AsteriskFailedError,
     Install,

@@ -1,8 +1,13 @@
-"""The live view: one frame from the daemon's API. 80 columns and 24 lines are enough."""
+"""The demo's output: the live view, and the terminal or pipe it is written to.
+
+The view is one frame from the daemon's API; 80 columns and 24 lines are enough.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -248,3 +253,46 @@ def _panel(content: Group | Table, title: str) -> Panel:
         border_style="dim",
         padding=(0, 1),
     )
+
+
+class Terminal(Console):
+    """Standard output.
+
+    When its reader is gone, `on_gone` is called once and all output is dropped.
+    """
+
+    def __init__(self, on_gone: Callable[[], None]) -> None:
+        super().__init__(highlight=False)
+        self._on_gone = on_gone
+        self._gone = False
+
+    @property
+    def shows_frames(self) -> bool:
+        """Whether this is a terminal that can show a live view.
+
+        False for a pipe and for a dumb terminal, which get plain lines.
+        """
+        return sys.stdout.isatty() and not self.is_dumb_terminal
+
+    def say(self, *lines: str) -> None:
+        """Print plain lines and flush. Never fails.
+
+        A terminal that has gone counts as a closed pipe: `on_gone` is called. Markup is not
+        interpreted.
+        """
+        try:
+            for line in lines:
+                self.print(Text(line), soft_wrap=True)
+        except OSError:  # the terminal was closed
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Called by Rich when a pipe is closed. Its default would exit the process at once."""
+        if self._gone:
+            return
+        self._gone = self.quiet = True
+        # Data still in the buffer must not cause an error when Python flushes it on exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        self._on_gone()

@@ -14,9 +14,8 @@ from callrouter.demo.centre import Centre
 from callrouter.demo.child import DaemonFailedError
 from callrouter.demo.demo_config import QUEUES
 from callrouter.demo.figures import Figures, Json
-from callrouter.demo.screen import UNKNOWN, Picture, clock, milliseconds
+from callrouter.demo.screen import UNKNOWN, Picture, Terminal, clock, milliseconds
 from callrouter.demo.sentences import Story, StoryLine
-from callrouter.demo.terminal import Terminal
 from callrouter.model.text import clock_duration
 from callrouter.tasks import Tasks
 

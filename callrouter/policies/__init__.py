@@ -1,4 +1,4 @@
-"""The policies a queue can name. To add one, write a small module here and list it in `REGISTRY`.
+"""The policies a queue can name. To add one, write a class in `builtin` and list it in `REGISTRY`.
 
 Another package can add its own: when the configuration is read, `register` is called for each entry
 point in the group ``callrouter.policies``.
@@ -7,17 +7,20 @@ point in the group ``callrouter.policies``.
 from __future__ import annotations
 
 from callrouter.policies.base import Policy
-from callrouter.policies.fewest_calls import FewestCalls
-from callrouter.policies.least_talk_time import LeastTalkTime
-from callrouter.policies.linear import Linear
-from callrouter.policies.longest_idle import LongestIdle
-from callrouter.policies.priority import Priority
-from callrouter.policies.random_pick import Random
-from callrouter.policies.ring_all import RingAll
-from callrouter.policies.round_robin import RoundRobin
-from callrouter.policies.skills import Skills
-from callrouter.policies.utilization import AverageUtilization, MaxUtilization
-from callrouter.policies.weighted_random import WeightedRandom
+from callrouter.policies.builtin import (
+    AverageUtilization,
+    FewestCalls,
+    LeastTalkTime,
+    Linear,
+    LongestIdle,
+    MaxUtilization,
+    Priority,
+    Random,
+    RingAll,
+    RoundRobin,
+    Skills,
+    WeightedRandom,
+)
 
 REGISTRY: dict[str, Policy] = {
     policy.name: policy

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from callrouter.model.renames import renamed, under_new_names
 from callrouter.model.routing_table import Table
+from callrouter.model.staged_reload import renamed, under_new_names
 from callrouter.model.text import counted, first_few
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.config_files import ConfigFiles

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.pbx.asterisk.ami import AmiTiming, LoginRefusal
-from callrouter.pbx.asterisk.ami.connecting import first_connection
+from callrouter.pbx.asterisk.ami.handshake import first_connection
 from tests.ami.fake import QUICK, FakeAmi, Received, running, serving, until
 from tests.noise import noise
 

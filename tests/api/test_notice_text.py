@@ -37,11 +37,7 @@ from callrouter.model.notices import (
     QueueRenamed,
     TableReloaded,
 )
-from callrouter.model.outcomes import (
-    ConsultationStep,
-    OfferEnd,
-    RequeueReason,
-)
+from callrouter.model.outcomes import ConsultationStep, OfferEnd, RequeueReason
 from callrouter.model.routing_table import ToQueue
 from tests.api.one_of_each import ONE_OF_EACH
 

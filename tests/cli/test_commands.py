@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callrouter import __version__
-from callrouter.cli import config_folder
+from callrouter.cli import global_options
 from callrouter.cli.commands.query import STATES
 from callrouter.cli.failures import CommandFailed
 from callrouter.model.agent_status import AgentState
@@ -54,18 +54,18 @@ def test_bad_usage(place: Place, words: list[str]) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Path("/etc/callrouter") == config_folder.SYSTEM
+    assert Path("/etc/callrouter") == global_options.SYSTEM
     # The machine that runs this test may have one.
-    monkeypatch.setattr(config_folder, "SYSTEM", tmp_path / "etc" / "callrouter")
+    monkeypatch.setattr(global_options, "SYSTEM", tmp_path / "etc" / "callrouter")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CommandFailed) as caught:
-        config_folder.choose(None, {})
+        global_options.choose(None, {})
     assert caught.value.status == 2
     assert f"neither ./config (that is {tmp_path}/config)" in caught.value.message
     assert f"{tmp_path}/etc/callrouter" in caught.value.message
     assert "--config DIR or CALLROUTER_CONFIG" in caught.value.message
     (tmp_path / "etc" / "callrouter").mkdir(parents=True)
-    assert config_folder.choose(None, {}) == tmp_path / "etc" / "callrouter"
+    assert global_options.choose(None, {}) == tmp_path / "etc" / "callrouter"
 
 
 def test_a_folder_that_is_not_there(place: Place) -> None:

@@ -8,8 +8,7 @@ import sys
 import click
 import pytest
 
-from callrouter.cli.lazy_group import LazyGroup
-from callrouter.cli.main import cli
+from callrouter.cli.main import LazyGroup, cli
 
 
 def test_help_says_what_the_commands_say_of_themselves() -> None:

@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from callrouter.api.access.refused_requests import RefusedRequests
-from callrouter.daemon.loop_errors import LoopErrors
+from callrouter.daemon.process import LoopErrors
 
 
 @pytest.fixture

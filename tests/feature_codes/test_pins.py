@@ -11,7 +11,6 @@ from argon2 import PasswordHasher, extract_parameters
 
 from callrouter.feature_codes.calling_number import one_spelling
 from callrouter.feature_codes.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
-from callrouter.feature_codes.pin_hashes import pin_matches
 from callrouter.feature_codes.pins import (
     ENDPOINT_MOST,
     HOUSE_MOST,
@@ -21,6 +20,7 @@ from callrouter.feature_codes.pins import (
     PinChecker,
     PinClaim,
     PinResult,
+    pin_matches,
 )
 from callrouter.model.lockouts import LockRow
 

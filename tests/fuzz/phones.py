@@ -15,7 +15,6 @@ from argon2 import PasswordHasher
 
 from callrouter.core.invariants import check
 from callrouter.feature_codes import FeatureCodes
-from callrouter.mobiles.mobile_invariants import check as check_mobiles
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
 from callrouter.pbx.asterisk.ami.messages import parse
@@ -26,6 +25,7 @@ from callrouter.settings import Settings
 from tests.feature_codes.channels import Channels
 from tests.fuzz.quiet import quiet
 from tests.mobiles.floor import PBX, Floor
+from tests.mobiles.mobile_invariants import check as check_mobiles
 from tests.settings.cases import loaded
 
 _DIAL = "PJSIP/{number}@carrier"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import count
 from typing import TypeVar
 
-from callrouter.mobiles.mobile_invariants import check
 from callrouter.mobiles.mobile_records import AuditRow, NumberSettings
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
@@ -27,6 +26,7 @@ from callrouter.mobiles.registration_events import (
 )
 from callrouter.model.ivr import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
+from tests.mobiles.mobile_invariants import check
 
 _T = TypeVar("_T")
 

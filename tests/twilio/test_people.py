@@ -31,8 +31,8 @@ from callrouter.model.ivr import (
 from callrouter.model.routing_table import Table
 from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
+from callrouter.pbx.twilio import phone_dialogues, twiml
 from callrouter.pbx.twilio import phone_dialogues as people
-from callrouter.pbx.twilio import spoken_prompts, twiml
 from callrouter.pbx.twilio.driver import TwilioPbx
 from callrouter.pbx.twilio.rest.api_requests import (
     ApiOutcome,
@@ -316,10 +316,10 @@ def test_everything_that_is_said_has_words() -> None:
     said += [verification.ASK, verification.AGAIN, verification.THANKS, verification.GOODBYE]
     for phrase in said:
         for sound in phrase:
-            assert sound in spoken_prompts.WORDS, sound
+            assert sound in phone_dialogues.WORDS, sound
     code = [*prompts.CODE_IS, "digits/4", "digits/2", "silence/1", *prompts.CODE_IS, "digits/4"]
-    assert list(spoken_prompts.sentences(code)) == ["The code is 4. 2.", "The code is 4."]
-    assert list(spoken_prompts.sentences(["no-such-sound"])) == []
+    assert list(phone_dialogues.sentences(code)) == ["The code is 4. 2.", "The code is 4."]
+    assert list(phone_dialogues.sentences(["no-such-sound"])) == []
 
 
 def test_the_driver_talks_to_people() -> None:

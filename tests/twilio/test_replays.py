@@ -14,7 +14,7 @@ from callrouter.model.ivr import PhoneEvent
 from callrouter.pbx.twilio import account_state
 from callrouter.pbx.twilio.webhooks import replays
 from callrouter.pbx.twilio.webhooks.forms import WebhookRefused
-from callrouter.pbx.twilio.webhooks.signed_fields import check_fields
+from callrouter.pbx.twilio.webhooks.signature import check_fields
 from tests.twilio.test_http import CALLER, Twilio, place, until
 from tests.twilio.world import NUMBER
 

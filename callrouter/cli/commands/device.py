@@ -12,8 +12,7 @@ from rich.text import Text
 from callrouter.cli.commands.query import client_for, console, exit_on_refusal, json_option, show_on
 from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.cli.tables import layout
-from callrouter.cli.tables.cells import clock_time, plain, state
-from callrouter.cli.tables.layout import Column
+from callrouter.cli.tables.layout import Column, clock_time, plain, state
 from callrouter.model.text import clean
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
 from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
 from callrouter.cli.output_text import print_text
-from callrouter.cli.tables.cells import parse
+from callrouter.cli.tables.layout import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

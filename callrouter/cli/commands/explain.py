@@ -10,7 +10,7 @@ import click
 
 from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
 from callrouter.cli.output_text import print_text
-from callrouter.cli.tables.cells import clock_time, parse
+from callrouter.cli.tables.layout import clock_time, parse
 from callrouter.model.text import clock_duration, counted, first_few
 
 if TYPE_CHECKING:

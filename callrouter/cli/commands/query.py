@@ -16,7 +16,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from callrouter.cli import config_folder
+from callrouter.cli import global_options
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
 from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import asks_remote_daemon, global_options_of
@@ -100,7 +100,7 @@ def client_for(context: click.Context) -> DaemonClient:
             raise click.UsageError(
                 "--token is for a daemon that --url or CALLROUTER_URL names; none is"
             )
-        return DaemonClient.of_folder(config_folder.choose(given.config, os.environ), os.environ)
+        return DaemonClient.of_folder(global_options.choose(given.config, os.environ), os.environ)
     remote = RemoteDaemon.parse(
         given.url if given.url is not None else os.environ["CALLROUTER_URL"],
         given.token if given.token is not None else os.environ.get("CALLROUTER_TOKEN", ""),

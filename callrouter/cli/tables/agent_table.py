@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from callrouter.cli.tables import layout
-from callrouter.cli.tables.cells import clock_time, parse, plain, since, state
-from callrouter.cli.tables.layout import Column
+from callrouter.cli.tables.layout import Column, clock_time, parse, plain, since, state
 from callrouter.model.text import clock_duration, counted
 
 if TYPE_CHECKING:

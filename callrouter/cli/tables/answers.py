@@ -12,7 +12,7 @@ from rich.text import Text
 
 from callrouter.cli.output_text import excerpt
 from callrouter.cli.tables import agent_table, call_table
-from callrouter.cli.tables.cells import clock_time, plain, state
+from callrouter.cli.tables.layout import clock_time, plain, state
 from callrouter.model.text import clock_duration, counted
 
 if TYPE_CHECKING:

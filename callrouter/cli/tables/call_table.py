@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from callrouter.cli.tables import layout
-from callrouter.cli.tables.cells import caller, parse, plain, state
-from callrouter.cli.tables.layout import Column
+from callrouter.cli.tables.layout import Column, caller, parse, plain, state
 from callrouter.model.text import clock_duration
 
 if TYPE_CHECKING:

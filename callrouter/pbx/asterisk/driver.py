@@ -34,7 +34,7 @@ from callrouter.pbx.asterisk.forged_events import ForgedEvents
 from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
 from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
-from callrouter.pbx.asterisk.lookups.contacts import RegisteredContacts
+from callrouter.pbx.asterisk.lookups.phone_queries import RegisteredContacts
 from callrouter.pbx.asterisk.queue_log.log_writer import QueueLogWriter
 from callrouter.pbx.asterisk.queue_log.translator import QueueLogTranslator
 from callrouter.pbx.asterisk.resync import Resync

@@ -18,9 +18,9 @@ from typing import Final
 from callrouter.pbx.asterisk.ami import AmiClient, AmiDown, AmiError, AmiMessage, AmiRejected
 from callrouter.pbx.asterisk.dialogues import AsteriskDialogues
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
-from callrouter.pbx.asterisk.lookups import contacts, phone_queries
+from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
-from callrouter.pbx.asterisk.lookups.contacts import RegisteredContacts
+from callrouter.pbx.asterisk.lookups.phone_queries import RegisteredContacts
 from callrouter.pbx.asterisk.tracking import channel_lists
 from callrouter.pbx.asterisk.tracking.channel_lists import TrackedItem
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel
@@ -213,7 +213,7 @@ class Resync:
         """Query what no list contains: hints, registered phones, and states that are not cached."""
         phones = self._tracker.phones
         phones.set_hints(await phone_queries.hints(self._client, phones.hints()))
-        await self._registered.refresh(most=contacts.AT_START)
+        await self._registered.refresh(most=phone_queries.AT_START)
         listed = {message.get("Device") for message in devices}
         return await phone_queries.states(self._client, phones.unlisted(listed))
 

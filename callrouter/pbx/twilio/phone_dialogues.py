@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -18,14 +18,9 @@ from urllib.parse import unquote
 from callrouter.model.ivr import Code, Say
 from callrouter.model.phone_numbers import E164
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE, PhoneEventReporter, clean_keys
-from callrouter.pbx.twilio import spoken_prompts, twiml
+from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.account_state import AccountState
-from callrouter.pbx.twilio.rest.api_requests import (
-    ApiOutcome,
-    ApiResult,
-    EndCall,
-    RedirectCall,
-)
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, EndCall, RedirectCall
 from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.pbx.twilio.webhook import Webhook, WebhookReply
 from callrouter.settings import TwilioSettings
@@ -231,7 +226,7 @@ class PhoneDialogues:
         call = self._calls.get(command.channel)
         if call is None:
             return
-        texts = tuple(spoken_prompts.sentences(command.sounds))
+        texts = tuple(sentences(command.sounds))
         if command.read > 0:
             self._ask(call, texts, command.read, command.seconds)
         else:
@@ -269,3 +264,49 @@ def _endpoint(params: Mapping[str, str]) -> str:
     user, domain = params.get("SipUsername", ""), params.get("SipDomain", "").lower()
     known = _NAME.fullmatch(user) and _DOMAIN.fullmatch(domain)
     return f"sip/{user}@{domain}" if known else ""
+
+
+# ---------------------------------------------------------------- prompts as text for Twilio to speak
+
+WORDS: Final = {
+    "activated": "is on.",
+    "agent-incorrect": "That was not right. Key in your extension, then press the pound key.",
+    "agent-loggedoff": "You are signed out.",
+    "agent-loginok": "You are signed in.",
+    "agent-pass": "Key in your code, then press the pound key.",
+    "agent-user": "Key in your extension, then press the pound key.",
+    "auth-incorrect": "That was not right. Try again.",
+    "auth-thankyou": "Thank you.",
+    "call-waiting": "Taking calls",
+    "de-activated": "is off.",
+    "dictate/pause": "Pause",
+    "dictate/paused": "You are paused.",
+    "feature-not-avail-line": "That is not possible here.",
+    "im-sorry": "Sorry.",
+    "is": "is",
+    "is-in-use": "is in use already.",
+    "one-moment-please": "After this call:",
+    "please-try-call-later": "Please try again later.",
+    "privacy-incorrect": "That number can not be taken.",
+    "privacy-prompt": "Key in the number,",
+    "telephone-number": "Your mobile",
+    "vm-goodbye": "Goodbye.",
+    "vm-incorrect": "That was not right.",
+    "vm-isonphone": "You are on a call.",
+    "vm-password": "The code",
+    "vm-then-pound": "then press the pound key.",
+} | {f"digits/{digit}": f"{digit}." for digit in range(10)}
+"""A phrase for each sound. Consecutive phrases form a sentence."""
+
+_SILENCE: Final = "silence/1"
+
+
+def sentences(sounds: Iterable[str]) -> Iterator[str]:
+    """The texts for sounds, one for each part between silences. Unknown sounds are left out."""
+    text: list[str] = []
+    for sound in (*sounds, _SILENCE):
+        if sound != _SILENCE:
+            text += [WORDS[sound]] if sound in WORDS else []
+        elif text:
+            yield " ".join(text)
+            text = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from callrouter.model.renames import renamed, under_new_names
+from callrouter.model.staged_reload import renamed, under_new_names
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import Settings
 from callrouter.settings.yaml.source import Document, KeyPath

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model.ivr import PhoneCodes
-from callrouter.settings.builders.build_context import BuildContext
-from callrouter.settings.builders.time_zones import find_zone
+from callrouter.settings.builders.build_context import BuildContext, find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import (
     ApiToken,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from callrouter.model.routing_table import NumberPattern, Rule
+from callrouter.model.text import listed
 from callrouter.settings.builders.renamed import settings_under_new_names
 from callrouter.settings.diff.agent_diff import agent_changes, pause_changes
-from callrouter.settings.diff.compare import Difference
+from callrouter.settings.diff.compare import Difference, differing, reordered
 from callrouter.settings.diff.queue_diff import queue_changes, service_level_changes
-from callrouter.settings.diff.rule_diff import rule_changes
 from callrouter.settings.diff.site_diff import site_changes
 from callrouter.settings.loaded import Settings
+from callrouter.settings.schema import written_values as written
 
 MOST_LINES: Final = 1_000
 """Maximum number of changes listed individually, in answers, in the log and in the history."""
@@ -51,3 +53,69 @@ def changes(old: Settings, new: Settings) -> list[str]:
     The order is that of `differences`, which also says what is hidden or left out.
     """
     return [str(each) for each in differences(old, new)]
+
+
+# ---------------------------------------------------------------- rules for arriving calls
+
+_WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
+
+
+def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
+    """Yield a line for every change. Rules are matched by name.
+
+    One with another name is therefore gone and new. Numbers are masked; if two look the same that
+    way, only the change is reported. Changes of the order come last.
+    """
+    before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
+    for name in differing(before, after):
+        if name not in after:
+            yield f"rule {name} is gone"
+        elif name not in before:
+            yield f"rule {name} is new ({_whole(after[name])})"
+        else:
+            yield from _changed(before[name], after[name])
+    for name, up in reordered(list(before), list(after)):
+        yield f"rule {name} moved {'up' if up else 'down'}"
+
+
+def _changed(old: Rule, new: Rule) -> Iterator[str]:
+    was, now = _parts(old), _parts(new)
+    masked = {"caller": old.callers != new.callers, "called": old.called != new.called}
+    for key in dict.fromkeys((*was, *now)):
+        before, after = was.get(key, "none"), now.get(key, "none")
+        if before != after:
+            yield f"rule {new.name}: {key} {before} -> {after}"
+        elif masked.get(key):
+            yield f"rule {new.name}: {key} changed"
+
+
+def _whole(rule: Rule) -> str:
+    parts = _parts(rule)
+    when = [f"{key} {text}" for key, text in parts.items() if key in _WHEN]
+    then = [f"{key} {text}" for key, text in parts.items() if key not in _WHEN]
+    return f"{', '.join(when) or 'every call'}: {', '.join(then) or 'nothing'}"
+
+
+def _parts(rule: Rule) -> dict[str, str]:
+    """Return the conditions and effects of a rule in words; only those that are set.
+
+    Conditions come first. The keys of effects begin with ``then``. Numbers are masked.
+    """
+    parts = {
+        "caller": _numbers(rule.callers),
+        "called": _numbers(rule.called),
+        "queue": listed(sorted(rule.queues), "or"),
+        "waiting": "" if rule.waiting is None else f"{rule.waiting.sign} {rule.waiting.count}",
+        "hours": "" if rule.hours is None else written.hours(rule.hours.spans),
+        "tag": listed(sorted(rule.tags), "or"),
+        "then priority": "" if rule.priority is None else str(rule.priority),
+        "then queue": rule.queue,
+        "then agent": rule.agent,
+        "then tag": rule.tag,
+        "then skills": written.skills(rule.skills) if rule.skills else "",
+    }
+    return {key: text for key, text in parts.items() if text}
+
+
+def _numbers(patterns: Iterable[NumberPattern]) -> str:
+    return listed([written.pattern(each) for each in patterns], "or")

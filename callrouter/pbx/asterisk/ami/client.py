@@ -12,11 +12,15 @@ from callrouter.pbx.asterisk.ami.client_options import (
     UserEventRules,
     explain_failure,
 )
-from callrouter.pbx.asterisk.ami.connecting import first_connection
 from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
 from callrouter.pbx.asterisk.ami.counters import AmiCounters
 from callrouter.pbx.asterisk.ami.errors import AmiDown
-from callrouter.pbx.asterisk.ami.handshake import AttemptFailedError, log_in, wait_until_booted
+from callrouter.pbx.asterisk.ami.handshake import (
+    AttemptFailedError,
+    first_connection,
+    log_in,
+    wait_until_booted,
+)
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
 from callrouter.pbx.asterisk.ami.replies import ListRows
 from callrouter.pbx.asterisk.ami.wire import Action, guard

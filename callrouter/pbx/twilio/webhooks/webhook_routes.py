@@ -18,8 +18,7 @@ from callrouter.pbx.twilio.handlers import WebhookHandlers
 from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
 from callrouter.pbx.twilio.webhook import MalformedWebhook
 from callrouter.pbx.twilio.webhooks.forms import WebhookRefused, check_head, read_form
-from callrouter.pbx.twilio.webhooks.signature import HEADER, SignatureCheck
-from callrouter.pbx.twilio.webhooks.signed_fields import check_fields
+from callrouter.pbx.twilio.webhooks.signature import HEADER, SignatureCheck, check_fields
 
 logger = logging.getLogger(__name__)
 
