@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
@@ -143,12 +143,20 @@ class UserSettings:
     password: str = field(repr=False)
 
 
+SHORT_ABANDON: Final = 5.0
+"""Seconds: the usual limit of a short abandon."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevel:
-    """The target of a queue: `target` percent of its calls answered within `within` seconds."""
+    """The target of a queue: `target` percent of its calls answered within `within` seconds.
+
+    An abandoned call that waited less than `short_abandon` seconds is a short one.
+    """
 
     within: float
     target: int
+    short_abandon: float = SHORT_ABANDON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,11 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("skills: {french: 0}", "skills: {french: 2, german: 1}", ["support: skill french 0 -> 2", "support: skill german 1 added"]),
     ("    skills: {french: 0}\n", "", ["support: skill french removed (was 0)"]),
     ("{within: 20s, target: 80}", "{within: 30s, target: 80}", ["support: service_level 80% within 20s -> 80% within 30s"]),
+    (
+        "{within: 20s, target: 80}",
+        "{within: 20s, target: 80, short_abandon: 3s}",
+        ["support: service_level 80% within 20s -> 80% within 20s, short abandons below 3s"],
+    ),
     # Queues.
     (
         "  sales:",

@@ -211,6 +211,8 @@ QUEUE_ERRORS = [
     ("on_nobody: 'dialplan:a,${EXTEN},1'", "4:16: ${…} is not replaced in 'on_nobody' (that is done for secrets, paths, URLs"),
     ("record: true", "4:13: record must be false in this version, not true"),
     ("service_level: {within: 20s}", "4:5: service_level has no 'target' (add a line 'target: …')"),
+    ("service_level: {within: 20s, target: 80, short_abandon: soon}", "4:61: short_abandon must be a duration such as 20s"),
+    ("service_level: {within: 20s, target: 80, short_abandn: 5s}", "4:46: unknown key 'short_abandn' (did you mean 'short_abandon'?)"),
     ("service_level: {within: 20s, target: 0}", "4:42: target must be a whole number from 1 to 100"),
     ("announce: {positon: true}", "4:16: unknown key 'positon' (did you mean 'position'?)"),
     ("show: '{que}'", "4:11: show '{que}': there is no field {que} (fields are {queue}, {name}, {number}, {tag}, {wait})"),
@@ -548,7 +550,6 @@ def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
     found = [str(problem) for problem in settings.warnings if "no phone" not in problem.text]
     effect = "is read, but without effect in this version"
     assert found == [
-        f"queues.yaml:2:13: service_level {effect}",
         f"site.yaml:1:1: users {effect}",
         (
             "site.yaml:5:16: HTTP without TLS is open to other machines"
@@ -556,6 +557,7 @@ def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
         ),
     ]
     assert settings.service_levels["support"].within == 20
+    assert settings.service_levels["support"].short_abandon == 5
     assert settings.numbers.region == "GB"
 
 

@@ -15,7 +15,7 @@ from callrouter.settings.diff.compare import (
     option_differences,
     reordered,
 )
-from callrouter.settings.loaded import ServiceLevel, Settings
+from callrouter.settings.loaded import SHORT_ABANDON, ServiceLevel, Settings
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.queue_options import QueueOptions
@@ -188,4 +188,6 @@ def service_level_changes(old: Settings, new: Settings) -> Iterator[str]:
 def _aim(level: ServiceLevel | None) -> str:
     if level is None:
         return "none"
-    return f"{level.target}% within {format_duration(level.within)}"
+    short = f", short abandons below {format_duration(level.short_abandon)}"
+    usual = level.short_abandon == SHORT_ABANDON
+    return f"{level.target}% within {format_duration(level.within)}{'' if usual else short}"

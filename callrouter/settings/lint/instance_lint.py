@@ -20,7 +20,7 @@ from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
 _COMMENT: Final = re.compile(r"\s+#\S")
-WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
+WITHOUT_EFFECT: Final = frozenset({"users"})
 """Keys that are read and kept but have no effect in this version."""
 
 

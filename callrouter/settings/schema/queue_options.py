@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import Discriminator, Tag
 
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec
+from callrouter.settings.loaded import SHORT_ABANDON
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
@@ -40,6 +41,12 @@ class ServiceLevelOptions(OptionGroup):
     )
     target: f.Percent = option(
         ..., "The percentage of calls that must be answered within this time.", example="80"
+    )
+    short_abandon: f.Duration = option(
+        SHORT_ABANDON,
+        "A caller who hangs up sooner did not mean to wait; reports count them apart.",
+        example="5s",
+        words=format_duration,
     )
 
 
@@ -273,7 +280,7 @@ class QueueOptions(OptionGroup):
     service_level: ServiceLevelOptions | None = option(
         None,
         "The target that reports measure against.",
-        example="{within: 20s, target: 80}",
+        example="{within: 20s, target: 80, short_abandon: 5s}",
         attribute=None,
     )
     announce: AnnounceOptions | None = option(
