@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final, Literal, TypeAlias
 
+from callrouter.alerting.alert_rules import AlertRule
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.model.routing_table import Table
+from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.errors.problems import Problem
 
 Role: TypeAlias = Literal["agent", "supervisor", "admin"]
@@ -180,5 +182,9 @@ class Settings:
     database: str = field(repr=False)
     removals_at_once: bool = False
     """Whether to apply large removals without confirmation; see `callrouter.settings.removals`."""
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    alerts: tuple[AlertRule, ...] = ()
+    webhooks: tuple[Subscription, ...] = ()
+    smtp: MailServer | None = None
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]

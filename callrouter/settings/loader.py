@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from callrouter.background import without_collection
-from callrouter.settings.builders import pbx_builder, site_builder, table_builder
+from callrouter.settings.builders import alert_builder, pbx_builder, site_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.builders.site_builder import build_codes
@@ -135,6 +135,10 @@ def _build(
         service_levels=site_builder.build_service_levels(root),
         numbers=site_builder.build_numbers(root),
         codes=codes,
+        destinations=alert_builder.build_destinations(root, context),
+        alerts=alert_builder.build_alerts(root, context),
+        webhooks=alert_builder.build_webhooks(root, context),
+        smtp=alert_builder.build_smtp(root, context),
         timezone=root.timezone,
         database=root.database,
         removals_at_once=root.reload is not None and root.reload.removals == "at-once",

@@ -44,6 +44,7 @@ _NAMES: Final = {
     "devices": "DEVICE",
     "pauses": "REASON",
     "queues": "QUEUE",
+    "destinations": "DESTINATION",
 }
 """What stands for a name in the heading of a section, by the key above it."""
 

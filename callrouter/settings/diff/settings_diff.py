@@ -9,6 +9,7 @@ from callrouter.model.routing_table import NumberPattern, Rule
 from callrouter.model.text import listed
 from callrouter.settings.builders.renamed import settings_under_new_names
 from callrouter.settings.diff.agent_diff import agent_changes, pause_changes
+from callrouter.settings.diff.alert_diff import alert_changes
 from callrouter.settings.diff.compare import Difference, differing, reordered
 from callrouter.settings.diff.queue_diff import queue_changes, service_level_changes
 from callrouter.settings.diff.site_diff import site_changes
@@ -44,7 +45,7 @@ def differences(old: Settings, new: Settings) -> list[Difference]:
         *service_level_changes(old, new),
         *rule_changes(old.table.rules, new.table.rules),
     ]
-    return [*map(Difference, applied), *site_changes(old, new)]
+    return [*map(Difference, applied), *site_changes(old, new), *alert_changes(old, new)]
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

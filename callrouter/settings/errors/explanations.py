@@ -52,6 +52,9 @@ _MAPPINGS: Final[dict[str, str]] = {
     "holidays": "a list of dates such as [2026-12-25]",
     "shifts": "a list such as [{hours: mon-fri 17:30-21:00, agents: [alice]}]",
     "widen": "a list such as [{after: 30s, at_once: 3}]",
+    "alerts": 'a list such as [{name: long-wait, when: "longest_wait > 2m", to: [ops]}]',
+    "webhooks": "a list such as [{to: crm, events: [call.ended]}]",
+    "events": "a list such as [call.ended]",
     "rules": 'a list such as [{name: VIP, when: {caller: "+33*"}, then: {priority: 1}}]',
 }
 _PRIORITIES: Final = frozenset(
@@ -75,6 +78,7 @@ _KEY_OF: Final = {
     "users": "a user's name",
     "agents": "an agent's name",
     "queues": "a queue's name",
+    "destinations": "a destination's name",
     "devices": "a device's name",
     "pauses": "a reason for a pause",
     "skills": "a skill's name",
@@ -186,6 +190,7 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: obj
 def _pattern(loc: KeyPath) -> tuple[str, ...]:
     """Return the path with "*" in place of names chosen by users."""
     free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("pauses", 1), ("queues", 1)}
+    free.add(("destinations", 1))
     return tuple(
         "*" if isinstance(part, int) or (loc[0], depth) in free else part
         for depth, part in enumerate(loc)

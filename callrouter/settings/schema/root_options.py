@@ -10,6 +10,12 @@ from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.agent_options import AgentOptions, PauseOptions
+from callrouter.settings.schema.alert_options import (
+    AlertOptions,
+    DestinationOptions,
+    SmtpOptions,
+    WebhookOptions,
+)
 from callrouter.settings.schema.options import OptionGroup, option
 from callrouter.settings.schema.pbx_options import PbxOptions
 from callrouter.settings.schema.queue_options import QueueOptions
@@ -273,4 +279,24 @@ class RootOptions(OptionGroup):
         [],
         "Changes to calls on arrival; the first rule that matches applies.",
         example='[{name: France, when: {caller: "+33*"}, then: {skills: {french: 2}}}]',
+    )
+    destinations: dict[f.Name, DestinationOptions] = option(
+        {},
+        "Where alarms and other events are sent.",
+        example="{sam: {mail: sam@example.com}}",
+    )
+    alerts: list[AlertOptions] = option(
+        [],
+        "Alarms, for sites that no other system watches.",
+        example='[{name: long-wait, when: "longest_wait > 2m", clear: "< 1m", to: [sam]}]',
+    )
+    webhooks: list[WebhookOptions] = option(
+        [],
+        "Events for other programs, such as a CRM.",
+        example="[{to: crm, events: [call.ended]}]",
+    )
+    smtp: SmtpOptions | None = option(
+        None,
+        "The server that takes mail for delivery.",
+        example="{host: mail.example.com, from: callrouter@example.com}",
     )

@@ -43,6 +43,7 @@ _TAKES: Final = frozenset(
         ("users", "*", "password"),
         *(("agents", "*", key) for key in ("pin", "password")),
         *(("destinations", "*", key) for key in ("webhook", "secret", "mail")),
+        *(("smtp", key) for key in ("host", "port", "user", "password")),
     }
 )
 """Where references are replaced; "*" is any name."""
@@ -68,6 +69,7 @@ def takes(keys: Keys) -> bool:
         return True
     # A mistyped key of a secret: report the typo. The value itself is not used.
     near = len(keys) == 3 and (keys[0] in _FREE or keys[:2] == ("http", "api_tokens"))
+    near = near or (len(keys) == 2 and keys[0] == "smtp")
     return near and is_secret(keys[-1])
 
 

@@ -1,0 +1,1 @@
+"""What callrouter sends to other systems: events, in order for each call, kept until delivered."""

@@ -1,0 +1,228 @@
+"""Builds alarms, webhooks and destinations from the options that fit the schema."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from callrouter.alerting.alert_rules import MEASURES, AlertRule, Limit, Measure
+from callrouter.outbox.destinations import Destination, MailServer, Subscription
+from callrouter.settings.builders.build_context import BuildContext, is_damaged
+from callrouter.settings.builders.site_builder import is_loopback
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.schema.alert_options import AlertOptions, DestinationOptions
+from callrouter.settings.schema.condition_parsing import (
+    ConditionError,
+    parse_clear,
+    parse_condition,
+)
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.root_options import RootOptions
+from callrouter.settings.yaml.source import KeyPath
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how a secret begins
+_SECRET_IS: Final = f"{SECRET_PREFIX} and 24 to 64 bytes in base64"
+_MAKE_ONE: Final = 'echo "whsec_$(openssl rand -base64 32)" makes one'
+
+
+def build_destinations(root: RootOptions, context: BuildContext) -> dict[str, Destination]:
+    """Build the destinations.
+
+    Each must be either a webhook with a secret or a mail address, and mail needs a server.
+    """
+    found: dict[str, Destination] = {}
+    for id_, options in root.destinations.items():
+        path: KeyPath = ("destinations", id_)
+        _check_destination(path, options, root, context)
+        found[id_] = Destination(id=id_, **spec_values(options))
+    return found
+
+
+def _check_destination(
+    path: KeyPath, options: DestinationOptions, root: RootOptions, context: BuildContext
+) -> None:
+    document = context.document
+    written = document.written(*path)
+    if is_damaged(written):
+        return
+    if (options.webhook is None) is (options.mail is None):
+        text = f"destination {quoted(str(path[-1]))} has "
+        text += "neither webhook nor mail" if options.mail is None else "both webhook and mail"
+        document.error(path, text, "write one of them", key=True)
+        return
+    if options.mail is not None:
+        for key in ("secret", "plain_http"):
+            if key in options.model_fields_set:
+                document.error((*path, key), f"{key} belongs to a webhook", "take it out", key=True)
+        if root.smtp is None and "smtp" not in document.root.at:
+            hint = "add a section smtp with host and from"
+            document.error((*path, "mail"), "there is no server for mail", hint)
+        return
+    if options.secret is None:
+        text = f"destination {quoted(str(path[-1]))} has no secret to sign with"
+        document.error(path, text, f"secret: {_SECRET_IS}; {_MAKE_ONE}", key=True)
+    elif not _is_secret(options.secret):
+        document.error((*path, "secret"), f"secret must be {_SECRET_IS}", _MAKE_ONE)
+    _check_plain_http((*path, "webhook"), options, context)
+
+
+def _check_plain_http(path: KeyPath, options: DestinationOptions, context: BuildContext) -> None:
+    try:
+        address = urlsplit(options.webhook or "")
+        host, _ = address.hostname or "", address.port
+    except ValueError:
+        context.document.error(path, "webhook has a wrong host or port", "such as https://a.b/c")
+        return
+    if address.scheme == "http" and not options.plain_http and not is_loopback(host):
+        text = "webhook without TLS leads to another machine"
+        context.document.error(path, text, "write https://, or add plain_http: true")
+
+
+def _is_secret(text: str) -> bool:
+    if not text.startswith(SECRET_PREFIX):
+        return False
+    try:
+        size = len(base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True))
+    except (binascii.Error, ValueError):
+        return False
+    return 24 <= size <= 64
+
+
+def build_smtp(root: RootOptions, context: BuildContext) -> MailServer | None:
+    """Build the server for mail; None: none is configured."""
+    smtp, document = root.smtp, context.document
+    if smtp is None:
+        return None
+    if smtp.password is not None and smtp.user is None:
+        document.error(("smtp", "password"), "password without a user", "add user", key=True)
+    if smtp.user is not None and smtp.password is None:
+        document.error(("smtp", "user"), "user without a password", "add password", key=True)
+    if smtp.password is not None and smtp.tls == "none" and not is_loopback(smtp.host):
+        text = "the password would go to another machine without TLS"
+        document.error(("smtp", "tls"), text, "write starttls or tls")
+    return MailServer(**spec_values(smtp))
+
+
+def build_webhooks(root: RootOptions, context: BuildContext) -> tuple[Subscription, ...]:
+    """Build which events go where, in the order of the files."""
+    found = []
+    for index, options in enumerate(root.webhooks):
+        path: KeyPath = ("webhooks", index)
+        to = _destinations(path, options.to, context)
+        if not options.events and not is_damaged(context.document.written(*path)):
+            context.document.error((*path, "events"), "events names none", "such as [call.ended]")
+        _check_queues(path, options.queues, context)
+        found.append(
+            Subscription(
+                to=to,
+                events=tuple(dict.fromkeys(options.events)),
+                queues=tuple(dict.fromkeys(options.queues)),
+            )
+        )
+    return tuple(found)
+
+
+def build_alerts(root: RootOptions, context: BuildContext) -> tuple[AlertRule, ...]:
+    """Build the alarms in the order of the files. Those with a mistake are left out."""
+    found = []
+    names: dict[str, KeyPath] = {}
+    for index, options in enumerate(root.alerts):
+        path: KeyPath = ("alerts", index)
+        first = names.setdefault(options.name, path)
+        if first != path:
+            text = f"alarm {quoted(options.name)} stands twice"
+            hint = f"first in {context.document.line((*first, 'name'))}"
+            context.document.error((*path, "name"), text, hint)
+        rule = _alert(path, options, root, context)
+        if rule is not None:
+            found.append(rule)
+    return tuple(found)
+
+
+def _alert(
+    path: KeyPath, options: AlertOptions, root: RootOptions, context: BuildContext
+) -> AlertRule | None:
+    condition = _condition(path, options, context)
+    quiet = [options.quiet] if isinstance(options.quiet, str) else options.quiet
+    places: dict[KeyPath, str] = {
+        (*path, "quiet", n) if isinstance(options.quiet, list) else (*path, "quiet"): text
+        for n, text in enumerate(quiet)
+    }
+    hours = context.hours(places)
+    to = _destinations(path, options.to, context)
+    _check_queues(path, options.queues, context)
+    if condition is None:
+        return None
+    measure, when, clear = condition
+    _check_measure(path, measure, options.queues, root, context)
+    values = spec_values(
+        options,
+        to=to,
+        queues=tuple(dict.fromkeys(options.queues)),
+        quiet=hours,
+        when=when,
+        clear=clear,
+    )
+    return AlertRule(measure=measure, **values)
+
+
+def _condition(
+    path: KeyPath, options: AlertOptions, context: BuildContext
+) -> tuple[Measure, Limit, Limit] | None:
+    """Return what raises and what clears an alarm; None: a mistake, which was reported."""
+    key = "when"
+    try:
+        measure, when = parse_condition(options.when)
+        key = "clear"
+        clear = (
+            when.opposite() if options.clear is None else parse_clear(options.clear, measure, when)
+        )
+    except ConditionError as error:
+        hint = error.hint
+        if error.word:
+            hint = context.nearest.hint(error.word, tuple(MEASURES))
+            hint = hint or f"measures are {', '.join(MEASURES)}"
+        context.document.error((*path, key), f"{key}: {error}", hint)
+        return None
+    return measure, when, clear
+
+
+def _check_measure(
+    path: KeyPath, measure: Measure, queues: Sequence[str], root: RootOptions, context: BuildContext
+) -> None:
+    """Report queues of a measure that has none, and a service level that is not configured."""
+    if queues and not measure.takes_queues:
+        text = f"{measure.word} is not measured by queue"
+        context.document.error((*path, "queues"), text, "take queues out", key=True)
+    if measure is not Measure.SERVICE_LEVEL:
+        return
+    with_target = {id_ for id_, queue in root.queues.items() if queue.service_level is not None}
+    for place, name in enumerate(queues):
+        if name in root.queues and name not in with_target:
+            text = f"queue {quoted(name)} has no service_level"
+            hint = "add service_level: {within: 20s, target: 80} to it"
+            context.document.error((*path, "queues", place), text, hint)
+    if not queues and not with_target and context.document.knows_all_names("queues"):
+        text = "no queue has a service_level"
+        context.document.error((*path, "when"), text, "add it to the queues that are meant")
+
+
+def _destinations(
+    path: KeyPath, written: str | list[str], context: BuildContext
+) -> tuple[str, ...]:
+    if isinstance(written, str):
+        context.check_name("destinations", written, (*path, "to"), "destination")
+        return (written,)
+    for place, name in enumerate(written):
+        context.check_name("destinations", name, (*path, "to", place), "destination")
+    if not written and not is_damaged(context.document.written(*path, "to")):
+        context.document.error((*path, "to"), "to names no destination", "such as [ops]")
+    return tuple(dict.fromkeys(written))
+
+
+def _check_queues(path: KeyPath, names: Sequence[str], context: BuildContext) -> None:
+    for place, name in enumerate(names):
+        context.check_name("queues", name, (*path, "queues", place), "queue")
