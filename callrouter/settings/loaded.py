@@ -15,6 +15,8 @@ from callrouter.model.routing_table import Table
 from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.errors.problems import Problem
 
+_DAY: Final = 86_400.0
+
 Role: TypeAlias = Literal["agent", "supervisor", "admin"]
 TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
 """What a program may see and do; see `callrouter.api.access.permissions`."""
@@ -161,6 +163,40 @@ class ServiceLevel:
     short_abandon: float = SHORT_ABANDON
 
 
+NumberFate: TypeAlias = Literal["mask", "hash", "drop"]
+"""What becomes of a caller's number; see `callrouter.record.retention`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRetention:
+    """How long callers' numbers and names are stored as they are, and what happens then.
+
+    Attributes:
+        keep: seconds after the end of a call.
+        then: what takes the place of the number. The name is deleted.
+    """
+
+    keep: float = 90 * _DAY
+    then: NumberFate = "mask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySettings:
+    """How long the record of calls is kept. Neither `decisions` nor `numbers.keep` is longer than `keep`.
+
+    Attributes:
+        keep: seconds for which calls and all that belongs to them are kept, and agents' states.
+        decisions: seconds for which the reasons of offers are kept.
+        numbers: what becomes of callers' numbers and names.
+        max_size: bytes of the record beyond which its oldest calls are deleted.
+    """
+
+    keep: float = 400 * _DAY
+    decisions: float = 90 * _DAY
+    numbers: NumberRetention = NumberRetention()
+    max_size: int = 20_000_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The complete configuration.
@@ -179,6 +215,7 @@ class Settings:
     numbers: NumberSettings
     codes: PhoneCodes = SHIPPED_CODES
     timezone: str
+    history: HistorySettings
     database: str = field(repr=False)
     removals_at_once: bool = False
     """Whether to apply large removals without confirmation; see `callrouter.settings.removals`."""

@@ -123,6 +123,7 @@ def _build(
     table = table_builder.build_table(root, context)
     http = site_builder.build_http(root, context, folder)
     codes = build_codes(root, document)
+    history = site_builder.build_history(root, document)
     if not document.findings.errors:
         instance_lint.add_warnings(root, table, document, now)
     return Settings(
@@ -141,6 +142,7 @@ def _build(
         smtp=alert_builder.build_smtp(root, context),
         timezone=root.timezone,
         database=root.database,
+        history=history,
         removals_at_once=root.reload is not None and root.reload.removals == "at-once",
         warnings=in_order(document.findings.warnings, document.findings.warning_count, "warning"),
         files=document.files,

@@ -194,3 +194,36 @@ def test_a_secret_that_is_cut(tmp_path: Path, secret: str, warned: bool) -> None
         [(5, "secret ends before the #: what follows is a comment")] if warned else []
     )
     assert "def" not in "".join(map(str, warnings))
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "hint"),
+    [
+        ("max_size", "20 gb", "write 20GB"),
+        ("max_size", '"1,5 TB"', "write 1.5TB"),
+        ("max_size", "20G", "write 20GB"),
+        ("max_size", "512 mib", "write 512MiB"),
+        ("max_size", "20", "write it with its unit, such as 20GB"),
+        ("max_size", "20000000000", "write 20GB"),
+        ("max_size", "1MB", ""),
+        ("max_size", "lots", ""),
+        ("keep", "400", "a bare number is seconds: write 400d for days"),
+        ("keep", "1 year", "write 365d"),
+        ("keep", "12w", "write 84d"),
+        ("keep", "13 months", "write 390d"),
+        ("keep", "90 days", "write 90d"),
+        ("keep", "12h", ""),
+        ("keep", "5000d", "at most 3660d"),
+        ("decisions", "99 years", ""),
+        ("numbers", "{keep: 1 week}", "write 7d"),
+        ("numbers", "{then: hashed}", "did you mean 'hash'?"),
+        ("numbers", "{than: hash}", "did you mean 'then'?"),
+        ("kept", "400d", "did you mean 'keep'?"),
+    ],
+)
+def test_how_long_calls_are_kept(tmp_path: Path, key: str, written: str, hint: str) -> None:
+    text = "pbx: {sim: {driver: simulated}}\nhistory: {%s: %s}\n"
+    [problem] = problems(tmp_path, text % (key, written))
+    assert problem.hint == hint
+    if hint.startswith("write ") and key != "numbers" and "unit" not in hint:
+        assert problems(tmp_path, text % (key, hint.removeprefix("write "))) == []

@@ -33,7 +33,7 @@ from callrouter.settings import (
 )
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Findings, Source
-from callrouter.settings.loaded import SocketSettings
+from callrouter.settings.loaded import HistorySettings, NumberRetention, SocketSettings
 from callrouter.settings.reference import reference
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions, PauseOptions
 from callrouter.settings.schema.options import OptionGroup, option, options_of, walk
@@ -52,6 +52,8 @@ from callrouter.settings.schema.queue_options import (
 from callrouter.settings.schema.root_options import (
     ApiTokenOptions,
     CodesOptions,
+    HistoryNumbersOptions,
+    HistoryOptions,
     NumbersOptions,
     RootOptions,
     SocketOptions,
@@ -105,6 +107,8 @@ SPECS: list[tuple[type[OptionGroup], Any, set[str]]] = [
     (NumbersOptions, NumberSettings, set()),
     (CodesOptions, PhoneCodes, set()),
     (SocketOptions, SocketSettings, set()),
+    (HistoryOptions, HistorySettings, {"numbers"}),
+    (HistoryNumbersOptions, NumberRetention, set()),
     (UserOptions, UserSettings, {"id"}),
     (ApiTokenOptions, ApiToken, set()),
 ]
@@ -281,6 +285,7 @@ def test_every_key_is_in_the_reference() -> None:
         (AsteriskOptions, "callrouter.yaml"),
         (TwilioOptions, "callrouter.yaml"),
         (NumbersOptions, "callrouter.yaml"),
+        (HistoryOptions, "callrouter.yaml"),
     ],
 )
 def test_every_key_is_in_the_sample_files(group: type[OptionGroup], name: str) -> None:

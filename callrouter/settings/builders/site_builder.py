@@ -14,14 +14,18 @@ from callrouter.settings.builders.build_context import BuildContext, find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import (
     ApiToken,
+    HistorySettings,
     HttpSettings,
+    NumberRetention,
     ServiceLevel,
     SocketSettings,
     UserSettings,
 )
+from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import spec_values
 from callrouter.settings.schema.root_options import (
     ApiTokenOptions,
+    HistoryNumbersOptions,
     HttpOptions,
     NumbersOptions,
     RootOptions,
@@ -162,6 +166,34 @@ def build_numbers(root: RootOptions) -> NumberSettings:
         approval=Approval(numbers.approval),
     )
     return NumberSettings(**values)
+
+
+def build_history(root: RootOptions, document: Document) -> HistorySettings:
+    """Return how long calls are stored; the defaults without a section ``history``.
+
+    What belongs to a call cannot outlive it: a written duration that is longer than `keep` is
+    reported, and a default is shortened.
+    """
+    history = root.history
+    if history is None:
+        return HistorySettings()
+    numbers = history.numbers or HistoryNumbersOptions.model_validate({})
+    for path, written in (
+        (("history", "decisions"), history.decisions),
+        (("history", "numbers", "keep"), numbers.keep),
+    ):
+        group = numbers if "numbers" in path else history
+        if path[-1] in group.model_fields_set and written > history.keep:
+            keep = format_duration(history.keep)
+            text = f"{' of '.join(reversed(path[1:]))} is longer than calls are kept ({keep})"
+            document.error(path, text, f"{keep} at most, or a longer keep of history")
+    return HistorySettings(
+        **spec_values(
+            history,
+            decisions=min(history.decisions, history.keep),
+            numbers=NumberRetention(**spec_values(numbers, keep=min(numbers.keep, history.keep))),
+        )
+    )
 
 
 def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:

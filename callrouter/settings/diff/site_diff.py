@@ -24,6 +24,8 @@ from callrouter.settings.loaded import (
 from callrouter.settings.schema.pbx_options import PBX_GROUPS
 from callrouter.settings.schema.root_options import (
     CodesOptions,
+    HistoryNumbersOptions,
+    HistoryOptions,
     HttpOptions,
     NumbersOptions,
     SocketOptions,
@@ -57,6 +59,11 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     if old.database != new.database:
         # Its address may contain a password.
         yield Difference("database changed", needs_restart=True)
+    was, now = old.history, new.history
+    yield from option_differences("history:", HistoryOptions, was, now)
+    yield from option_differences(
+        "history: numbers", HistoryNumbersOptions, was.numbers, now.numbers
+    )
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:

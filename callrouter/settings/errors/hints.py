@@ -9,14 +9,30 @@ from typing import Final
 from callrouter.model.phone_numbers import withheld
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Nearest, quoted
-from callrouter.settings.schema.durations import LONGEST_DAYS, parse_duration
+from callrouter.settings.schema.durations import (
+    LONGEST_DAYS,
+    LONGEST_STORED_DAYS,
+    parse_duration,
+)
 from callrouter.settings.schema.number_parsing import read_number
+from callrouter.settings.schema.sizes import LARGEST, SMALLEST, format_size, parse_size
 
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
 _NO: Final = frozenset({"no", "off", "n", "false", "0"})
 _SPOKEN: Final = re.compile(
     r"([0-9]{1,6}) ?(s|m|h|d)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours|ay|ays)?"
 )
+_LONG: Final = re.compile(r"([1-9][0-9]{0,3})(weeks?|w|months?|mo|years?|y)")
+_DAYS: Final = {
+    **dict.fromkeys(("w", "week", "weeks"), 7),
+    **dict.fromkeys(("mo", "month", "months"), 30),
+    **dict.fromkeys(("y", "year", "years"), 365),
+}
+_NO_DAY: Final = 4000
+"""A smaller number without a unit was meant as days: nothing is stored for an hour."""
+_NO_SIZE: Final = 1000
+"""A smaller number without a unit was meant as gigabytes."""
+_SPOKEN_SIZE: Final = re.compile(r"([0-9]{1,6}(?:[.,][0-9]{1,3})?) ?([mgt])(i?)(?:b|bytes?)?")
 _COMPARED: Final = re.compile(r" *(==|=>|=<|≥|≤) *(0|[1-9][0-9]{0,4}) *")
 _SIGNS: Final = {"==": "=", "=>": ">=", "=<": "<=", "≥": ">=", "≤": "<="}
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
@@ -67,7 +83,7 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             digits = text.lstrip("+0") or "0"
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
             return f"write {digits}" if plain else ""
-        case "text" | "phone" | "duration" | "member":
+        case "text" | "phone" | "duration" | "member" | "stored-for" | "size":
             return _OF_ANY[kind](written)
         case "comparison" | "number" | "holiday":
             return _OF_TEXT[kind](text)
@@ -88,13 +104,43 @@ def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
 
 
 def _duration(written: object) -> str:
+    return _duration_up_to(LONGEST_DAYS, written)
+
+
+def _stored_for(written: object) -> str:
+    """Handle a duration of storage, which is often written in weeks, months or years."""
+    text = written.lower().replace(" ", "") if isinstance(written, str) else ""
+    found = _LONG.fullmatch(text)
+    if found is not None:
+        days = int(found[1]) * _DAYS[found[2]]
+        return f"write {days}d" if 0 < days <= LONGEST_STORED_DAYS else ""
+    if isinstance(written, int) and not isinstance(written, bool) and 0 < written < _NO_DAY:
+        return f"a bare number is seconds: write {written}d for days"
+    return _duration_up_to(LONGEST_STORED_DAYS, written)
+
+
+def _duration_up_to(days: int, written: object) -> str:
     try:
         seconds = parse_duration(written)
     except ValueError:
         text = written.lower() if isinstance(written, str) else ""
         spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text)
         return f"write {spoken[1]}{spoken[2]}" if spoken else ""
-    return f"at most {LONGEST_DAYS}d" if seconds > LONGEST_DAYS * 86400 else ""
+    return f"at most {days}d" if seconds > days * 86400 else ""
+
+
+def _size(written: object) -> str:
+    """Suggest the right form of a size such as ``20 gb``, or of a number of bytes."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        if SMALLEST <= written <= LARGEST:
+            return f"write {format_size(written)}"
+        return f"write it with its unit, such as {written}GB" if 0 < written < _NO_SIZE else ""
+    text = written.strip().lower() if isinstance(written, str) else ""
+    found = _SPOKEN_SIZE.fullmatch(text)
+    if found is None:
+        return ""
+    better = f"{found[1].replace(',', '.')}{found[2].upper()}{found[3]}B"
+    return f"write {better}" if SMALLEST <= parse_size(better) <= LARGEST else ""
 
 
 def _holiday(text: str) -> str:
@@ -153,6 +199,8 @@ _OF_ANY: Final[Mapping[str, Callable[[object], str]]] = {
     "phone": _phone,
     "duration": _duration,
     "member": _member,
+    "stored-for": _stored_for,
+    "size": _size,
 }
 _OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
     "comparison": _comparison,

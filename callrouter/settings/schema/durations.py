@@ -15,7 +15,9 @@ _BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _LONGEST_TEXT: Final = 40
 LONGEST_DAYS: Final = 366
-"""The longest duration allowed in a file."""
+"""The longest duration allowed in a file, except for how long something is stored …"""
+LONGEST_STORED_DAYS: Final = 3660
+"""… which is ten years at most."""
 
 
 def parse_duration(value: object) -> float:

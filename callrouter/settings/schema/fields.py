@@ -14,7 +14,13 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchem
 from pydantic_core import CoreSchema, core_schema
 
 from callrouter.model.hours import DayOff
-from callrouter.settings.schema.durations import DURATION_PATTERN, LONGEST_DAYS, parse_duration
+from callrouter.settings.schema.durations import (
+    DURATION_PATTERN,
+    LONGEST_DAYS,
+    LONGEST_STORED_DAYS,
+    parse_duration,
+)
+from callrouter.settings.schema.sizes import LARGEST, SIZE_PATTERN, SMALLEST, parse_size
 from callrouter.settings.yaml.substitution import Substituted
 
 NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -142,6 +148,27 @@ LastAgent = Annotated[
     Expected("a duration longer than 0 such as 8h, or never", "duration"),
     WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
 ]
+StoredFor = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=_DAY, le=LONGEST_STORED_DAYS * _DAY),
+    Expected("a duration of at least 1d, such as 90d", "stored-for"),
+    WithJsonSchema(_DURATION_SCHEMA),
+]
+StoredForOrNot = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=0, le=LONGEST_STORED_DAYS * _DAY),
+    Expected("a duration such as 90d", "stored-for"),
+    WithJsonSchema(_DURATION_SCHEMA),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Field(ge=SMALLEST, le=LARGEST),
+    Expected("a size from 10MB to 100TB, such as 500MB or 20GB", "size"),
+    WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN}),
+]
 # Twilio signs this URL. Without TLS, an eavesdropper could read a signature and reuse it.
 PublicUrl = Annotated[
     str,
@@ -188,6 +215,9 @@ PauseEndWord = Annotated[
 ]
 RemovalsWord = Annotated[
     Literal["confirm", "at-once"], Expected("confirm or at-once", "confirm|at-once")
+]
+NumberFateWord = Annotated[
+    Literal["mask", "hash", "drop"], Expected("mask, hash or drop", "mask|hash|drop")
 ]
 ApprovalWord = Annotated[
     Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")

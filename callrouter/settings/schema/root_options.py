@@ -6,6 +6,7 @@ from typing import Final
 
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES
+from callrouter.settings.loaded import HistorySettings
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
@@ -16,13 +17,16 @@ from callrouter.settings.schema.alert_options import (
     SmtpOptions,
     WebhookOptions,
 )
+from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import OptionGroup, option
 from callrouter.settings.schema.pbx_options import PbxOptions
 from callrouter.settings.schema.queue_options import QueueOptions
 from callrouter.settings.schema.rule_options import RuleOptions
+from callrouter.settings.schema.sizes import format_size
 
 _NUMBERS: Final = NumberSettings()
 """The defaults."""
+_HISTORY: Final = HistorySettings()
 _HASH: Final = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
 
 
@@ -177,6 +181,56 @@ class NumbersOptions(OptionGroup):
     )
 
 
+class HistoryNumbersOptions(OptionGroup):
+    """What becomes of callers' numbers and names in the record of calls."""
+
+    keep: f.StoredForOrNot = option(
+        _HISTORY.numbers.keep,
+        "How long after a call its caller's number and name are kept as they are; at most as long as "
+        "the call.",
+        example="30d",
+        words=format_duration,
+    )
+    then: f.NumberFateWord = option(
+        _HISTORY.numbers.then,
+        "What happens then: mask (country and last digits stay), hash (a code by which calls of one "
+        "caller can still be told to be of one caller) or drop (nothing stays). The name is deleted "
+        "in each case.",
+        example="hash",
+        words=str,
+    )
+
+
+class HistoryOptions(OptionGroup):
+    """How long calls and what belongs to them are kept in the database."""
+
+    keep: f.StoredFor = option(
+        _HISTORY.keep,
+        "How long calls, their stays in queues, offers, conversations and agents' states are kept.",
+        example="2000d",
+        words=format_duration,
+    )
+    decisions: f.StoredForOrNot = option(
+        _HISTORY.decisions,
+        "How long the reasons for each offer are kept, which `callrouter why` needs; at most `keep`.",
+        example="30d",
+        words=format_duration,
+    )
+    numbers: HistoryNumbersOptions | None = option(
+        None,
+        "What becomes of callers' numbers and names.",
+        example="{keep: 30d, then: hash}",
+        attribute=None,
+    )
+    max_size: f.Size | None = option(
+        None,
+        "The size of the record beyond which the oldest calls are deleted, though younger than "
+        "`keep`. Default: 20GB.",
+        example="500MB",
+        words=format_size,
+    )
+
+
 class ReloadOptions(OptionGroup):
     """How changes of the files are applied."""
 
@@ -252,6 +306,11 @@ class RootOptions(OptionGroup):
     )
     reload: ReloadOptions | None = option(
         None, "How changes of the files are applied.", example="{removals: at-once}"
+    )
+    history: HistoryOptions | None = option(
+        None,
+        "How long calls are kept in the database, and callers' numbers with them.",
+        example="{keep: 2000d, numbers: {keep: 30d, then: drop}}",
     )
     timezone: f.Text = option("UTC", "Time zone such as Europe/London.", example="Europe/London")
     numbers: NumbersOptions | None = option(
