@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from callrouter.core import leg_reports, reconcile, reload, requests
+from callrouter.core import history_restore, leg_reports, reconcile, reload, requests
 from callrouter.core.agents import agent_rows, devices
 from callrouter.core.calls import announcements, arrivals, bridging, conversations, queueing
 from callrouter.core.floor import Floor
@@ -47,6 +47,7 @@ from callrouter.model.events import (
     TimePassed,
 )
 from callrouter.model.outcomes import EndedBy
+from callrouter.model.restored_history import HistoryRestored
 from callrouter.model.routing_table import HangUp
 
 
@@ -242,5 +243,6 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     ConversationRequested: conversations.handle,
     ConfigReloaded: _reloaded,
     AgentRestored: agent_rows.restore,
+    HistoryRestored: history_restore.restore,
     TimePassed: _time_passed,
 }

@@ -10,6 +10,7 @@ from callrouter.core.state import Agent, Call, Offer, Queue
 from callrouter.model.commands import Leave, PbxCommand
 from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice, Oddity, Output
+from callrouter.model.restored_history import TriedBefore
 from callrouter.model.routing_table import Table
 
 DEPARTED = 10.0
@@ -66,6 +67,8 @@ class Floor:
         self.out: list[Output] = []
         self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         """By queue and caller number: the last agent, and when they last talked; oldest first."""
+        # By call: who was tried before a restart, until the call is found.
+        self.tried_before: dict[str, TriedBefore] = {}
         self.transferred_by: OrderedDict[str, str] = OrderedDict()
         """By call: the agent who last transferred it; oldest first."""
         self.former_agents: dict[str, str] = {}
@@ -75,8 +78,7 @@ class Floor:
         """Queues removed from the table that stay for the calls in them."""
         self.expecting_until = 0.0
         """Until then a PBX may still show callers in queues removed while no router ran."""
-        self.drifting = False
-        """Whether some queue's policy order changes with time alone."""
+        self.drifting = False  # whether some queue's policy order changes with time alone
         self._serial = 0
 
     def agent_named(self, name: str) -> Agent | None:

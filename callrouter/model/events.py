@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.frozen import frozen
+from callrouter.model.restored_history import HistoryRestored
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 
 
@@ -492,5 +493,6 @@ Event: TypeAlias = (
     | CallEndRequested
     | ConfigReloaded
     | AgentRestored
+    | HistoryRestored
     | TimePassed
 )

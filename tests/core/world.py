@@ -15,6 +15,7 @@ from random import Random
 
 from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.deadlines import Timer
+from callrouter.core.floor import Floor
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.agent_row import AgentRow
@@ -62,6 +63,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.model.notices import Notice, Output
+from callrouter.model.restored_history import HistoryRestored, QueueHistory, TriedBefore
 from callrouter.model.routing_table import Table, ToQueue
 from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
@@ -88,6 +90,10 @@ NONSENSE: list[Event] = [
     PbxLost(pbx="moon"),
     SignedIn(agent="nobody"),
     AgentRestored(row=AgentRow(agent="x")),
+    HistoryRestored(
+        tried=(TriedBefore(call="x", queue="q", agents=("x",), failed_at=0.0),),
+        queues=(QueueHistory(queue="x", advances=(1.0,), turns=("x",)),),
+    ),
 ]
 CALENDAR = frozenset({Timer.SHIFT, Timer.MINUTE, Timer.DAY, Timer.HOURS})
 """Deadlines that the clock alone brings on, for ever."""
@@ -469,8 +475,13 @@ class World:
             if wrap is not None:
                 row = replace(row, wrap_until=self.now + wrap)
             self.feed(AgentRestored(row=row))
+        early = rng.random() < 0.5  # the record may be read before the PBXes are, or after
+        if remembered and early:
+            self.feed(recorded(old))
         for name in PBXES:
             self.come_back(name)
+        if remembered and not early:
+            self.feed(recorded(old))
 
     # ------------------------------------------------------------ nonsense
 
@@ -579,3 +590,30 @@ ACTS: dict[Callable[[World, Random], None], int] = {
     World.odd_leg_event: 1,
 }
 """What can happen, and how often beside the others."""
+
+
+def recorded(old: Floor) -> HistoryRestored:
+    """What the record would tell of the run before."""
+    return HistoryRestored(
+        tried=tuple(
+            TriedBefore(
+                call=call.id, queue=call.queue.id, agents=(*call.tried,), failed_at=call.failed_at
+            )
+            for call in old.calls.values()
+            if call.tried
+        ),
+        queues=tuple(
+            QueueHistory(
+                queue=queue.id,
+                advances=(*queue.advances,),
+                turns=tuple(
+                    sorted(
+                        (name for name, member in queue.members.items() if member.turn),
+                        key=lambda name: queue.members[name].turn,
+                    )
+                ),
+            )
+            for queue in old.queues.values()
+        ),
+        work={agent.id: (*agent.busy,) for agent in old.agents.values()},
+    )

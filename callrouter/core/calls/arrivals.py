@@ -13,9 +13,9 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from callrouter.core.calls import queueing
+from callrouter.core.calls import queueing, waiting
 from callrouter.core.floor import Floor
-from callrouter.core.state import Call, Queue
+from callrouter.core.state import CALL_WAITING, Call, Queue
 from callrouter.model.call_notices import RuleApplied
 from callrouter.model.commands import Leave, Result
 from callrouter.model.events import CallArrived
@@ -65,6 +65,8 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if rule is not None:
         floor.publish(RuleApplied(at=floor.now, call=call.id, queue=call.queue.id, rule=rule.name))
     queueing.enter_queue(floor, call, queue, found=found, since=call.queued_at)
+    if found and call.state is CALL_WAITING:
+        waiting.restore_tried(floor, call)
     giver = floor.transferred_by.pop(call.id, None)
     # The agent who sent this caller back to a queue is the last choice there.
     if giver is not None:

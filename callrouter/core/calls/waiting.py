@@ -31,6 +31,25 @@ def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = 
     call.tried.clear()
 
 
+def restore_tried(floor: Floor, call: Call) -> None:
+    """The agents who refused or missed this waiting call before a restart are its last choice again.
+
+    Nothing happens if none are known, or if that was in another queue. An agent who is being rung
+    for the call, as found or in this run, has got it again since.
+    """
+    before = floor.tried_before.pop(call.id, None)
+    if before is None:
+        return
+    if floor.former_queues.get(before.queue, before.queue) != call.queue.id:
+        return
+    agents = [floor.agent_named(name) for name in before.agents]
+    known = {agent.id: None for agent in agents if agent and agent.id not in call.offers}
+    call.tried = {**known, **call.tried}
+    call.failed_at = max(call.failed_at, min(floor.now, before.failed_at))
+    lane_membership.update_exclusions(call)
+    floor.unmatched_calls[call.id] = call
+
+
 def closed(floor: Floor, queue: Queue) -> bool:
     """Whether the queue takes no new callers at this hour. Callers who already wait are served.
 
