@@ -6,7 +6,7 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import Enum
@@ -116,6 +116,10 @@ class AgentSpec:
     timezone: str = ""
     renamed_from: str = ""
     """The agent's former id. Everything known under it belongs to this agent."""
+
+    def devices_on(self, pbx: str) -> Iterator[DeviceSpec]:
+        """Yield the devices that this PBX can ring."""
+        return (device for device in self.devices if pbx in device.pbxes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +353,11 @@ class Table:
     zone: tzinfo = UTC
     pauses: Mapping[str, PauseSpec] = field(default_factory=dict)
     numbering: Numbering = NOWHERE
+
+    def devices_on(self, pbx: str) -> Iterator[DeviceSpec]:
+        """Yield the devices that this PBX can ring, agent by agent."""
+        for agent in self.agents.values():
+            yield from agent.devices_on(pbx)
 
     def reusing(self, old: Table) -> Table:
         """An equal table that shares every unchanged part with `old`.

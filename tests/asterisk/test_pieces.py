@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -12,10 +13,15 @@ from callrouter.model.routing_table import AgentSpec, Table
 from callrouter.pbx.asterisk import contract, fallback, leg_ends
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.messages import parse
+from callrouter.pbx.asterisk.ami.replies import ListRows
 from callrouter.pbx.asterisk.lookups import phone_queries
+from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.tracking import channel_lists
 from callrouter.pbx.asterisk.tracking.arrival import arrival, first_entry
+from callrouter.pbx.asterisk.tracking.channels import CallerState
+from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
+from callrouter.tasks import Tasks
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 from tests.fuzz.amistream import Heard
 
@@ -229,3 +235,69 @@ def test_registered_phones_are_told_apart_and_none_smuggles_in_another() -> None
     assert phone_queries.dialled("PJSIP/1001", "PJSIP/1002/sip:1002@192.0.2.1") == ()
     many = "&".join(f"PJSIP/1001/sip:1001@192.0.2.{n}" for n in range(1, 99))
     assert len(phone_queries.dialled("PJSIP/1001", many)) == phone_queries.MOST_CONTACTS
+
+
+class Slow:
+    """A client whose list arrives only when the event has been handled that overtook it."""
+
+    up = True
+
+    def __init__(self, tracker: Tracker, overtaking: str) -> None:
+        self._tracker, self._overtaking = tracker, overtaking
+        self.asked: list[str] = []
+
+    async def list(self, action: dict[str, str]) -> ListRows:
+        if not self.asked:
+            self._tracker.handle(parse(self._overtaking.encode()))
+        self.asked.append(action["Channel"])
+        return ListRows()  # the channel that was asked for has gone
+
+
+@pytest.mark.parametrize("connecting", [False, True])
+async def test_a_caller_replaced_while_a_list_was_on_its_way_is_not_gone(connecting: bool) -> None:
+    tracker = Heard().tracker
+    tracker.handle(
+        parse(
+            b"Event: UserEvent\r\nUserEvent: CallrouterCall\r\nUniqueid: 1.1\r\nCallQueue: support"
+        )
+    )
+    caller = tracker.callers["1.1"]
+    if connecting:
+        caller.state, caller.leg = CallerState.CONNECTING, "cr-b-1-desk"
+    client = Slow(
+        tracker,
+        "Event: AttendedTransfer\r\nTransfereeUniqueid: 2.2\r\nTransfereeChannel: PJSIP/c-2\r\n"
+        "SecondTransfererUniqueid: 1.1\r\nSecondTransfererContext: callrouter\r\n",
+    )
+    tasks = Tasks()
+    queries = ChannelQueries(client, tracker, None, None, tasks)  # type: ignore[arg-type]
+    if connecting:
+        queries.check_connect(caller)
+    else:
+        queries.find_caller(caller)
+    async with asyncio.timeout(5):
+        while not client.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    await tasks.close()
+    assert client.asked[0] == "1.1"
+    assert (caller.uid, tracker.callers.get("2.2")) == ("2.2", caller)
+    assert caller.state is (CallerState.CONNECTING if connecting else CallerState.WAITING)
+
+
+def test_the_oldest_channel_on_any_of_an_endpoints_phones_is_named() -> None:
+    clock = [10.0]
+    phones = PhoneStates(lambda _endpoint, _state: None, lambda: clock[0])
+    phones.use([desk("desk", "1001", states=("PJSIP/1002",))])
+    for at, uid, channel in ((30.0, "3", "PJSIP/1001-c"), (20.0, "2", "PJSIP/1002-b")):
+        clock[0] = at
+        phones.channel_began(uid, channel)
+    assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1002-b", 20.0)
+    phones.channel_ended("2")
+    assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1001-c", 30.0)
+    phones.apply_lists({}, {"3": "PJSIP/1001-c", "4": "PJSIP/1002-d"}, (), {"4": 25.0})
+    assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1002-d", 5.0)
+    phones.disregard("PJSIP/1001")
+    assert phones.oldest_foreign_channel("PJSIP/1001") == ("", None)
+    assert phones.channels() == {"3", "4"}
+    assert phones.oldest_foreign_channel("PJSIP/none") == ("", None)

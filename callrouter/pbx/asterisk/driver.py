@@ -263,12 +263,7 @@ class AsteriskPbx:
 
     def _watch_phones(self) -> bool:
         """Watch the phones in the routing table. Return whether they are others than before."""
-        devices = [
-            device
-            for agent in self._table.agents.values()
-            for device in agent.devices
-            if device.endpoint and self.name in device.pbxes
-        ]
+        devices = [device for device in self._table.devices_on(self.name) if device.endpoint]
         self._registered.use(devices)
         return self.tracker.phones.use(devices)
 

@@ -147,9 +147,8 @@ class Engine:
         """The phones that the routing table gives this PBX: all online, none in a private call."""
         return {
             device.endpoint: DeviceState.IDLE
-            for agent in self._table.agents.values()
-            for device in agent.devices
-            if device.endpoint and self.name in device.pbxes
+            for device in self._table.devices_on(self.name)
+            if device.endpoint
         }
 
     def snapshot(self) -> PbxSnapshot:

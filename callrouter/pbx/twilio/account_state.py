@@ -270,9 +270,8 @@ class AccountState:
         """
         return {
             device.endpoint: DeviceState.IDLE
-            for agent in self.table.agents.values()
-            for device in agent.devices
-            if device.endpoint and self.name in device.pbxes
+            for device in self.table.devices_on(self.name)
+            if device.endpoint
         }
 
     def snapshot(self) -> PbxSnapshot:

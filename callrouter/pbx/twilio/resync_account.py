@@ -17,7 +17,7 @@ participants say who a caller is and where they wait (`callrouter.pbx.twilio.cal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -164,13 +164,8 @@ class _Adoption:
     def _queue_of(self, call: CallInProgress) -> str:
         return self._settings.numbers[call.called_number]
 
-    def _devices(self) -> list[DeviceSpec]:
-        return [
-            device
-            for agent in self._account.table.agents.values()
-            for device in agent.devices
-            if self._account.name in device.pbxes
-        ]
+    def _devices(self) -> Iterator[DeviceSpec]:
+        return self._account.table.devices_on(self._account.name)
 
     def _device_at(self, phone_address: str) -> DeviceSpec | None:
         for device in self._devices():

@@ -99,8 +99,8 @@ async def _examine(
     phones = [
         (device, agent)
         for agent in table.agents.values()
-        for device in agent.devices
-        if device.endpoint and settings.id in device.pbxes
+        for device in agent.devices_on(settings.id)
+        if device.endpoint
     ]
     endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
     routes = actions.outbound_routes(settings) or [""]

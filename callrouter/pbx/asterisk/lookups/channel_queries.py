@@ -84,11 +84,13 @@ class ChannelQueries:
             self._spawn(lambda: self._find(caller), f"where is {caller.uid}")
 
     async def _find(self, caller: CallerChannel) -> None:
-        before = caller.state, caller.leg
+        before = caller.uid, caller.state, caller.leg
         rows = await self._rows(caller.uid)
         if rows is None:
             return
-        unchanged = before == (caller.state, caller.leg)
+        # An attended transfer that completed in the meantime put the call on another channel: the row
+        # is that of the channel before, which says nothing about the caller.
+        unchanged = before == (caller.uid, caller.state, caller.leg)
         if self._tracker.callers.get(caller.uid) is not caller or not unchanged:
             return
         row = channel_row(rows[0]) if rows else None
@@ -120,12 +122,14 @@ class ChannelQueries:
             )
 
     async def _check_connected(self, caller: CallerChannel, leg: str, again: bool) -> None:
-        rows = await self._rows_of(caller.uid, leg)
+        uid = caller.uid
+        rows = await self._rows_of(uid, leg)
         if rows is None:
             return
-        if caller.state is not CallerState.CONNECTING or caller.leg != leg:
+        # The rows are those of the channel that the caller had when they were requested; see `_find`.
+        if caller.uid != uid or not self._tracker.caller_tracker.is_connecting(caller, leg):
             return
-        here, there = rows.get(caller.uid), rows.get(leg)
+        here, there = rows.get(uid), rows.get(leg)
         if here is None:
             self._tracker.caller_tracker.moved_away(caller)
         elif there is not None and here.bridge and here.bridge == there.bridge:

@@ -7,7 +7,6 @@ of device an endpoint is.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -107,12 +106,11 @@ class PhoneStates:
         """The endpoints that each device affects."""
         self._phone_of: dict[str, str] = {}
         """Foreign channels on watched phones: uniqueid to phone."""
-        self._began: dict[str, tuple[str, float]] = {}
-        """The names of those channels and their start times."""
+        self._channels_on: dict[str, dict[str, tuple[str, float]]] = {}
+        """The same by phone: the name and start time of each channel. No phone has an empty dict."""
         self._left_behind: set[str] = set()
         """Channels that are to be disregarded because they are not calls."""
         self._now = now
-        self._busy: Counter[str] = Counter()
         self._reported: dict[str, DeviceState] = {}
         self._specs: dict[str, tuple[str, ...]] = {}
         self._hints: dict[str, str] = {}
@@ -177,7 +175,7 @@ class PhoneStates:
         if watch is None:
             return DEVICE_UNREACHABLE
         for phone in watch.phones:
-            if self._busy[phone]:
+            if phone in self._channels_on:
                 return DeviceState.IN_USE
         if watch.device and self._state(watch.device) is DEVICE_UNREACHABLE:
             return DEVICE_UNREACHABLE
@@ -262,8 +260,7 @@ class PhoneStates:
             and uid not in self._left_behind
         ):
             self._phone_of[uid] = phone
-            self._began[uid] = channel, self._now()
-            self._busy[phone] += 1
+            self._channels_on.setdefault(phone, {})[uid] = channel, self._now()
             self._report_changes(phone)
 
     def channel_ended(self, uid: str) -> None:
@@ -271,8 +268,9 @@ class PhoneStates:
         phone = self._phone_of.pop(uid, None)
         self._left_behind.discard(uid)
         if phone is not None:
-            self._began.pop(uid, None)
-            self._busy[phone] -= 1
+            del self._channels_on[phone][uid]
+            if not self._channels_on[phone]:
+                del self._channels_on[phone]
             self._report_changes(phone)
 
     def endpoint_at(self, phone: str) -> str:
@@ -295,13 +293,17 @@ class PhoneStates:
 
         ("", None) if there is none.
         """
+        found = (
+            (since, name)
+            for phone in self._phones_of(endpoint)
+            for name, since in self._channels_on.get(phone, {}).values()
+        )
+        since, name = min(found, default=(None, ""))
+        return name, since
+
+    def _phones_of(self, endpoint: str) -> list[str]:
         watch = self.watched.get(endpoint)
-        found = [
-            self._began[uid]
-            for uid, phone in self._phone_of.items()
-            if watch is not None and phone in watch.phones and uid in self._began
-        ]
-        return min(found, key=lambda one: one[1], default=("", None))
+        return sorted(watch.phones) if watch is not None else []
 
     def disregard(self, endpoint: str) -> None:
         """Disregard the foreign channels now on an endpoint's phones: they are not calls.
@@ -309,9 +311,8 @@ class PhoneStates:
         The core orders this if an agent declares that their phone is free although a channel hangs
         on it.
         """
-        watch = self.watched.get(endpoint)
-        for uid, phone in list(self._phone_of.items()):
-            if watch is not None and phone in watch.phones:
+        for phone in self._phones_of(endpoint):
+            for uid in list(self._channels_on.get(phone, ())):
                 self.channel_ended(uid)
                 self._left_behind.add(uid)
 
@@ -344,12 +345,14 @@ class PhoneStates:
             for device, state in states.items()
         } | {name: self.devices[name] for name in newer if name in self.devices}
         kept = {uid: phone for uid, phone in self._phone_of.items() if uid in newer}
+        began = {uid: one for on in self._channels_on.values() for uid, one in on.items()}
         for uid, channel in channels.items():
             phone = contract.endpoint_of(channel)
             if uid not in newer and phone in self._endpoints_of and uid not in self._left_behind:
                 kept[uid] = phone
-                self._began.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
+                began.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
         self._left_behind &= channels.keys() | newer
-        self._began = {uid: named for uid, named in self._began.items() if uid in kept}
         self._phone_of = kept
-        self._busy = Counter(kept.values())
+        self._channels_on = {}
+        for uid, phone in kept.items():
+            self._channels_on.setdefault(phone, {})[uid] = began[uid]

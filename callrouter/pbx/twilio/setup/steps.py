@@ -82,16 +82,13 @@ def needs_of(
     """
     numbers = {*settings.places.values(), settings.fallback} - {""}
     phones: dict[str, set[str]] = {}
-    for agent in table.agents.values():
-        for device in agent.devices:
-            if settings.id not in device.pbxes:
-                continue
-            if device.number:
-                numbers.add(device.number)
-            kind, _, address = device.endpoint.partition("/")
-            user, _, domain = address.partition("@")
-            if kind == "sip" and domain.endswith(_DOMAINS):
-                phones.setdefault(domain, set()).add(user)
+    for device in table.devices_on(settings.id):
+        if device.number:
+            numbers.add(device.number)
+        kind, _, address = device.endpoint.partition("/")
+        user, _, domain = address.partition("@")
+        if kind == "sip" and domain.endswith(_DOMAINS):
+            phones.setdefault(domain, set()).add(user)
     called = {country_of(number) for number in numbers} - {""}
     return AccountNeeds(
         settings=settings,
