@@ -1,0 +1,1 @@
+"""Doors that have held against attackers, tried again in full: ``python -m tests.held``."""
