@@ -150,13 +150,14 @@ async def test_what_is_no_http_is_answered_in_our_words(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize("expected", ["the-unexpected", "100-\xff\xfeue", "\xa8"])
 async def test_an_expectation_that_is_none_is_answered_in_our_words(
-    server: BaseTestServer, world: World
+    server: BaseTestServer, world: World, expected: str
 ) -> None:
-    heard = await ask(server, PAUSE, "Expect: the-unexpected", "Content-Length: 50")
+    heard = await ask(server, PAUSE, f"Expect: {expected}", "Content-Length: 50")
     assert (heard.status, heard.problem()) == (417, "unknown-expectation")
     assert heard.closed, "without waiting for the body"
-    assert b"the-unexpected" not in heard.raw
+    assert expected.encode("latin-1") not in heard.raw
     assert world.backend.refusals.counts["unknown-expectation"] == 1
 
 

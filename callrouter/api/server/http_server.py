@@ -34,6 +34,8 @@ HEADERS: Final = {
 _LOGGERS: Final = ("aiohttp.server", "aiohttp.websocket", "aiohttp.web", "aiohttp.internal")
 
 
+_EXPECTED: Final = "100-continue"
+"""The only expectation of HTTP (RFC 9110, 10.1.1)."""
 _SECURE: Final = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 """Added over TLS: browsers will then insist on it."""
 
@@ -145,15 +147,18 @@ class _Server(web.Server):
         self._inner = made.request_handler
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request. aiohttp handles ``Expect`` before any of our middlewares."""
-        try:
+        """Answer a request.
+
+        aiohttp handles ``Expect`` before any of our middlewares, and cannot write an answer to one
+        that is no UTF-8.
+        """
+        if request.headers.get("Expect", _EXPECTED).lower() == _EXPECTED:
             return await self._inner(request)
-        except web.HTTPExpectationFailed:
-            problem = ApiProblem(417, "unknown-expectation", "the only one is 100-continue")
-            self._refusals.refused(problem.kind, problem.status, request)
-            response = problem.response()
-            await _hang_up(request, response)
-            return response
+        problem = ApiProblem(417, "unknown-expectation", "the only one is 100-continue")
+        self._refusals.refused(problem.kind, problem.status, request)
+        response = problem.response()
+        await _hang_up(request, response)
+        return response
 
     def __call__(self) -> RequestHandler:
         return _Protocol(self._refusals, self, loop=self._loop, **self._kwargs)
