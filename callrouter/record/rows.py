@@ -9,8 +9,9 @@ Enums are stored as their values, which are stable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from callrouter.model.frozen import frozen
 
 
 class CallOutcome(Enum):
@@ -144,7 +145,7 @@ class GapKind(Enum):
     """The database was away for so long that rows had to be dropped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallRow:
     """A call, from its first entry to its end.
 
@@ -198,7 +199,7 @@ class CallRow:
     number_key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StayRow:
     """A call's wait in a queue, and what came of it. The key is `call` and `n`, which counts from 0.
 
@@ -238,7 +239,7 @@ class StayRow:
     requeues: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OfferRow:
     """An offer of a call to an agent. The key is `offer`.
 
@@ -274,7 +275,7 @@ class OfferRow:
     rang_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConversationRow:
     """A conversation of a caller with an agent. The key is `call` and `n`, which counts from 0.
 
@@ -305,7 +306,7 @@ class ConversationRow:
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HoldRow:
     """The caller on hold. The key is `call` and `n`. `by` is empty if the agent did it."""
 
@@ -318,7 +319,7 @@ class HoldRow:
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConsultationRow:
     """An agent asks a colleague while the caller is on hold. The key is `call` and `n`.
 
@@ -341,7 +342,7 @@ class ConsultationRow:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AgentStateRow:
     """What an agent was doing for a while. The key is `serial`.
 
@@ -368,7 +369,7 @@ class AgentStateRow:
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DecisionRow:
     """Steps of a call, enough to explain it. The key is `call` and `part`, which counts from 0.
 
@@ -385,7 +386,7 @@ class DecisionRow:
     steps: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MemberListRow:
     """The members of a queue at some decisions. The key is `digest`, of queue and members.
 
@@ -397,7 +398,7 @@ class MemberListRow:
     members: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunRow:
     """A run of the daemon. The key is `run`.
 
@@ -412,7 +413,7 @@ class RunRow:
     stopped_at: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GapRow:
     """Something that is missing from the record. The key is `run` and `n`.
 

@@ -1,0 +1,54 @@
+"""Connections that only read, beside that of the writing thread, so that a slow report delays no write."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from callrouter.store.location import Address, File, Place
+
+BUSY: Final = 5.0
+"""Seconds to wait for a lock on a file: that of an upgrade, for example."""
+ANSWER_WITHIN: Final = 300
+"""Seconds for a statement on a server: a report over years takes its time."""
+
+
+def reading_engine(place: Place) -> sa.Engine:
+    """Return an engine whose connections see what was committed and can write nothing.
+
+    Nothing is opened yet, and nothing is created or upgraded: the daemon does that. An error of the
+    database comes as SQLAlchemy's, from the first use.
+    """
+    if isinstance(place, File):
+        return sa.create_engine("sqlite://", creator=lambda: _open(place), poolclass=NullPool)
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: _connect(place), poolclass=NullPool
+    )
+
+
+def _open(place: File) -> sqlite3.Connection:
+    # Not `mode=ro`: with that, SQLite cannot read the log of a file that no other program has open.
+    address = f"file:{quote(str(place.path))}?mode=rw"
+    link = sqlite3.connect(address, uri=True, timeout=BUSY, check_same_thread=False)
+    link.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    link.execute("PRAGMA query_only = on")
+    return link
+
+
+def _connect(place: Address) -> Any:
+    # Imported here: it is an optional extra and slow to load.
+    import psycopg  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
+
+    own: dict[str, Any] = {"connect_timeout": 5, "application_name": "callrouter reports"}
+    link = psycopg.connect(
+        make_conninfo(**{**own, **conninfo_to_dict(place.url)}), prepare_threshold=None
+    )
+    link.execute(f"SET statement_timeout = '{ANSWER_WITHIN}s'".encode())
+    link.execute(b"SET default_transaction_read_only = on")
+    link.commit()
+    return link
