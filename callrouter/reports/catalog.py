@@ -1,0 +1,52 @@
+"""All kinds of reports, by the names that commands and the API use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from callrouter.reports import queue_report
+from callrouter.reports.queries import Progress
+from callrouter.reports.report import Report
+from callrouter.reports.report_run import ReportRun
+from callrouter.reports.request import ReportError, ReportRequest, Scope, Site
+
+_MAKERS: Final[Mapping[str, Callable[[ReportRun], Report]]] = {
+    "queues": queue_report.queues,
+    "hours": queue_report.hours,
+}
+WHATS: Final = tuple(_MAKERS)
+"""The kinds of reports."""
+
+
+def _silent(_done: float) -> None:
+    """Progress that is not wanted."""
+
+
+def make(
+    request: ReportRequest,
+    site: Site,
+    scope: Scope,
+    link: sa.Connection,
+    progress: Progress = _silent,
+) -> Report:
+    """Return a report. Blocks; for the thread that reads the record.
+
+    Args:
+        request: what is asked for.
+        site: the configuration's part, and the time.
+        scope: what the asker may see.
+        link: the open database. It is only read.
+        progress: is told which share is done, from 0 to 1, in the same thread.
+
+    Raises:
+        ReportError: there is no such report, queue, agent or call, or it has no such option.
+        PeriodError: the intervals cannot be.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
+    """
+    maker = _MAKERS.get(request.what)
+    if maker is None:
+        raise ReportError(f"there is no report {request.what!r}; there are {', '.join(WHATS)}")
+    return maker(ReportRun(request=request, site=site, scope=scope, link=link, progress=progress))

@@ -1,0 +1,187 @@
+"""What reports ask of the database. Everything is counted there; no answer lists a month of calls.
+
+A period is asked for piece by piece, so that a long report can tell how far it is, and no single
+query holds up the database. Statements are the same for each piece and differ in their times only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+
+from callrouter.record.rows import (
+    AgentStateRow,
+    CallRow,
+    ConsultationRow,
+    ConversationRow,
+    GapRow,
+    HoldRow,
+    HowIn,
+    OfferRow,
+    RunRow,
+    StayOutcome,
+    StayRow,
+)
+from callrouter.reports.request import Names
+from callrouter.reports.service_level import Target
+from callrouter.reports.stay_figures import BINS, REFUSED, StayGroup
+
+Progress: TypeAlias = Callable[[float], None]
+"""Is told which share of a report is done, from 0 to 1."""
+
+
+def _table(name: str, row: type[Any]) -> sa.TableClause:
+    return sa.table(name, *(sa.column(item.name) for item in fields(row)))
+
+
+CALLS: Final = _table("calls", CallRow)
+STAYS: Final = _table("stays", StayRow)
+OFFERS: Final = _table("offers", OfferRow)
+CONVERSATIONS: Final = _table("conversations", ConversationRow)
+HOLDS: Final = _table("holds", HoldRow)
+CONSULTATIONS: Final = _table("consultations", ConsultationRow)
+AGENT_STATES: Final = _table("agent_states", AgentStateRow)
+RUNS: Final = _table("runs", RunRow)
+GAPS: Final = _table("record_gaps", GapRow)
+
+FROM: Final = sa.bindparam("from_", type_=sa.Double)
+TO: Final = sa.bindparam("to_", type_=sa.Double)
+ELSEWHERE: Final = (HowIn.OVERFLOW, HowIn.TRANSFER, HowIn.MOVED)
+"""How a call can come from another queue, or from an agent."""
+
+PIECES: Final = 24
+"""Into how many pieces a long interval is divided."""
+LONG: Final = 86_400.0
+"""Seconds: longer intervals are divided."""
+
+
+def pieces(from_: float, to: float) -> Iterator[tuple[float, float]]:
+    """Yield an interval as pieces that can be asked for one by one."""
+    count = PIECES if to - from_ > LONG else 1
+    edges = [from_ + (to - from_) * number / count for number in range(count)]
+    yield from zip(edges, (*edges[1:], to), strict=True)
+
+
+def count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    """Return how many rows of a group fulfil a condition."""
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+def whole(value: sa.ColumnElement[Any], link: sa.Connection) -> sa.ColumnElement[int]:
+    """Return a number that is not negative, rounded down, in this database's words."""
+    if link.dialect.name == "sqlite":
+        return sa.cast(value, sa.Integer)  # cuts off; a floor is not in every build
+    return sa.cast(sa.func.floor(value), sa.BigInteger)
+
+
+def total(column: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+    """Return the sum of a column in seconds; 0 of nothing."""
+    return sa.func.coalesce(sa.func.sum(column), 0.0)
+
+
+def among(column: sa.ColumnElement[Any], ids: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a column is one of these ids; None of them: no condition."""
+    return [] if ids is None else [column.in_(sorted(ids))]
+
+
+def within_period(column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that a time lies in the piece asked for."""
+    return [column >= FROM, column < TO]
+
+
+class StayCounts:
+    """Counts the stays that entered queues in a time.
+
+    Args:
+        link: the open database.
+        names: the queues.
+        target: what a queue aims at.
+        queues: only these, as recorded; None: all.
+    """
+
+    def __init__(
+        self,
+        link: sa.Connection,
+        names: Names,
+        target: Callable[[str], Target],
+        queues: Iterable[str] | None,
+    ) -> None:
+        self._link = link
+        self._names = names
+        self._target = target
+        self._pairs = self._known_pairs(queues)
+        self._statement = self._select(queues)
+
+    def _known_pairs(self, queues: Iterable[str] | None) -> list[tuple[float, float]]:
+        known = self._names.shown if queues is None else map(self._names.current, queues)
+        return sorted({self._pair(queue) for queue in known} | {self._pair("")})
+
+    def _pair(self, queue: str) -> tuple[float, float]:
+        target = self._target(queue)
+        return target.within, target.short
+
+    def _select(self, queues: Iterable[str] | None) -> sa.Select[Any]:
+        at = STAYS.c
+        refused = sa.and_(at.first_position == 0, at.outcome.in_([item.value for item in REFUSED]))
+        turned_away = sa.case((refused, 1), else_=0).label("refused")
+        bin_ = whole(sa.func.coalesce(at.wait_s, 0.0) * sa.literal_column(f"{BINS}.0"), self._link)
+        keys = (at.queue, at.outcome, turned_away, bin_.label("bin"))
+        return (
+            sa.select(
+                *keys,
+                sa.func.count(),
+                count_if(at.how_in.in_([item.value for item in ELSEWHERE])),
+                count_if(at.how_in == HowIn.RE_ENTRY.value),
+                total(at.wait_s),
+                sa.func.coalesce(sa.func.max(at.wait_s), 0.0),
+                total(at.talk_s),
+                total(at.hold_s),
+                *(count_if(at.wait_s <= within) for within, _ in self._pairs),
+                *(count_if(at.wait_s < short) for _, short in self._pairs),
+            )
+            .where(*within_period(at.entered_at), *among(at.queue, queues))
+            .group_by(at.queue, at.outcome, sa.text("refused"), sa.text("bin"))
+        )
+
+    def between(self, from_: float, to: float) -> Iterator[StayGroup]:
+        """Yield the groups of the stays that began from `from_` up to, without, `to`."""
+        found = self._link.execute(self._statement, {"from_": from_, "to_": to})
+        for row in found:
+            queue, outcome, refused, bin_, count, elsewhere, again, wait, longest, talk, hold = row[
+                :11
+            ]
+            current = self._names.current(queue)
+            pair = self._pairs.index(self._pair(current))
+            yield StayGroup(
+                queue=current,
+                outcome=None if outcome is None else StayOutcome(outcome),
+                refused=bool(refused),
+                bin=int(bin_),
+                count=count,
+                from_elsewhere=int(elsewhere),
+                re_entries=int(again),
+                within=int(row[11 + pair]),
+                short=int(row[11 + len(self._pairs) + pair]),
+                wait_s=wait,
+                longest_s=longest,
+                talk_s=talk,
+                hold_s=hold,
+            )
+
+
+def distinct(link: sa.Connection, column: sa.ColumnClause[Any], table: sa.TableClause) -> list[str]:
+    """Return the different values of a column that an index begins with, by jumping along it."""
+    values = sa.select(sa.func.min(column).label("value")).select_from(table).cte(recursive=True)
+    larger = sa.select(sa.func.min(column)).select_from(table).where(column > values.c.value)
+    values = values.union_all(
+        sa.select(larger.scalar_subquery()).where(values.c.value.is_not(None))
+    )
+    return list(link.scalars(sa.select(values.c.value).where(values.c.value.is_not(None))))
+
+
+def rows_of(link: sa.Connection, statement: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+    """Return rows by the names of their columns."""
+    return link.execute(statement).mappings().all()
