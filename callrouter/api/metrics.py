@@ -121,6 +121,9 @@ class _Now(_Collector):
         store = b.extra.get("store")
         if store is not None:
             yield from _store(store())
+        queue_log = b.extra.get("queue_log")
+        if queue_log is not None:
+            yield from _queue_log(queue_log())
         mobiles, reception = b.extra.get("mobiles"), b.extra.get("reception")
         if mobiles is not None and reception is not None:
             yield from _fraud(mobiles(), reception())
@@ -179,6 +182,16 @@ def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
     )
     yield _gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
     yield _counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
+
+
+def _queue_log(status: Mapping[str, Any]) -> Iterable[Metric]:
+    yield _gauge(
+        "queue_log_up",
+        "1 while the file of queue_log can be written.",
+        value=status["problem"] is None,
+    )
+    yield _gauge("queue_log_unsaved", "Lines that wait to be written.", value=status["waiting"])
+    yield _counter("queue_log_lost", "Lines of queue_log given up.", value=status["lost"])
 
 
 def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable[Metric]:

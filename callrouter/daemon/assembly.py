@@ -29,11 +29,13 @@ from callrouter.daemon.live_config import ConfigAccess, LiveConfig
 from callrouter.daemon.loop_lag import LoopLag
 from callrouter.daemon.notice_log import log_notice
 from callrouter.daemon.process import make_run_id
+from callrouter.daemon.queue_log_output import make_queue_log
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.feature_codes import FeatureCodes
 from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
+from callrouter.queue_log.log_file import QueueLogFile
 from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
@@ -67,6 +69,7 @@ class Parts:
     feature_codes: FeatureCodes
     self_check: SelfCheck
     loop_lag: LoopLag
+    queue_log: QueueLogFile | None
     backend: Backend
 
 
@@ -104,6 +107,7 @@ def assemble(
     database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
     store = StoreService(router.board, runtime.post, clock, place)
     runtime.listen_to_rows(store.rows_changed)
+    queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
     mobiles = _make_mobiles(runtime, settings, store, tasks)
     config = LiveConfig(
@@ -145,6 +149,7 @@ def assemble(
             "loop": loop_lag.status,
             "reception": feature_codes.status,
             "mobiles": mobiles.status,
+            **({"queue_log": queue_log[1].status} if queue_log else {}),
         },
     )
     return Parts(
@@ -159,6 +164,7 @@ def assemble(
         feature_codes=feature_codes,
         self_check=self_check,
         loop_lag=loop_lag,
+        queue_log=queue_log[0] if queue_log else None,
         backend=backend,
     )
 

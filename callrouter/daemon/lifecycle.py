@@ -74,6 +74,9 @@ async def keep_running(pbx: Pbx) -> None:
 
 logger = logging.getLogger(__name__)
 
+CLOSE_QUEUE_LOG_WITHIN = 1.0
+"""Seconds for the last lines of queue_log at the end."""
+
 
 class Daemon:
     """Runs the parts of a daemon from start to shutdown.
@@ -109,6 +112,8 @@ class Daemon:
         try:
             # Before any request can arrive and any PBX can ring.
             await parts.store.start()
+            if parts.queue_log is not None:
+                parts.queue_log.start()
             # Do not wait a second time for a store known to be down.
             await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
             parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
@@ -174,6 +179,8 @@ class Daemon:
         self._systemd.stopping()
         parts.loop_lag.stop()
         parts.runtime.close()
+        if parts.queue_log is not None:
+            await asyncio.to_thread(parts.queue_log.close, CLOSE_QUEUE_LOG_WITHIN)
         await parts.store.close()
         parts.database_lock.close()
         await http.close()
@@ -188,6 +195,8 @@ class Daemon:
 
     def _on_reload_signal(self) -> None:
         logger.info("SIGHUP: reading the configuration again")
+        if self._parts.queue_log is not None:
+            self._parts.queue_log.reopen()
         self._parts.tasks.spawn(self._parts.config.reload(asked=True), "reload")
 
     async def _tell_alive(self, every: float) -> None:

@@ -16,6 +16,7 @@ from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.notices import Notice
 from callrouter.model.projections import AgentView, QueueView
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, QueueSpec, Table
+from callrouter.queue_log.log_lines import CallChannels
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef  # slow to import, and few drivers have routes
@@ -220,6 +221,14 @@ class KeepsRecords(Protocol):
 
         Called on the event loop, in the order in which the core gave the notices.
         """
+
+
+@runtime_checkable
+class NamesChannels(Protocol):
+    """A driver whose telephone system has names for the channels of a call."""
+
+    def call_channels(self, call: str) -> CallChannels:
+        """The channels of one of this driver's calls, by the call's id. Never blocks."""
 
 
 @runtime_checkable

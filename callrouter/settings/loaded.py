@@ -21,6 +21,11 @@ Role: TypeAlias = Literal["agent", "supervisor", "admin"]
 TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
 """What a program may see and do; see `callrouter.api.access.permissions`."""
 
+QueueLogTarget: TypeAlias = Literal["asterisk", "file", "both", "off"]
+"""Who writes queue_log: Asterisk, by its QueueLog action; callrouter itself; both; neither."""
+DEFAULT_QUEUE_LOG_FILE: Final = "queue_log"
+"""Relative to the state folder, as the database is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsteriskSettings:
@@ -30,7 +35,7 @@ class AsteriskSettings:
     `dial_number` contains exactly one ``{number}``, replaced by the number as `number_format` says;
     empty: this PBX rings no outside numbers. `dial_numbers` are tried after it if a trunk fails.
     `home` is the country of ``national`` numbers. With `tls`, a `ca` of None means the system's
-    certificates.
+    certificates. `queue_log`: Asterisk is told to write the lines of queue_log.
     """
 
     driver: ClassVar[Literal["asterisk"]] = "asterisk"
@@ -48,6 +53,7 @@ class AsteriskSettings:
     show: Literal["caller", "business"] = "caller"
     tls: bool = False
     ca: Path | None = None
+    queue_log: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +223,9 @@ class Settings:
     timezone: str
     history: HistorySettings
     database: str = field(repr=False)
+    queue_log: QueueLogTarget = "asterisk"
+    queue_log_file: str = DEFAULT_QUEUE_LOG_FILE
+    """The file for the targets ``file`` and ``both``, as written."""
     removals_at_once: bool = False
     """Whether to apply large removals without confirmation; see `callrouter.settings.removals`."""
     destinations: Mapping[str, Destination] = field(default_factory=dict)

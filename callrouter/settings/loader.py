@@ -117,6 +117,7 @@ def _build(
     pbxes = pbx_builder.build_pbxes(root, document, folder)
     zone = site_builder.build_zone(root, document, nearest)
     check_database(root, document, nearest)
+    site_builder.check_queue_log(root, document)
     context = BuildContext(
         document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone
     )
@@ -143,6 +144,8 @@ def _build(
         timezone=root.timezone,
         database=root.database,
         history=history,
+        queue_log=root.queue_log,
+        queue_log_file=root.queue_log_file,
         removals_at_once=root.reload is not None and root.reload.removals == "at-once",
         warnings=in_order(document.findings.warnings, document.findings.warning_count, "warning"),
         files=document.files,

@@ -21,8 +21,8 @@ from callrouter.model.events import (
 from callrouter.model.notices import AgentResumed
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AgentSpec, KeepWaiting, SignIn
-from callrouter.pbx.asterisk.queue_log import log_lines as queuelog
-from callrouter.pbx.asterisk.queue_log import log_writer as queuelogwriter
+from callrouter.pbx.asterisk import queue_log_writer as queuelogwriter
+from callrouter.queue_log import log_lines as queuelog
 from tests.asterisk.floor import (
     Dialog,
     Floor,
@@ -285,7 +285,7 @@ async def test_WZ_25_seconds_are_whole_and_never_negative() -> None:
         talk_s=1.999,
         first_position=1,
     )
-    [line] = queuelog.lines(notice, queuelog.LineContext(uid="1.2"))
+    [line] = queuelog.lines(notice, queuelog.LineContext(channels=queuelog.CallChannels("1.2")))
     assert line.parameters == ("0", "1", "1")
     hostile = queuelog.QueueLogLine("PAUSE", ("a|b\r\nc\u2028d" + "x" * 200,), agent="e|vil")
     assert hostile.action()["Message"] == ("a b c d" + "x" * 200)[:80]

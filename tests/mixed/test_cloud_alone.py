@@ -54,6 +54,16 @@ class Centre:
             raise AssertionError(found) from None
         return found
 
+    async def queue_log(self, right: Callable[[list[list[str]]], bool]) -> list[list[str]]:
+        """Wait until the router's file of queue_log holds lines of this kind."""
+        path = Path(self.router.database).parent / "queue_log"
+        async with asyncio.timeout(30.0):
+            while True:
+                lines = [line.split("|") for line in path.read_text().splitlines()]
+                if right(lines):
+                    return lines
+                await asyncio.sleep(0.05)
+
     async def call(self, number: str) -> Line:
         return await self.cloud.ask(lambda peer: peer.call(number))
 
@@ -78,7 +88,7 @@ async def centre() -> AsyncIterator[Centre]:
                 f"calls_per_second: 5, codes: '{CODES}', api_url: '{url}'}}\n"
                 f"http:\n  listen: 127.0.0.1:{router.port}\n"
                 f"  api_tokens: [{{name: test, role: supervisor, token: {API_TOKEN}}}]\n"
-                f"database: {router.database}\nnumbers: {{region: GB, countries: [GB]}}\n"
+                f"database: {router.database}\nqueue_log: file\nnumbers: {{region: GB, countries: [GB]}}\n"
             )
             account.router_port = router.port
             made = Centre(account, router)
@@ -117,6 +127,13 @@ async def test_a_router_that_was_killed_takes_up_who_talks_and_who_waits() -> No
         await here.hang_up(waiting[1])
         await here.shown("calls?only=live", lambda calls: calls == [])
         assert here.router.surprises == []
+        # One line for each event, over the death of the router that logged who entered.
+        lines = await here.queue_log(lambda lines: len(lines) == 9)
+        for call in (first, *waiting):
+            own = [line for line in lines if line[1] == call.sid]
+            assert [line[4] for line in own] == ["ENTERQUEUE", "CONNECT", "COMPLETECALLER"]
+            assert own[0][5:7] == ["", call.number]
+            assert (own[1][3], own[1][6][:2]) == ("ann", "CA")
 
 
 async def test_an_agent_signs_in_at_a_sip_phone_and_is_rung_there() -> None:

@@ -364,7 +364,8 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
-        "warnings", "files", "removals_at_once", "socket", "codes", "history",
+        "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
+        "queue_log_file",
     }  # fmt: skip
 
 

@@ -101,7 +101,7 @@ SPECS: list[tuple[type[OptionGroup], Any, set[str]]] = [
     (AgentOptions, AgentSpec, {"id", "zone"}),
     (DeviceOptions, DeviceSpec, {"id", "agent"}),
     (PauseOptions, PauseSpec, {"reason"}),
-    (AsteriskOptions, AsteriskSettings, {"id", "dial_numbers", "home", "ca"}),
+    (AsteriskOptions, AsteriskSettings, {"id", "dial_numbers", "queue_log", "home", "ca"}),
     (TwilioOptions, TwilioSettings, {"id", "phone_codes"}),
     (SimulatedOptions, SimulatedSettings, {"id"}),
     (NumbersOptions, NumberSettings, set()),

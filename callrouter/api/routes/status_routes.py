@@ -80,6 +80,8 @@ def status_json(backend: Backend, caller: ApiCaller) -> StatusJson:
         extra.pop("history", None)
         if "store" in extra:
             extra["store"] = {**extra["store"], "database": None}
+        if "queue_log" in extra:
+            extra["queue_log"] = {**extra["queue_log"], "file": None}
     view = {
         "version": __version__,
         "pid": backend.pid,

@@ -55,6 +55,18 @@ class StoreStatusJson(TypedDict):
     """Rows of the audit given up while the database was away."""
 
 
+class QueueLogStatusJson(TypedDict):
+    """The file of queue_log, if the configuration asks for one."""
+
+    file: str | None
+    """Its path; null except for admins."""
+    problem: str | None
+    waiting: int
+    """Lines that are not in the file yet."""
+    lost: int
+    """Lines given up since the start."""
+
+
 class RefusedStatusJson(TypedDict):
     """The HTTP side."""
 
@@ -130,5 +142,6 @@ class StatusJson(TotalsJson):
     store: NotRequired[StoreStatusJson]
     invariants: NotRequired[InvariantsStatusJson]
     loop: NotRequired[LoopStatusJson]
+    queue_log: NotRequired[QueueLogStatusJson]
     reception: NotRequired[FeatureCodesStatusJson]
     mobiles: NotRequired[MobilesStatusJson]

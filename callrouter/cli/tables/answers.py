@@ -18,7 +18,11 @@ from callrouter.model.text import clock_duration, counted
 if TYPE_CHECKING:
     from callrouter.api.schemas.call_answers import QueueJson
     from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
-    from callrouter.api.schemas.status_answers import StatusJson, StoreStatusJson
+    from callrouter.api.schemas.status_answers import (
+        QueueLogStatusJson,
+        StatusJson,
+        StoreStatusJson,
+    )
     from callrouter.api.schemas.vocabulary import AgentStateName
 
 Shown: TypeAlias = list[RenderableType]
@@ -65,6 +69,8 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
         shown.append(plain(HELD))
     if (store := view.get("store")) is not None:
         shown.extend(_store(store))
+    if (queue_log := view.get("queue_log")) is not None:
+        shown.extend(_queue_log(queue_log))
     shown.extend(faults_found(view))
     if faults := view.get("faults"):
         shown.append(Text(f"\n{counted(faults, 'fault')} so far: see the log", style="red"))
@@ -114,6 +120,15 @@ _LINK_TROUBLE: Final = {
 def _link_trouble(link: Mapping[str, int]) -> str:
     shown = {word: link.get(name, 0) for name, word in _LINK_TROUBLE.items()}
     return ", ".join(counted(count, word) for word, count in shown.items() if count)
+
+
+def _queue_log(file: QueueLogStatusJson) -> Iterator[Text]:
+    """Yield the problems of writing queue_log into a file, if any."""
+    if file["problem"]:
+        yield Text(f"\nqueue_log is not being written: {file['problem']}", style="red")
+        yield plain(f"{counted(file['waiting'], 'line')} of it, in order to be written later")
+    if file["lost"]:
+        yield Text(f"{counted(file['lost'], 'line')} of queue_log are lost", style="red")
 
 
 def _store(store: StoreStatusJson) -> Iterator[Text]:

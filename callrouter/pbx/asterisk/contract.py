@@ -271,6 +271,7 @@ NORMAL = "16"
 
 NUMBERS_REFUSED: Final = "callers' numbers refused by the carrier"
 NEXT_TRUNK: Final = "calls by the next dial_number"
+LINES_LOST: Final = "lines of queue_log missing"
 """Names of the driver's counters in status, metrics and doctor."""
 
 

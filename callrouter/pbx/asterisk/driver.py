@@ -35,12 +35,13 @@ from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
 from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.lookups.phone_queries import RegisteredContacts
-from callrouter.pbx.asterisk.queue_log.log_writer import QueueLogWriter
-from callrouter.pbx.asterisk.queue_log.translator import QueueLogTranslator
+from callrouter.pbx.asterisk.queue_log_writer import QueueLogWriter
 from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.pbx.interface import DeviceBoard, LinkCount, PbxHealth, Post
+from callrouter.queue_log.log_lines import CallChannels
+from callrouter.queue_log.translator import QueueLogTranslator
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 
@@ -125,7 +126,9 @@ class AsteriskPbx:
             name, self._writer.send_later, lambda: self.client.up, self._clock
         )
         self._queue_log_lines = QueueLogTranslator(self.queue_log.add, board.signed_in, table)
-        self._login_check = LoginCheck(self.client, self._writer, self.queue_log.use)
+        self._login_check = LoginCheck(
+            self.client, self._writer, self.queue_log.use if settings.queue_log else None
+        )
         self._heartbeat = self._make_heartbeat(run_id)
         self._watch_phones()
 
@@ -241,6 +244,7 @@ class AsteriskPbx:
         counts = {
             contract.NUMBERS_REFUSED: self.executor.numbers_refused,
             contract.NEXT_TRUNK: self.executor.trunks_failed,
+            contract.LINES_LOST: self.queue_log.lost,
         }
         return {what: count for what, count in counts.items() if count}
 
@@ -256,7 +260,8 @@ class AsteriskPbx:
         Callers of a renamed queue get its new name stored on their channels.
         """
         before, self._table = self._table, table
-        self._queue_log_lines.use(before, table)
+        if self._settings.queue_log:
+            self._queue_log_lines.use(before, table)
         self._variables.rename_queues(before, table)
         if table.agents is not before.agents and self._watch_phones() and self.in_step:
             self.resync("the configuration names other phones")
@@ -403,14 +408,22 @@ class AsteriskPbx:
             if isinstance(notice, CallEntered | WaitingCallMoved):
                 self._store_queue(notice)
         call = notice.call if isinstance(notice, CallNotice) else ""
-        # the id with which the call entered, whatever channel carries it now
+        if self._settings.queue_log:
+            self._queue_log_lines.listen(notice, self.call_channels(call))
+        if isinstance(notice, CallEntered):
+            self.tracker.caller_tracker.entry_is_logged(call)
+
+    def call_channels(self, call: str) -> CallChannels:
+        """The channels of a call. Its name is the channel with which it entered.
+
+        Another channel may carry the call by now, after an attended transfer.
+        """
+        caller = self.tracker.caller_tracker.caller_of(call)
         named = self.tracker.ids.entered_as(call)
-        self._queue_log_lines.listen(
-            notice,
-            named,
-            self.tracker.caller_tracker.caller_of(call),
-            logged=isinstance(notice, CallEntered)
-            and self.tracker.caller_tracker.entry_logged(call),
+        return (
+            CallChannels(named)
+            if caller is None
+            else CallChannels(named, caller.leg, caller.logged)
         )
 
     def _store_queue(self, notice: CallEntered | WaitingCallMoved) -> None:

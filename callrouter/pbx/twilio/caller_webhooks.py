@@ -126,6 +126,7 @@ class CallerWebhooks:
         caller = self._new_caller(webhook, entered_at=self._account.now - waited)
         if caller is None:
             return None
+        caller.logged = True
         queue, priority, first = decode_turn(webhook.token, self._account.table.queues)
         if queue:
             queued_at = None if first is None else first + decode_time_before_queue(webhook.token)

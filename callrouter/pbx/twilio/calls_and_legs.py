@@ -143,6 +143,7 @@ class TwilioCaller:
         announcement: an announcement for the next turn of music.
         state_since: when they arrived, were last put back in the queue, or were connected.
         missed_resyncs: number of consecutive resyncs that have not found them.
+        logged: whether an earlier run has logged that they entered, as that of every adopted caller.
         group_dial: the last `<Dial>` that their call was told to run, until it has ended.
         consulted_leg: a colleague in the conversation, while the caller is on hold.
         conference_name: name of the conference, if any; see `encode_conference_name`.
@@ -162,6 +163,7 @@ class TwilioCaller:
     announcement: Announce | None = None
     state_since: float = 0.0
     missed_resyncs: int = 0
+    logged: bool = False
     group_dial: GroupDial | None = None
     consulted_leg: TwilioLeg | None = None
     conference_name: str = ""

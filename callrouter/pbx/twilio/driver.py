@@ -28,6 +28,7 @@ from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.pbx.twilio.webhooks.replays import ReplayGuard
 from callrouter.pbx.twilio.webhooks.signature import SignatureCheck
 from callrouter.pbx.twilio.webhooks.webhook_routes import Webhooks
+from callrouter.queue_log.log_lines import CallChannels
 from callrouter.settings import TwilioSettings
 from callrouter.tasks import Tasks
 
@@ -194,6 +195,21 @@ class TwilioPbx:
         if isinstance(notice, CallEntered | WaitingCallMoved):
             self.control.update_queue(notice, self._clock.now())
             self._set_timer()
+        if isinstance(notice, CallEntered):
+            caller = self.control.account.caller_of(notice.call)
+            if caller is not None:
+                caller.logged = False
+
+    def call_channels(self, call: str) -> CallChannels:
+        """The CallSids of a call, under which Twilio's own logs have it.
+
+        One that is over has only the caller's.
+        """
+        sid = call.removeprefix(f"{self.name}-")
+        caller = self.control.account.caller_of(call)
+        if caller is None:
+            return CallChannels(sid)
+        return CallChannels(sid, caller.leg.sid if caller.leg else "", caller.logged)
 
     def health(self) -> PbxHealth:
         """The current health of this driver."""

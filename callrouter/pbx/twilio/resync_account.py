@@ -187,7 +187,7 @@ class _Adoption:
             entered_at=call.started_at,
             queued_at=call.queued_at,
         )
-        caller = TwilioCaller(arrived, call.sid, state_since=account.now)
+        caller = TwilioCaller(arrived, call.sid, state_since=account.now, logged=True)
         caller.first_entered_at = call.started_at or account.now
         caller.queued_at = call.queued_at or caller.first_entered_at
         account.callers[call.sid] = caller

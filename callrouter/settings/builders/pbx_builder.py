@@ -59,7 +59,11 @@ def build_pbxes(root: RootOptions, document: Document, folder: Path) -> dict[str
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
     site = (root.http.public_url or "") if root.http is not None else ""
     home = numbering((root.numbers.region if root.numbers is not None else None) or "")
-    return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
+    queue_log = root.queue_log in {"asterisk", "both"}
+    return {
+        id_: _pbx(id_, pbx, document, folder, site, home=home, queue_log=queue_log)
+        for id_, pbx in root.pbx.items()
+    }
 
 
 def _dial_strings(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
@@ -111,6 +115,7 @@ def _pbx(
     site: str,
     *,
     home: Numbering,
+    queue_log: bool,
 ) -> PbxSettings:
     if isinstance(pbx, SimulatedOptions):
         return SimulatedSettings(id=id_, **spec_values(pbx))
@@ -131,7 +136,7 @@ def _pbx(
         tls=pbx.tls is not False,
         ca=folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None,
     )
-    return AsteriskSettings(id=id_, **values)
+    return AsteriskSettings(id=id_, queue_log=queue_log, **values)
 
 
 def _twilio(id_: str, pbx: TwilioOptions, document: Document, site: str) -> TwilioSettings:

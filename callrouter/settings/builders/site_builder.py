@@ -7,6 +7,7 @@ import ipaddress
 import shlex
 from datetime import tzinfo
 from pathlib import Path
+from typing import Final
 
 from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model.ivr import PhoneCodes
@@ -31,6 +32,9 @@ from callrouter.settings.schema.root_options import (
     RootOptions,
 )
 from callrouter.settings.yaml.source import Document
+
+_ASTERISKS_OWN: Final = Path("/var/log/asterisk/queue_log")
+"""The queue_log of an Asterisk whose folders are not configured."""
 
 
 def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
@@ -206,6 +210,18 @@ def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:
         for id_, queue in root.queues.items()
         if queue.service_level is not None
     }
+
+
+def check_queue_log(root: RootOptions, document: Document) -> None:
+    """Report a file of queue_log that is not used, or that Asterisk writes as well."""
+    path = ("queue_log_file",)
+    named = "queue_log_file" in root.model_fields_set
+    if named and root.queue_log in {"asterisk", "off"}:
+        text = f"queue_log_file is not used with queue_log: {root.queue_log}"
+        document.warning(path, text, "take it out, or set queue_log: file", key=True)
+    if root.queue_log == "both" and Path(root.queue_log_file) == _ASTERISKS_OWN:
+        text = "with queue_log: both, Asterisk writes the same lines into this file"
+        document.error(path, text, "name another file, or set queue_log: asterisk")
 
 
 def build_codes(root: RootOptions, document: Document) -> PhoneCodes:

@@ -64,6 +64,10 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     yield from option_differences(
         "history: numbers", HistoryNumbersOptions, was.numbers, now.numbers
     )
+    for key in ("queue_log", "queue_log_file"):
+        before, after = getattr(old, key), getattr(new, key)
+        if before != after:
+            yield Difference(f"{key} {before} -> {after}", needs_restart=True)
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:

@@ -219,6 +219,10 @@ RemovalsWord = Annotated[
 NumberFateWord = Annotated[
     Literal["mask", "hash", "drop"], Expected("mask, hash or drop", "mask|hash|drop")
 ]
+QueueLogWord = Annotated[
+    Literal["asterisk", "file", "both", "off"],
+    Expected("asterisk, file, both or off", "asterisk|file|both|off"),
+]
 ApprovalWord = Annotated[
     Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
 ]

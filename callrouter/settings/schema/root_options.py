@@ -6,7 +6,7 @@ from typing import Final
 
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES
-from callrouter.settings.loaded import HistorySettings
+from callrouter.settings.loaded import DEFAULT_QUEUE_LOG_FILE, HistorySettings
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
@@ -303,6 +303,21 @@ class RootOptions(OptionGroup):
         example="/var/lib/callrouter/callrouter.db",
         restart=True,
         secret=True,
+    )
+    queue_log: f.QueueLogWord = option(
+        "asterisk",
+        "Who writes queue_log: asterisk (the action QueueLog), file (callrouter itself, for all "
+        "telephone systems), both or off.",
+        example="file",
+        words=str,
+        restart=True,
+    )
+    queue_log_file: f.FilePath = option(
+        DEFAULT_QUEUE_LOG_FILE,
+        "The file for file and both. A relative one is beside the database.",
+        example="/var/log/callrouter/queue_log",
+        words=str,
+        restart=True,
     )
     reload: ReloadOptions | None = option(
         None, "How changes of the files are applied.", example="{removals: at-once}"

@@ -41,9 +41,12 @@ class LoginCheck:
     """
 
     def __init__(
-        self, client: AmiClient, writer: ActionWriter, has_queue_log: Callable[[bool], None]
+        self, client: AmiClient, writer: ActionWriter, has_queue_log: Callable[[bool], None] | None
     ) -> None:
-        """After each login, `has_queue_log` is told whether Asterisk has the QueueLog action."""
+        """After each login, `has_queue_log` is told whether Asterisk has the QueueLog action.
+
+        None: no queue_log is written through Asterisk, so the action is not missed.
+        """
         self.missing: tuple[str, ...] = ()
         self._client = client
         self._writer = writer
@@ -64,7 +67,8 @@ class LoginCheck:
         """
         try:
             report = await requirements.check_actions(self._client)
-            self._has_queue_log(report.has_app_queue)
+            if self._has_queue_log is not None:
+                self._has_queue_log(report.has_app_queue)
             self._complain_of_actions(report)
             if report.may_query:
                 await self._check_dialplan_now()
@@ -75,12 +79,15 @@ class LoginCheck:
             return
 
     def _complain_of_actions(self, report: ActionReport) -> None:
-        if not report.has_app_queue:
+        if self._has_queue_log is not None and not report.has_app_queue:
             self._writer.complain_mildly(
                 "app_queue is not loaded, so no queue_log is written; callers are served all the same"
             )
         for name in report.missing_classes:
-            hint = _ONLY_A_LOG if name == contract.NEEDS["QueueLog"] else _NOT_SERVED
+            only_a_log = name == contract.NEEDS["QueueLog"]
+            if only_a_log and self._has_queue_log is None:
+                continue
+            hint = _ONLY_A_LOG if only_a_log else _NOT_SERVED
             self._writer.complain(f"write={name} is missing", hint)
 
     async def _check_events(self, *, may_send: bool) -> None:

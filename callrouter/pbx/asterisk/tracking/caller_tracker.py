@@ -100,13 +100,11 @@ class CallerTracker:
         """
         caller.acknowledged = True
 
-    def entry_logged(self, call: str) -> bool:
-        """Whether an earlier run of the router logged that this caller entered. True only once."""
+    def entry_is_logged(self, call: str) -> None:
+        """This run has seen the caller enter, so an earlier one's log no longer matters."""
         caller = self.caller_of(call)
-        if caller is None:
-            return False
-        logged, caller.logged = caller.logged, False
-        return logged
+        if caller is not None:
+            caller.logged = False
 
     def queue_changed(self, caller: CallerChannel, queue: str, queued_at: float | None) -> None:
         """A caller's channel is about to get another queue, or another time of entry into it.

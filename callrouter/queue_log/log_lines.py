@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from callrouter.model.call_notices import (
     CallAbandoned,
@@ -44,15 +44,45 @@ _RANG_IN_VAIN = frozenset(LegEnd) - {LegEnd.FAILED, LegEnd.NUMBER_REFUSED}
 _CANCELLED = frozenset({OfferEnd.CALLER_GONE, OfferEnd.WITHDRAWN})
 
 
+class CallChannels(NamedTuple):
+    """A telephone system's own names for the channels of a call.
+
+    Attributes:
+        caller: the channel with which the call entered, by which reports name the call.
+        agent: the agent's channel, if there is one.
+        entry_logged: whether an earlier run of the router has logged that the call entered.
+    """
+
+    caller: str = ""
+    agent: str = ""
+    entry_logged: bool = False
+
+
+NO_CHANNELS: Final = CallChannels()
+"""For a notice that concerns no call."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueLogLine:
-    """One line without its time, which Asterisk adds. Empty columns become ``NONE``."""
+    """One line without its time. Empty columns become ``NONE``."""
 
     event: str
     parameters: tuple[str, ...] = ()
     queue: str = ""
     call: str = ""
     agent: str = ""
+
+    def text(self, at: float) -> str:
+        """The line as Asterisk's logger writes it, with its newline.
+
+        Args:
+            at: time of the event (epoch seconds). A file has whole seconds.
+        """
+        columns = (self.call, self.queue, self.agent)
+        named = (clean(column) or NONE for column in columns)
+        values = (clean(value) for value in self.parameters)
+        # Asterisk ends the event's column even if no parameter follows.
+        return "|".join((str(int(at)), *named, self.event, "|".join(values))) + "\n"
 
     def action(self, at: float | None = None) -> dict[str, str]:
         """The AMI action that writes the line.
@@ -77,18 +107,14 @@ class LineContext:
     """What a notice does not contain: channels, and the queues of an agent.
 
     Attributes:
-        uid: the caller's channel.
-        leg: the agent's channel.
+        channels: the channels of the call.
         agent: the text for the agent column.
         queues: the queues of the agent.
-        again: whether the call was already logged as waiting by an earlier run of the router.
     """
 
-    uid: str = ""
-    leg: str = ""
+    channels: CallChannels = NO_CHANNELS
     agent: str = ""
     queues: Sequence[str] = ()
-    again: bool = False
 
 
 def lines(notice: Notice, context: LineContext) -> list[QueueLogLine]:
@@ -117,7 +143,9 @@ def _whole(value: float, scale: int = 1) -> str:
 def _of_call(
     notice: CallNotice, context: LineContext, event: str, *values: str, agent: str = ""
 ) -> QueueLogLine:
-    return QueueLogLine(event, values, queue=notice.queue, call=context.uid, agent=agent)
+    return QueueLogLine(
+        event, values, queue=notice.queue, call=context.channels.caller, agent=agent
+    )
 
 
 def member_line(event: str, queue: str, agent: str) -> QueueLogLine:
@@ -126,7 +154,9 @@ def member_line(event: str, queue: str, agent: str) -> QueueLogLine:
 
 
 def _entered(notice: CallEntered, context: LineContext) -> list[QueueLogLine]:
-    if context.again or not notice.position:  # the queue was full or closed: it never waited
+    if (
+        context.channels.entry_logged or not notice.position
+    ):  # the queue was full or closed: it never waited
         return []
     values = ("", notice.caller_number, str(notice.position), notice.caller_name)
     return [_of_call(notice, context, "ENTERQUEUE", *values)]
@@ -150,7 +180,7 @@ def _offer_ended(notice: OfferEnded, context: LineContext) -> list[QueueLogLine]
 
 
 def _connected(notice: ConversationStarted, context: LineContext) -> list[QueueLogLine]:
-    values = (_whole(notice.wait_s), context.leg, _whole(notice.rang_s))
+    values = (_whole(notice.wait_s), context.channels.agent, _whole(notice.rang_s))
     return [_of_call(notice, context, "CONNECT", *values, agent=context.agent)]
 
 

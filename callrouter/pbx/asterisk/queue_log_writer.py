@@ -10,7 +10,7 @@ from typing import Final
 from callrouter.clock import Clock
 from callrouter.model.text import counted
 from callrouter.pbx.asterisk.ami import Action, AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
-from callrouter.pbx.asterisk.queue_log.log_lines import QueueLogLine
+from callrouter.queue_log.log_lines import QueueLogLine
 
 logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from callrouter.model.call_notices import CallEntered
 from callrouter.model.notices import (
     AgentNotice,
     AgentPaused,
@@ -16,8 +17,7 @@ from callrouter.model.notices import (
     Notice,
 )
 from callrouter.model.routing_table import QueueSpec, Table
-from callrouter.pbx.asterisk.queue_log import log_lines
-from callrouter.pbx.asterisk.tracking.channels import CallerChannel
+from callrouter.queue_log import log_lines
 
 _FOR_EACH_QUEUE: Final = (AgentPaused, AgentResumed, AgentSignedIn, AgentSignedOut)
 """The notices that give one line per queue of the agent."""
@@ -73,27 +73,26 @@ class QueueLogTranslator:
                 if self._signed_in(agent):
                     self._add(log_lines.member_line(event, queue, self._name(agent)), None)
 
-    def listen(
-        self, notice: Notice, uid: str, caller: CallerChannel | None, *, logged: bool
-    ) -> None:
+    def listen(self, notice: Notice, channels: log_lines.CallChannels) -> None:
         """Log a notice.
+
+        A call that was found waiting gets the time at which it entered the queue.
 
         Args:
             notice: what happened.
-            uid: the channel with which the call entered; "" if no call is concerned.
-            caller: the channel that carries the call now, if any.
-            logged: whether an earlier run has logged already that this call entered.
+            channels: the channels of the call, if one is concerned.
         """
         agent = notice.agent if isinstance(notice, AgentNotice | CallAndAgentNotice) else ""
         context = log_lines.LineContext(
-            uid=uid,
-            leg=caller.leg if caller else "",
+            channels=channels,
             agent=self._name(agent),
             queues=self._queues(agent) if isinstance(notice, _FOR_EACH_QUEUE) else (),
-            again=logged,
         )
+        at = notice.at
+        if isinstance(notice, CallEntered) and notice.waited_s is not None:
+            at -= notice.waited_s
         for line in log_lines.lines(notice, context):
-            self._add(line, notice.at)
+            self._add(line, at)
 
     def _queues(self, agent: str) -> Sequence[str]:
         if self._queues_of is None:

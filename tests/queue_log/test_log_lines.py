@@ -28,10 +28,10 @@ from callrouter.model.notices import (
     Notice,
 )
 from callrouter.model.outcomes import EndedBy, OfferEnd, OfferOutcome, RequeueReason
-from callrouter.pbx.asterisk.queue_log.log_lines import LineContext, lines
+from callrouter.queue_log.log_lines import CallChannels, LineContext, lines
 from tests.api.one_of_each import ONE_OF_EACH
 
-CONTEXT = LineContext(uid="1.2", leg="1.3", agent="Ann", queues=("q", "r"))
+CONTEXT = LineContext(channels=CallChannels("1.2", "1.3"), agent="Ann", queues=("q", "r"))
 
 LINES: dict[type[Notice], list[str]] = {
     CallEntered: ["q ENTERQUEUE |+442079460018|2|Jo"],
@@ -94,4 +94,9 @@ def test_lines_that_depend_on_more_than_the_kind(notice: Notice, line: list[str]
 
 
 def test_a_call_that_an_earlier_run_has_logged_does_not_enter_again() -> None:
-    assert written(example(CallEntered), replace(CONTEXT, again=True)) == []
+    assert (
+        written(
+            example(CallEntered), replace(CONTEXT, channels=CallChannels("1.2", entry_logged=True))
+        )
+        == []
+    )

@@ -1,1 +1,0 @@
-"""Lines of Asterisk's queue_log, as app_queue would write them."""
