@@ -238,6 +238,11 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("$argon2id$hunter}", "$argon2id$hunter2}", ["user sam: password changed"]),
     ("users:\n", "users:\n  kim: {role: agent, password: $argon2id$x}\n", ["user kim added"]),
     ("u:hunter@h", "u:hunter2@h", [f"database changed{RESTART}"]),
+    (
+        "timezone: Europe/London",
+        "timezone: Europe/London\nqueue_log: file\nqueue_log_file: ql",
+        [f"queue_log asterisk -> file{RESTART}", f"queue_log_file queue_log -> ql{RESTART}"],
+    ),
 ]  # fmt: skip
 
 
@@ -365,7 +370,7 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
         "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
-        "queue_log_file",
+        "queue_log_file", "alerts", "destinations", "webhooks", "smtp",
     }  # fmt: skip
 
 

@@ -478,6 +478,27 @@ def test_site_errors(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("queue_log: on", "queue_log must be asterisk, file, both or off, not 'on'"),
+        ("queue_log: true", "queue_log must be asterisk, file, both or off, not true"),
+        (
+            "queue_log: both\nqueue_log_file: /var/log/asterisk/queue_log",
+            "with queue_log: both, Asterisk writes the same lines into this file (name another",
+        ),
+    ],
+)
+def test_queue_log_errors(tmp_path: Path, keys: str, message: str) -> None:
+    (error,) = told(tmp_path, site=f"{keys}\n")
+    assert message in error
+
+
+def test_a_file_of_queue_log_that_is_not_written_is_warned_of(tmp_path: Path) -> None:
+    (warning,) = warned(tmp_path, site="queue_log_file: x\n")
+    assert "queue_log_file is not used with queue_log: asterisk" in warning
+
+
 def test_names(tmp_path: Path) -> None:
     agents = "agents:\n  alice: {}\n  bob: {}\n  Carol Ann: {}\n  -x: {}\n"
     rule = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
