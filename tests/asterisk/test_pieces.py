@@ -295,6 +295,7 @@ def test_the_oldest_channel_on_any_of_an_endpoints_phones_is_named() -> None:
     assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1002-b", 20.0)
     phones.channel_ended("2")
     assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1001-c", 30.0)
+    clock[0] = 30.0
     phones.apply_lists({}, {"3": "PJSIP/1001-c", "4": "PJSIP/1002-d"}, (), {"4": 25.0})
     assert phones.oldest_foreign_channel("PJSIP/1001") == ("PJSIP/1002-d", 5.0)
     phones.disregard("PJSIP/1001")
