@@ -1,7 +1,8 @@
 """The core's way out: answers about its state, as plain values.
 
-Drivers, the store, feature codes and the daemon read the state only through a `Board`. The state
-itself stays private to the core, so its fields may change without a look at any other package.
+Drivers, the store, feature codes and the daemon read the state only through a `Board`. Beside the
+core itself, only the API's views, explanations and call log read the state directly. So its fields
+may change without a look at any other package.
 """
 
 from __future__ import annotations

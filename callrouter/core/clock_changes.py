@@ -11,9 +11,6 @@ MINUTE = 60.0
 WINDOW = 3600.0
 """Seconds over which utilisation is measured."""
 
-DRIFTING = frozenset({"average-utilization", "max-utilization"})
-"""Policies whose order changes with time alone. See `Candidate.busy_share`."""
-
 
 def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
     """The members of a queue at this hour, each with its escalation step (0: from the start).

@@ -20,6 +20,7 @@ from callrouter.core.matching import abandoned, holding_back, wanted
 from callrouter.core.state import (
     Agent,
     Call,
+    CallLane,
     CallState,
     Leg,
     LegState,
@@ -208,12 +209,8 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
     for offer in agent.offers.values():
         if floor.offers.get(offer.id) is not offer:
             yield f"2: {agent.id} is held by offer {offer.id}, which is not known"
-    open_now = {
-        id(lane)
-        for lane in lane_membership.lanes_through(
-            agent, agent_availability.available_through(floor, agent)
-        )
-    }
+    available_through = agent_availability.available_through(floor, agent)
+    open_now = {id(lane) for pbx in available_through for lane in _lanes_of(agent, pbx)}
     if {id(lane) for lane in agent.lanes} != open_now:
         yield f"5: {agent.id} stands idle in {len(agent.lanes)} lanes instead of {len(open_now)}"
     status = agent_availability.status_of(floor, agent)
@@ -230,6 +227,17 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
         yield f"10: the pause of {agent.id} may last until {ends}, and the timer says otherwise"
     for device in agent.spec.devices:
         yield from _hours(floor, device)
+
+
+def _lanes_of(agent: Agent, pbx: str) -> Iterator[CallLane]:
+    """The lanes that an agent belongs to on a PBX, not taken from the cache `Agent.lanes_on`."""
+    for member in agent.memberships.values():
+        for lane in member.queue.lanes.values():
+            if lane.key.pbx == pbx and lane_membership.admits(lane, member):
+                yield lane
+    for (_, where), lane in agent.own_lanes.items():
+        if where == pbx:
+            yield lane
 
 
 def _hours(floor: Floor, device: DeviceSpec) -> Iterator[str]:

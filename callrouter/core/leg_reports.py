@@ -1,10 +1,11 @@
 """What each report of a leg means in each state of an offer.
 
-The states themselves are in `callrouter.core.offers.offer_lifecycle`.
+`TABLE` has an entry for every pair of state and event. It says what is done; the state that follows
+often depends on the other legs, so the action names a change, and the tables of
+`callrouter.core.offers.offer_lifecycle` say where that change leads.
 
-`TABLE` has an entry for every pair of state and event. A pair that can't occur is noted and changes
-nothing. Late events are normal: the PBX and the core decide at the same time, so a report from the
-PBX may have been overtaken by a decision here.
+A pair that can't occur is noted and changes nothing. Late events are normal: the PBX and the core
+decide at the same time, so a report from the PBX may have been overtaken by a decision here.
 """
 
 from __future__ import annotations

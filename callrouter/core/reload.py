@@ -17,6 +17,7 @@ from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Membership, Queue
 from callrouter.model.notices import QueueDrained, ShiftChanged, TablePartlyReloaded, TableReloaded
 from callrouter.model.routing_table import AgentSpec, QueueSpec, SignIn, Table
+from callrouter.policies import reads_busy_share
 
 
 def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
@@ -46,7 +47,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     for queue in queues:
         _update_waiting_calls(floor, queue)
     floor.drifting = any(
-        name in clock_changes.DRIFTING for spec in table.queues.values() for name in spec.policy
+        reads_busy_share(name) for spec in table.queues.values() for name in spec.policy
     )
     clock_changes.arm_day(floor)
     reloaded = TablePartlyReloaded if more else TableReloaded

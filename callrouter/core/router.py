@@ -31,7 +31,8 @@ class Router:
         removed: queues that were removed while no router ran. Callers found in them are served.
 
     Attributes:
-        board: answers questions about the state. Components outside the core read nothing else.
+        floor: the state itself, for the API's views and explanations, and for tests.
+        board: answers questions about the state, for all other components.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Router:
         self.floor.changed_rows.clear()
 
     def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Output]:
-        """Handle one event at `now` (epoch seconds) and return the resulting commands, in order.
+        """Handle one event at `now` (epoch seconds); return commands and notices, in order.
 
         Deadlines up to `now` are handled first, each as if it had expired on time. A `now` before
         an earlier one counts as that earlier one: time does not run backwards.
@@ -63,7 +64,7 @@ class Router:
         may say that the agent or the caller is no longer there.
 
         Raises:
-            Exception: a bug in the core. Commands ordered before it are kept and returned by the next
+            Exception: a bug in the core. What was ordered before it is kept and returned by the next
                 call, which also re-evaluates every agent and call so that none is forgotten.
         """
         floor = self.floor

@@ -1,4 +1,4 @@
-"""What the core knows of calls, offers, agents and queues. Data only: no rule and no index is made here."""
+"""What the core knows of calls, offers, agents and queues. Data only: no rule is applied here."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from phonenumbers import (
     parse,
 )
 
-_LEAST: Final = 7
+FEWEST_OUTSIDE: Final = 7
 """Fewest digits of a number that is not an internal extension."""
 
 
@@ -28,7 +28,7 @@ def one_spelling(number: str, region: str) -> str:
         the number, unchanged if it is an extension or can't be a number at all.
     """
     digits = number.lstrip("+")
-    if len(digits) < _LEAST:
+    if len(digits) < FEWEST_OUTSIDE:
         return number
     readings = [f"+{digits}"] if number.startswith("+") else [number, f"+{digits}"]
     possible = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from callrouter.feature_codes import prompts
+from callrouter.feature_codes.calling_number import FEWEST_OUTSIDE
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (
     RegistrationAnswer,
@@ -20,9 +21,6 @@ READ_FIRST: Final = 8.0
 HANGS_UP: Final = 20.0
 """The same if the code is read to the very mobile that is to be called."""
 
-_LEAST_DIGITS: Final = 7
-"""Fewest digits of a caller's number that can be a mobile and not an extension."""
-
 _LATER: Final = frozenset({"limit", "busy", "no-pbx"})
 _KNOWN: Final = frozenset({"known", "verified", "waiting"})
 
@@ -37,7 +35,7 @@ def toggle(mobiles: MobileService, agent: str) -> tuple[str, ...]:
 
 def calling_mobile(caller_number: str) -> str:
     """The number that a mobile calls from; empty for an extension or a withheld number."""
-    return caller_number if len(caller_number.lstrip("+")) >= _LEAST_DIGITS else ""
+    return caller_number if len(caller_number.lstrip("+")) >= FEWEST_OUTSIDE else ""
 
 
 def registration_prompt(answer: RegistrationAnswer) -> tuple[str, ...]:

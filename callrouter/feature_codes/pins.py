@@ -17,6 +17,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from callrouter.clock import Clock
+from callrouter.feature_codes.calling_number import FEWEST_OUTSIDE
 from callrouter.feature_codes.lockout import LONGEST, MOST, WITHIN, Lockout
 from callrouter.model.lockouts import LockRow
 from callrouter.model.text import mask
@@ -41,8 +42,6 @@ OUTSIDE: Final = "outside"
 """The key of the lockout of all such endpoints."""
 OUTSIDE_DIGITS: Final = 6
 """Fewest digits a PIN should have if it is keyed in from outside."""
-_OUTSIDE: Final = 7
-"""Fewest digits of a number that is not an internal extension."""
 
 
 class PinResult(Enum):
@@ -85,7 +84,7 @@ class PinClaim:
     @property
     def place(self) -> str:
         """The phone, for the log: the endpoint, and the masked number of an outside caller."""
-        shown = self.number if len(self.number) < _OUTSIDE else mask(self.number)
+        shown = mask(self.number, whole=FEWEST_OUTSIDE - 1)
         return " ".join(part for part in (self.endpoint, shown) if part)
 
 

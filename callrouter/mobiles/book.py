@@ -1,4 +1,4 @@
-"""The registered mobiles, and the checks on a number or a device name."""
+"""The registered mobiles, with the checks on their numbers, device names and ring settings."""
 
 from __future__ import annotations
 

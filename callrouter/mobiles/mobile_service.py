@@ -1,7 +1,7 @@
 """Agents' own mobiles at run time: the registrar with its secrets, clock, timer, calls and store.
 
-This is the only impure module of the package. It knows the rest of the daemon as the few functions
-and interfaces of `MobileServiceParts`, so that it stands beside the rules that it runs.
+This is the only impure module of the package. What it needs of the rest of the daemon is passed in
+as `MobileServiceParts`, so it imports none of it.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""Notices: what the core reports to its listeners (log, history, API, ``queue_log``, `why`).
+"""Notices: what the core reports to its listeners (the log, the API, ``queue_log``, `why`).
 
 There is a class for each kind of notice. Each has a `kind`, a stable name under which logs, the API
-and pages know it. Field names are those of the API as well: seconds end in ``_s``. Those about calls
-are in `callrouter.model.call_notices`.
+and pages know it. Field names are those of the API as well: seconds end in ``_s``. The notices about
+calls are in `callrouter.model.call_notices`.
 
-The classes that only have subclasses say what a notice is about: `CallNotice`, `OfferNotice`,
-`AgentNotice` and so on. A listener that follows every call or every agent tests for these.
+`CallNotice`, `OfferNotice`, `AgentNotice` and so on are base classes that say what a notice is about.
+None of them is ever published itself: a listener that follows every call, or every agent, tests for
+them.
 
-A notice describes what happened, with the values at that time. It is never changed, holds no
-reference to the live state, and contains no sentences, except for what was said to an agent and why
-a device was left out. `callrouter.api.notice_text` makes the others.
+A notice describes what happened, with the values at that time. It is never changed and holds no
+reference to the live state. It contains no sentences, except for the message that an agent was given
+and the reason why a device was left out; `callrouter.api.notice_text` makes all others.
 """
 
 from __future__ import annotations

@@ -43,6 +43,11 @@ REGISTRY: dict[str, Policy] = {
 BUILT_IN = frozenset(REGISTRY)
 
 
+def reads_busy_share(name: str) -> bool:
+    """Whether a policy needs `Candidate.busy_share`; False for an unknown name."""
+    return bool(getattr(REGISTRY.get(name), "reads_busy_share", False))
+
+
 def known() -> frozenset[str]:
     """The names that `policy:` accepts.
 

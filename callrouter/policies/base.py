@@ -67,7 +67,7 @@ class Candidate(Protocol):
         """Share of the last 60 minutes spent on calls of any queue, 0 to 1.
 
         It is updated when the agent becomes free and at every whole minute, and stays the same in
-        between.
+        between. It stays 0 while no queue uses a policy with `reads_busy_share = True`.
         """
 
     @property
@@ -98,6 +98,9 @@ class Policy(Protocol):
 
     A policy is stateless. Ties that no policy of a queue's list breaks go to the agent who has been
     idle longest, then by name.
+
+    A policy whose `rank` reads `Candidate.busy_share` also has an attribute `reads_busy_share = True`:
+    its order changes with time alone, and the core measures that share only for such policies.
     """
 
     name: str

@@ -145,6 +145,7 @@ class AverageUtilization:
     name = "average-utilization"
     draws = False
     rings_all = False
+    reads_busy_share = True
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
         """Share of capacity in use, then share of the last hour on calls.
@@ -164,6 +165,7 @@ class MaxUtilization:
     name = "max-utilization"
     draws = False
     rings_all = False
+    reads_busy_share = True
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
         """The same, negated.

@@ -9,6 +9,8 @@ import pytest
 from callrouter.core import lane_membership
 from callrouter.core.index.lanes import LaneKey
 from callrouter.model.events import LegEnd
+from callrouter.policies import REGISTRY
+from callrouter.policies.base import Candidate, Needs
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 
@@ -42,6 +44,35 @@ def test_priority_takes_the_lowest_level_first_and_ties_go_to_the_longest_idle()
     assert serve(play, 3) == ["cat", "bob", "cat"]
     play.pause("bob").pause("cat")
     assert serve(play, 1) == ["ann"]
+
+
+class LeastBusy:
+    """A policy as another package could bring it."""
+
+    name = "least-busy"
+    draws = False
+    rings_all = False
+
+    def rank(self, candidate: Candidate, _needs: Needs) -> float:
+        return candidate.busy_share
+
+
+class LeastBusyThatSaysSo(LeastBusy):
+    reads_busy_share = True
+
+
+@pytest.mark.parametrize(
+    ("policy", "next_one"), [(LeastBusyThatSaysSo(), "bob"), (LeastBusy(), "ann")]
+)
+def test_a_policy_of_another_package_gets_the_busy_share_if_it_says_that_it_reads_it(
+    policy: LeastBusy, next_one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REGISTRY, "least-busy", policy)
+    play = Play(table(queue("q", "ann bob", "least-busy")))
+    assert serve(play, 1, talk=600.0) == ["ann"]
+    assert serve(play, 1, talk=60.0) == ["bob"]
+    assert (play.agent("ann").busy_share > 0.1) is (next_one == "bob")
+    assert serve(play, 1) == [next_one]
 
 
 def test_round_robin_goes_by_the_file_first_and_then_by_the_last_turn() -> None:

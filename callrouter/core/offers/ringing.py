@@ -177,8 +177,8 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
 def reserve(floor: Floor, offer: Offer) -> None:
     """Take one unit of the agent's capacity for the offer, before any phone rings.
 
-    So no second offer can be made to the agent in the same event. The unit is released by `end_offer`
-    alone.
+    So the agent never has more offers than capacity, however many calls one event matches. The unit is
+    released when the offer ends, once every phone is quiet (`OfferChange.RELEASED`).
     """
     agent = offer.agent
     floor.offers[offer.id] = offer
