@@ -27,7 +27,7 @@ test: $(STAMP)
 	@echo "— every Python on this machine that callrouter supports"
 	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
+	@$(BIN)/python -m tests.twice -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
 	@$(BIN)/python -m tests.twice -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header

@@ -1,4 +1,4 @@
-"""Runs the tests with real calls; what fails beside others runs once more, alone.
+"""Runs tests side by side; what fails beside others runs once more, alone.
 
 Five files at a time share the processors, so a phone of the laboratory may be seconds late through
 no fault of the router. A test that then passes alone is named at the end, so that it gets looked

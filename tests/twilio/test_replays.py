@@ -82,6 +82,7 @@ async def test_a_live_call_is_asked_about_once_and_let_in(monkeypatch: pytest.Mo
 
 async def test_a_late_answer_takes_a_ghost_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     twilio = knowing(monkeypatch, "completed")
+    monkeypatch.setattr(replays, "_HOLD_FOR", 0.3)  # far below the time that a request may take
     go_on = asyncio.Event()
     answer = twilio.answer
 
