@@ -120,6 +120,19 @@ def test_a_folder_made_for_them_is_theirs(place: Place) -> None:
     assert stat.S_IMODE((place.theirs / "a/b").stat().st_mode) == 0o750
 
 
+def test_a_name_that_is_in_use_is_not_created(place: Place) -> None:
+    """Neither a file nor a link, wherever it leads: what is created is new."""
+    do(lambda: (place.theirs / "file").touch())
+    do(lambda: (place.theirs / "dangling").symlink_to(place.outside / "new"))
+    do(lambda: (place.theirs / "link").symlink_to(place.outside / "passwd"))
+    with Folder.open(place.theirs) as folder:
+        for name in ("file", "dangling", "link"):
+            with pytest.raises(FileExistsError):
+                folder.create(name)
+    assert not (place.outside / "new").exists()
+    place.untouched()
+
+
 def test_part_files_that_are_replaced(place: Place) -> None:
     """What is written gets another file's place, link or folder while it is being written."""
 

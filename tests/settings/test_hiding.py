@@ -214,6 +214,7 @@ def test_a_quoted_line_is_short() -> None:
     shown = excerpt([long], 1, 903)
     assert "here" in shown
     assert len(shown) <= SHOWN + 4
+    assert len(shown) <= 204
     assert excerpt(["a: " + "x" * LONGEST], 1) == "…"
 
 
