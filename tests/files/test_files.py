@@ -122,7 +122,7 @@ def test_a_folder_made_for_them_is_theirs(place: Place) -> None:
 
 def test_a_name_that_is_in_use_is_not_created(place: Place) -> None:
     """Neither a file nor a link, wherever it leads: what is created is new."""
-    do(lambda: (place.theirs / "file").touch())
+    do((place.theirs / "file").touch)
     do(lambda: (place.theirs / "dangling").symlink_to(place.outside / "new"))
     do(lambda: (place.theirs / "link").symlink_to(place.outside / "passwd"))
     with Folder.open(place.theirs) as folder:
