@@ -149,6 +149,30 @@ def test_part_files_that_are_replaced(place: Place) -> None:
     place.untouched()
 
 
+def test_a_part_file_that_is_replaced_at_the_worst_moment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right before its owner is set: that of what was written is set, not of what has its name."""
+    asked = os.geteuid
+
+    def replace() -> None:
+        for name in os.listdir(place.theirs):
+            if name.startswith(".target"):
+                os.symlink(place.outside / "passwd", place.theirs / "link")
+                os.rename(place.theirs / "link", place.theirs / name)
+
+    def replaced() -> int:
+        do(replace)
+        return asked()
+
+    with Folder.open(place.theirs) as folder:
+        monkeypatch.setattr(os, "geteuid", replaced)
+        folder.write("target", b"x", 0o644)
+        monkeypatch.undo()
+    assert (place.theirs / "target").is_symlink(), "it was replaced in time"
+    place.untouched()
+
+
 def test_a_folder_that_is_replaced(place: Place) -> None:
     """A folder of theirs and a link to one of root's take turns under one name."""
 
