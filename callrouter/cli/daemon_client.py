@@ -36,13 +36,13 @@ class DaemonRefused(Exception):  # noqa: N818 - named for what happened
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket.
 
-    The host ``callrouter`` is only for the Host header. Every wait ends after `ANSWER_WITHIN`
-    seconds.
+    The host ``callrouter`` is only for the Host header. Every wait ends after `within` seconds.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("callrouter", timeout=ANSWER_WITHIN)
+    def __init__(self, path: Path, within: float) -> None:
+        super().__init__("callrouter", timeout=within)
         self._path = path
+        self._within = within
 
     def connect(self) -> None:
         """Connect to the daemon.
@@ -53,7 +53,7 @@ class _UnixConnection(http.client.HTTPConnection):
             OSError: nothing listens there, or we may not connect.
         """
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(ANSWER_WITHIN)
+        self.sock.settimeout(self._within)
         self.sock.connect(os.fspath(self._path))
 
 
@@ -86,7 +86,7 @@ class LocalDaemon:
                 f"the daemon for {self.folder} does not run; start it with "
                 f"`callrouter --config {self.folder} run` or `systemctl start callrouter`",
             )
-        return _UnixConnection(found)
+        return _UnixConnection(found, timeout)
 
     def unreachable(self, error: Exception) -> CommandFailed:
         """Return the error for a daemon that cannot be reached.
@@ -94,7 +94,7 @@ class LocalDaemon:
         `error` is what the connection raised. The exit status is 3.
         """
         if isinstance(error, TimeoutError):
-            return CommandFailed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
+            return CommandFailed(3, "the daemon does not answer in time")
         return CommandFailed(3, f"the daemon cannot be asked ({error})")
 
     def no_callrouter(self, status: int, location: str) -> CommandFailed:
@@ -108,12 +108,16 @@ class LocalDaemon:
 class DaemonClient:
     """A daemon, local or remote.
 
-    Each request blocks and has a connection of its own. Every wait ends after `ANSWER_WITHIN`
-    seconds.
+    Each request blocks and has a connection of its own. Every wait ends after `within` seconds.
     """
 
-    def __init__(self, place: LocalDaemon | RemoteDaemon) -> None:
+    def __init__(self, place: LocalDaemon | RemoteDaemon, within: float = ANSWER_WITHIN) -> None:
         self._place = place
+        self._within = within
+
+    def patient(self, within: float) -> DaemonClient:
+        """Return a client of the same daemon that waits for `within` seconds."""
+        return DaemonClient(self._place, within)
 
     @classmethod
     def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> DaemonClient:
@@ -171,7 +175,8 @@ class DaemonClient:
             text += "; give a token with CALLROUTER_TOKEN or --token"
         elif status in {404, 409, 422}:
             names = _named_in(query or {}) | _named_in(body or {})
-            hint = self._meant(names | _of_path(path) if status == 404 else names)
+            known = names | _of_path(path) if status == 404 else names
+            hint = "" if "did you mean" in text else self._meant(known)
             raise DaemonRefused(status, text, hint)
         raise DaemonRefused(status, text)
 
@@ -185,7 +190,7 @@ class DaemonClient:
         place = self._place
         wanted = "&".join(f"{key}={quote(value)}" for key, value in query.items())
         at = "/".join((f"{place.prefix}/api", *(quote(part, safe="") for part in path)))
-        connection = place.connection(ANSWER_WITHIN)
+        connection = place.connection(self._within)
         try:
             connection.request(
                 method,

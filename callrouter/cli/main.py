@@ -203,6 +203,10 @@ cli.later(
     why_not="Explain why an agent is not being offered calls.",
 )
 cli.later(
+    "callrouter.cli.commands.report_command",
+    report="Report on calls, queues and agents of a day, a week or a month.",
+)
+cli.later(
     "callrouter.cli.commands.secret",
     passwd="Make the hash for a PIN or a password.",  # noqa: S106 - a command
     token="Make a token for the HTTP API.",  # noqa: S106 - a command

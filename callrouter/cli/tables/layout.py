@@ -115,7 +115,7 @@ class Column:
     `right`: right-aligned, for numbers. `flexible`: cells may be shortened, marked with a final
     ``…``; the highest number goes first, 0 means never. `least`: minimum width as long as another
     column can be left out instead. `drop`: left out if there is no room; the highest goes first, 0
-    means never.
+    means never. A `name` may have several lines.
     """
 
     name: str
@@ -136,28 +136,58 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int)
         rows: a cell for each column.
         width: columns of the terminal. If even that is too little, lines are longer.
     """
-    kept = [
+    kept, widths = _chosen(columns, rows, width)
+    lines = [[row[n] for n in kept] for row in rows]
+    right = [columns[n].right for n in kept]
+    heads = _headings([columns[n].name for n in kept])
+    return [_line(cells, widths, right) for cells in (*heads, *lines)]
+
+
+def left_out(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[str]:
+    """Return the names of the columns that `table` leaves out because they do not fit."""
+    kept, _ = _chosen(columns, rows, width)
+    return [columns[n].name for n in _filled(columns, rows) if n not in kept]
+
+
+def _headings(names: Sequence[str]) -> list[list[Text]]:
+    """Return the lines of the headings; shorter ones stand at the bottom."""
+    parts = [name.split("\n") for name in names]
+    high = max(map(len, parts), default=1)
+    padded = [[""] * (high - len(part)) + part for part in parts]
+    return [[Text(part[line], style="bold") for part in padded] for line in range(high)]
+
+
+def _filled(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> list[int]:
+    """Return the columns with anything in them, and those that are always shown."""
+    return [
         n
         for n, column in enumerate(columns)
         if not (column.drop and rows) or any(row[n].cell_len for row in rows)
     ]
+
+
+def _chosen(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int
+) -> tuple[list[int], list[int]]:
+    """Return the columns that fit, and their widths."""
+    kept = _filled(columns, rows)
     while True:
         optional = [n for n in kept if columns[n].drop]
         shown = [columns[n] for n in kept]
         widths = _fitted(shown, _natural(columns, rows, kept), width, hard=not optional)
         if sum(widths) + GAP * (len(kept) - 1) <= width or not optional:
-            break
+            return kept, widths
         kept.remove(max(optional, key=lambda n: columns[n].drop))
-    head = [Text(columns[n].name, style="bold") for n in kept]
-    lines = [[row[n] for n in kept] for row in rows]
-    right = [columns[n].right for n in kept]
-    return [_line(cells, widths, right) for cells in (head, *lines)]
 
 
 def _natural(
     columns: Sequence[Column], rows: Sequence[Sequence[Text]], kept: Sequence[int]
 ) -> list[int]:
-    return [max(cell_len(columns[n].name), *(row[n].cell_len for row in rows), 0) for n in kept]
+    return [max(_heading_width(columns[n]), *(row[n].cell_len for row in rows), 0) for n in kept]
+
+
+def _heading_width(column: Column) -> int:
+    return max(map(cell_len, column.name.split("\n")))
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int, *, hard: bool) -> list[int]:
@@ -172,7 +202,7 @@ def _fitted(columns: Sequence[Column], widths: list[int], width: int, *, hard: b
             n
             for n, column in enumerate(columns)
             if column.flexible
-            and widths[n] > max(LEAST if hard else column.least, cell_len(column.name))
+            and widths[n] > max(LEAST if hard else column.least, _heading_width(column))
         ]
         if not givers:
             break
