@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from callrouter.reports import queue_report
+from callrouter.reports import agent_report, queue_report
 from callrouter.reports.queries import Progress
 from callrouter.reports.report import Report
 from callrouter.reports.report_run import ReportRun
@@ -16,6 +16,8 @@ from callrouter.reports.request import ReportError, ReportRequest, Scope, Site
 _MAKERS: Final[Mapping[str, Callable[[ReportRun], Report]]] = {
     "queues": queue_report.queues,
     "hours": queue_report.hours,
+    "agents": agent_report.agents,
+    "pauses": agent_report.pauses,
 }
 WHATS: Final = tuple(_MAKERS)
 """The kinds of reports."""

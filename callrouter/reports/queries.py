@@ -7,24 +7,12 @@ query holds up the database. Statements are the same for each piece and differ i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
-from callrouter.record.rows import (
-    AgentStateRow,
-    CallRow,
-    ConsultationRow,
-    ConversationRow,
-    GapRow,
-    HoldRow,
-    HowIn,
-    OfferRow,
-    RunRow,
-    StayOutcome,
-    StayRow,
-)
+from callrouter.record.rows import HowIn, StayOutcome
+from callrouter.record.sql import STAYS
 from callrouter.reports.request import Names
 from callrouter.reports.service_level import Target
 from callrouter.reports.stay_figures import BINS, REFUSED, StayGroup
@@ -32,20 +20,6 @@ from callrouter.reports.stay_figures import BINS, REFUSED, StayGroup
 Progress: TypeAlias = Callable[[float], None]
 """Is told which share of a report is done, from 0 to 1."""
 
-
-def _table(name: str, row: type[Any]) -> sa.TableClause:
-    return sa.table(name, *(sa.column(item.name) for item in fields(row)))
-
-
-CALLS: Final = _table("calls", CallRow)
-STAYS: Final = _table("stays", StayRow)
-OFFERS: Final = _table("offers", OfferRow)
-CONVERSATIONS: Final = _table("conversations", ConversationRow)
-HOLDS: Final = _table("holds", HoldRow)
-CONSULTATIONS: Final = _table("consultations", ConsultationRow)
-AGENT_STATES: Final = _table("agent_states", AgentStateRow)
-RUNS: Final = _table("runs", RunRow)
-GAPS: Final = _table("record_gaps", GapRow)
 
 FROM: Final = sa.bindparam("from_", type_=sa.Double)
 TO: Final = sa.bindparam("to_", type_=sa.Double)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import sqlalchemy as sa
 
 from callrouter.record.rows import StayOutcome
-from callrouter.reports.queries import STAYS, StayCounts
+from callrouter.record.sql import STAYS
+from callrouter.reports.agent_times import StateTimes
+from callrouter.reports.queries import StayCounts
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.service_level import Target, differences
@@ -79,7 +81,7 @@ def queue_columns(by: str) -> tuple[ReportColumn, ...]:
 
 def hour_columns() -> tuple[ReportColumn, ...]:
     """Return the columns of ``hours``."""
-    return (INTERVAL, *FIGURES)
+    return (INTERVAL, *FIGURES, STAFFED)
 
 
 def queues(run: ReportRun) -> Report:
@@ -115,20 +117,48 @@ def hours(run: ReportRun) -> Report:
     target = None if only is None else run.site.target(only)
     total = StayFigures()
     rows: list[Row] = []
-    for start, found in _by_interval(run, by):
+    staff = _Staff(run, by, only)
+    for start, found in _by_interval(run, by, staff.between):
         figures = StayFigures()
         for each in found.values():
             figures.add(each)
         total.add(figures)
-        rows.append({"interval": start, **figures.row(target)})
+        rows.append({"interval": start, **figures.row(target), "agents": staff.mean(start)})
     _note_definitions(run, total, only)
     run.note_limits()
     title = f"Queue {only} by interval" if only else "All queues by interval"
     return run.report(title, hour_columns(), rows, by=by, total=total.row(target))
 
 
-def _by_interval(run: ReportRun, by: str) -> Iterator[tuple[float, dict[str, StayFigures]]]:
-    """Yield each interval's beginning, and its figures by queue."""
+class _Staff:
+    """How many agents were there on average, in each interval: those who may serve the queue."""
+
+    def __init__(self, run: ReportRun, by: str, queue: str | None) -> None:
+        self._run = run
+        intervals = run.intervals(by)
+        self._ends = dict(intervals.bounds())
+        agents = run.agents()
+        if queue is not None:
+            members = run.site.agents.recorded(run.site.members.get(queue, {}))
+            agents = members if agents is None else agents & members
+        self._times = StateTimes(run, intervals, agents, together=True)
+        self._times.before()
+
+    def between(self, start: float, from_: float, to: float) -> None:
+        """Add a piece of an interval."""
+        self._times.between(start, from_, to)
+
+    def mean(self, start: float) -> float | None:
+        """Return the mean number of agents in an interval; None: it has only just begun."""
+        length = min(self._ends[start], self._run.until) - start
+        time = self._times.of(start).get("")
+        return None if length <= 0 else 0.0 if time is None else round(time.there_s / length, 3)
+
+
+def _by_interval(
+    run: ReportRun, by: str, also: Callable[[float, float, float], None] | None = None
+) -> Iterator[tuple[float, dict[str, StayFigures]]]:
+    """Yield each interval's beginning, and its figures by queue. `also` is told each piece of it."""
     intervals = run.intervals(by)
     counts = StayCounts(run.link, run.site.queues, run.site.target, run.queues())
     found: dict[str, StayFigures] = {}
@@ -139,6 +169,8 @@ def _by_interval(run: ReportRun, by: str) -> Iterator[tuple[float, dict[str, Sta
             current, found = start, {}
         for group in counts.between(from_, to):
             found.setdefault(group.queue, StayFigures()).put(group)
+        if also is not None:
+            also(start, from_, to)
     yield current, found
 
 

@@ -8,18 +8,10 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from callrouter.record.rows import GapKind
+from callrouter.record.sql import AGENT_STATES, CALLS, RECORD_GAPS, STAYS
 from callrouter.reports.intervals import Intervals, divide
 from callrouter.reports.periods import shown_time
-from callrouter.reports.queries import (
-    AGENT_STATES,
-    CALLS,
-    GAPS,
-    STAYS,
-    Progress,
-    distinct,
-    pieces,
-    rows_of,
-)
+from callrouter.reports.queries import Progress, distinct, pieces, rows_of
 from callrouter.reports.report import Report, ReportColumn, Row
 from callrouter.reports.request import Names, ReportError, ReportRequest, Scope, Site
 
@@ -135,9 +127,9 @@ class ReportRun:
         period, zone = self.request.period, self.site.zone
         gaps = rows_of(
             self.link,
-            sa.select(GAPS)
-            .where(GAPS.c.began_at < period.to, GAPS.c.ended_at > period.from_)
-            .order_by(GAPS.c.began_at),
+            sa.select(*RECORD_GAPS.c)
+            .where(RECORD_GAPS.c.began_at < period.to, RECORD_GAPS.c.ended_at > period.from_)
+            .order_by(RECORD_GAPS.c.began_at),
         )
         for gap in gaps[:MOST_GAPS]:
             span = (

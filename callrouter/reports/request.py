@@ -135,6 +135,8 @@ class Site:
         queues: the queues.
         agents: the agents.
         targets: the service levels that queues aim at, by id; others have `Target()`.
+        members: the level of each agent that serves a queue, by queue and agent; also of those who
+            do so only in shifts or after a wait.
     """
 
     zone: tzinfo
@@ -142,6 +144,7 @@ class Site:
     queues: Names
     agents: Names
     targets: Mapping[str, Target] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, now: float) -> Site:
@@ -156,8 +159,16 @@ class Site:
                 id_: Target(level.within, level.short_abandon, level.target)
                 for id_, level in settings.service_levels.items()
             },
+            members={id_: _members(spec) for id_, spec in table.queues.items()},
         )
 
     def target(self, queue: str) -> Target:
         """Return what a queue aims at."""
         return self.targets.get(queue, Target())
+
+
+def _members(queue: QueueSpec) -> dict[str, int]:
+    """Return the level of each agent who may serve a queue at some time."""
+    shifts = [member for shift in queue.shifts for member in shift.members]
+    later = [member for step in queue.widen for member in step.members]
+    return {member.agent: member.level for member in (*later, *shifts, *queue.members)}

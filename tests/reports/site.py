@@ -25,4 +25,5 @@ SITE = Site(
     ),
     agents=Names("agent", {"alice": "Alice", "bob": "Bob", "carol": "Carol"}, {"robert": "bob"}),
     targets={"support": Target(20.0, 5.0, 80), "sales": Target(10.0, 2.5, 90)},
+    members={"support": {"alice": 1, "bob": 1, "carol": 2}, "sales": {"bob": 1}},
 )

@@ -157,3 +157,9 @@ def test_no_figure_differs(link: sa.Connection, seed: int, period: str, by: str)
     for row, start, end in zip(hours.rows, edges, edges[1:], strict=False):
         own = [s for s in stays if s.queue == "support" and start <= s.entered_at < end]
         same(row, second(own, targets(), "support"), f"hours {start}")
+        there = math.fsum(
+            max(0.0, min(s.until or NOW, end, NOW) - max(s.at, start))
+            for s in record.agent_states
+            if s.agent in {"alice", "bob", "robert", "carol"} and s.state != "offline"
+        )
+        assert row["agents"] == pytest.approx(there / (end - start), abs=0.0011)
