@@ -1,4 +1,4 @@
-"""What the API can read, and the one way in which it requests changes."""
+"""`Backend`: the rest of the daemon as the API sees it, with the interfaces that it consists of."""
 
 from __future__ import annotations
 
@@ -143,7 +143,11 @@ class ConfigState:
 
 @dataclass(slots=True, kw_only=True)
 class Backend:
-    """The rest of the daemon as the API sees it. All changes go through `post`."""
+    """The rest of the daemon as the API sees it.
+
+    Changes of agents and calls go through `post`, of the configuration through `files`, and of own
+    mobiles through `mobiles`.
+    """
 
     views: FloorViews
     """What the API shows of the floor."""

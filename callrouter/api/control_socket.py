@@ -357,7 +357,7 @@ def _make_folder(folder: Path, *, mine: bool) -> None:
         status = folder.lstat()
         if status.st_uid not in ({os.getuid()} if mine else {0, os.getuid()}):
             raise ControlSocketError(
-                f"the folder {folder} belongs to someone else; set CALLROUTER_SOCKET to another place"
+                f"the folder {folder} belongs to another user; set CALLROUTER_SOCKET to another place"
             )
         if not stat.S_ISDIR(status.st_mode):
             raise ControlSocketError(

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
-from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.api.shared_answers import list_answer
 
 SLICE: Final = 50
 """Objects encoded in one batch; between two batches the loop serves calls."""
@@ -73,10 +73,10 @@ async def answer_list(
         items: starts building it.
         most: approximate number of objects.
     """
-    lists = request.app[LISTS]
-    if not lists.is_coming(key):
-        request.app[RATES].charge(identify(request), most // SLICE)
-    return encoded(await lists.answer(key, lambda: encode_list(items())))
+    body = await list_answer(
+        request.app, identify(request), key, lambda: encode_list(items()), most // SLICE
+    )
+    return encoded(body)
 
 
 async def answer_large(
@@ -92,11 +92,8 @@ async def answer_large(
     """
     if most <= SLICE:
         return answer(make())
-    lists = request.app[LISTS]
-    if not lists.is_coming(key):
-        request.app[RATES].charge(identify(request), most // SLICE)
 
     async def made() -> bytes:
         return encode(make())
 
-    return encoded(await lists.answer(key, made))
+    return encoded(await list_answer(request.app, identify(request), key, made, most // SLICE))

@@ -17,7 +17,7 @@ from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_context import BACKEND, CALLER, backend_of
 from callrouter.api.routes.status_routes import status_json
-from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.api.shared_answers import list_answer
 from callrouter.api.views.sight import Sight
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import Notice, Oddity
@@ -217,11 +217,11 @@ async def _write(client: LiveClient, app: web.Application) -> None:
     # Share it only between clients connected before it is begun: later changes wait in their
     # queues.
     key = ("live", seen, caller.role)
-    lists, floor = app[LISTS], app[BACKEND].views
-    if not lists.is_coming(key):
-        size = floor.agent_count + floor.queue_count + floor.call_count
-        app[RATES].charge(caller, size // SLICE)
-    state = await lists.answer(key, lambda: _state(app[BACKEND], seen, caller))
+    floor = app[BACKEND].views
+    size = floor.agent_count + floor.queue_count + floor.call_count
+    state = await list_answer(
+        app, caller, key, lambda: _state(app[BACKEND], seen, caller), size // SLICE
+    )
     await client.ws.send_str(state.decode())
     while True:
         await client.ws.send_str(await client.waiting.get())

@@ -157,6 +157,35 @@ class RateLimits:
 RATES: Final = web.AppKey("rates", RateLimits)
 LISTS: Final = web.AppKey("lists", SharedAnswers[bytes])
 """Lists and explanations, computed on the loop in slices."""
+
+
+async def list_answer(
+    app: web.Application,
+    caller: ApiCaller,
+    key: Hashable,
+    make: Callable[[], Awaitable[bytes]],
+    cost: int,
+) -> bytes:
+    """Compute a large answer of `LISTS`, or share the one that is waiting to be started.
+
+    Only the caller for whom it is computed pays for it.
+
+    Args:
+        app: the HTTP application.
+        caller: who asks.
+        key: identifies the answer; see `SharedAnswers.answer`.
+        make: computes it.
+        cost: what it costs, in requests.
+
+    Raises:
+        Exception: raised by `make`.
+    """
+    lists = app[LISTS]
+    if not lists.is_coming(key):
+        app[RATES].charge(caller, cost)
+    return await lists.answer(key, make)
+
+
 FILES: Final = web.AppKey("files", SharedAnswers[bytes])
 """Answers read from the configuration files, in a thread."""
 LISTS_REST: Final = 3.0

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+from typing import Final
 
 import click
 
 from callrouter.model.text import clean
+
+HELD: Final = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
+"""What to do about a configuration with unconfirmed losses."""
 
 
 def print_text(text: str, *, indent: int = 2, err: bool = False) -> None:

@@ -163,7 +163,7 @@ def _picked_up_elsewhere(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) 
     taker = next((agent for agent in owners if _can_take_over(agent, offer)), None)
     if taker is None:
         floor.report_oddity(
-            f"{event.endpoint} picked up a call for {offer.agent.id}, and is the phone of nobody "
+            f"{event.endpoint} picked up a call for {offer.agent.id}, and is not the phone of an agent "
             f"who could take one of {offer.call.queue.id} now"
         )
     elif taker is not offer.agent:

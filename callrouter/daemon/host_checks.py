@@ -79,14 +79,14 @@ def _files(folder: Path) -> Iterator[Finding]:
         secrets += [folder / os.fsdecode(found) for found in _LEADS_TO.findall(file.content)]
         if _mode(folder / name) & stat.S_IWOTH:
             open_to = True
-            yield Finding(False, f"everybody may change {name}", f"chmod o-w {folder / name}")
+            yield Finding(False, f"every user may change {name}", f"chmod o-w {folder / name}")
     for path in dict.fromkeys(secrets):
         if _mode(path) & stat.S_IROTH and _others_get_to(path):
             open_to = True
-            what = f"everybody on this machine may read {path}, and it has secrets"
+            what = f"every user of this machine may read {path}, and it has secrets"
             yield Finding(False, what, f"chmod o-rwx {path}")
     if not open_to:
-        yield Finding(True, "files and secrets are not open to everybody")
+        yield Finding(True, "files and secrets are not open to other users")
 
 
 def _kept_files(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -67,16 +67,19 @@ class LastResort:
 
     A thread does it, because the event loop may be what is blocked. The next start takes over the
     socket that is left behind.
+
+    Args:
+        within: seconds that the shutdown may take.
     """
 
-    def __init__(self) -> None:
-        self._timer = threading.Timer(STOP_WITHIN, _exit)
+    def __init__(self, within: float = STOP_WITHIN) -> None:
+        self._timer = threading.Timer(within, _exit)
         self._timer.daemon = True
 
     def begin(self) -> None:
         """Start the clock: the shutdown begins now.
 
-        After `STOP_WITHIN` seconds the process ends with status 1.
+        If it takes too long, the process ends with status 1.
 
         Raises:
             RuntimeError: it was called before.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import signal
-import threading
 from collections.abc import Iterator
 
 from callrouter.clock import SystemClock
+from callrouter.daemon.process import LastResort
 from callrouter.demo.centre import Centre
 from callrouter.demo.child import DaemonFailedError
 from callrouter.demo.demo_config import NoDialplanError
@@ -84,10 +83,9 @@ class Demo:
         play = tasks.spawn(self._play(), "demo")
         told = tasks.spawn(self._stop.wait(), "signals")
         await asyncio.wait({play, told}, return_when=asyncio.FIRST_COMPLETED)
-        last_resort = threading.Timer(STOP_WITHIN, os._exit, (1,))
-        last_resort.daemon = True
+        last_resort = LastResort(STOP_WITHIN)
         if not play.done():
-            last_resort.start()
+            last_resort.begin()
             play.cancel()
         try:
             return await play

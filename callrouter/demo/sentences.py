@@ -19,7 +19,7 @@ _FAILED: Final = {
     "declined": "said no",
     "wrong key": "picked up, and pressed neither 1 nor 2",
     "busy": "was busy",
-    "not accepted": "picked up, but nobody pressed 1 (a voicemail?)",
+    "not accepted": "picked up, but key 1 was not pressed (a voicemail?)",
     "unreachable": "could not be reached",
     "unavailable": "takes no calls now",
     "failed": "could not be rung",

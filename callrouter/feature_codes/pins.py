@@ -79,7 +79,9 @@ class PinClaim:
     @property
     def named(self) -> str:
         """The extension, for the log. An unknown one is hidden: it may be a misplaced PIN."""
-        return f"extension {self.extension} ({self.agent})" if self.agent else "nobody's extension"
+        return (
+            f"extension {self.extension} ({self.agent})" if self.agent else "an unknown extension"
+        )
 
     @property
     def place(self) -> str:

@@ -11,7 +11,7 @@ class DeviceFailure(Enum):
 
     REFUSED = "refused a call"
     NOT_REACHED = "could not be reached"
-    NOT_ACCEPTED = "was answered and nobody pressed 1"
+    NOT_ACCEPTED = "was answered without key 1"
     SILENT = "does not answer"
     """It neither rang nor refused nor was picked up."""
     DROPPED = "hung up right after it was picked up"

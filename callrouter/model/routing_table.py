@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from callrouter.model.hours import Hours
 from callrouter.model.phone_numbers import NOWHERE, Numbering
@@ -337,6 +337,10 @@ class Rule:
     agent: str = ""
     tag: str = ""
     skills: Mapping[str, int] = field(default_factory=dict)
+
+
+TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+"""The attributes of a `QueueSpec` that say where a caller goes who leaves without an agent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Final
 
 from callrouter.model.text import listed
 
+POSTGRESQL: Final = "postgresql://"
+"""How the URL of a database begins that needs the extra ``postgres``."""
 REQUIREMENTS: Final = {
     "postgres": ("psycopg[binary]>=3.2",),
     "twilio": ("twilio>=9.13,<10",),

@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from callrouter.files import Folder
 from callrouter.settings import extras
+from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.state_location import state_folder
-
-POSTGRESQL: Final = "postgresql://"
 
 
 class StoreError(Exception):

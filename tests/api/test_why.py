@@ -150,7 +150,7 @@ def test_ring_all_and_who_lost() -> None:
     play.on(9)
     play.call("c1", "q").on(3).accepts("bob").on(60).caller_hangs_up("c1")
     first, second = play.offers("c1")
-    assert first["text"] == "ann was rung: everyone available is, by ring-all"
+    assert first["text"] == "ann was rung: all available agents are, by ring-all"
     assert first["outcome"] == {"result": "lost", "text": "rang 3 s, lost to bob"}
     assert (
         second["outcome"]["text"] == "took it on desk after 3 s, talked 1 min, the caller hung up"

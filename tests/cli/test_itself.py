@@ -26,7 +26,7 @@ def test_what_was_found() -> None:
         invariants={"rounds": 1, "breaches": 3, "last_breach": "2: bob\x1b has two calls"},
     )
     assert found == [
-        "2 differences from office that nobody had announced",
+        "2 differences from office that no event had announced",
         "held up 1 time, 240 ms at most, by load (settings/loader.py:9)",
         "3 times something did not hold that always must; mended: 2: bob\N{REPLACEMENT CHARACTER} has two calls",
     ]

@@ -12,8 +12,7 @@ import time
 import pytest
 from rich.text import Text
 
-from callrouter.cli.commands import change
-from callrouter.cli.output_text import paragraph
+from callrouter.cli.output_text import paragraph, print_text
 from callrouter.cli.tables import call_table, layout
 from callrouter.cli.tables.layout import Column
 from tests.cli.examples import a_call, a_queue
@@ -158,7 +157,7 @@ def test_diff_and_history_are_wrapped_between_words_on_a_terminal(
     line = (
         "support: on_max_wait dialplan:voicemail,support,1 -> dialplan:voicemail,everything-else,1"
     )
-    change.print_line(line)
+    print_text(line)
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert max(map(len, said)) <= 80

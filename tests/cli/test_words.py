@@ -13,6 +13,7 @@ from callrouter.api.schemas.call_answers import CallJson
 from callrouter.cli.commands.call import conversation_words
 from callrouter.cli.commands.change import print_outcome
 from callrouter.cli.commands.device import devices_table, print_device_answer
+from callrouter.cli.output_text import HELD
 from callrouter.cli.tables import agent_table, answers, call_table
 from tests.cli.examples import (
     a_call,
@@ -87,7 +88,7 @@ NO_AGENTS = dict.fromkeys(
             {"store": a_store(state="bad", problem="disk full", unsaved=3)},
             "agents' states are not being saved in callrouter.db\ndisk full\n3 wait to be saved",
         ),
-        ({"store": a_store(lost=1)}, "1 entry of the audit are lost"),
+        ({"store": a_store(lost=1)}, "1 entry of the audit could not be kept"),
         ({"config": a_config(last_good=True)}, "the last good configuration, since the start"),
         ({"config": a_config(needs_restart=["http.listen"])}, "after a restart: http.listen"),
         (
@@ -236,7 +237,7 @@ def test_the_code_of_a_verification_call(capsys: pytest.CaptureFixture[str]) -> 
         (
             {"held": ["queue sales"]},
             0,
-            f"nothing would change\nheld back: queue sales\n{answers.HELD}\n",
+            f"nothing would change\nheld back: queue sales\n{HELD}\n",
         ),
         (
             {"ok": False, "problems": [a_mistake(hint="")]},

@@ -231,10 +231,10 @@ def test_a_mobile_with_a_voicemail_is_rested_from_the_second_time_on_and_its_age
         play.call(f"c{number}", "q").on(10).agent_hangs_up("ann").on(10)
     assert [device for _, device in rung(play)] == ["desk", "mobile", "desk", "mobile", "desk"]
     assert play.told("ann") == [
-        "mobile was answered and nobody pressed 1, twice in a row: it is not rung for 1 min"
+        "mobile was answered without key 1, twice in a row: it is not rung for 1 min"
     ]
     assert device_lines(play.router.floor, play.agent("ann")) == [
-        "mobile (office): was answered and nobody pressed 1, twice in a row; rung again in 34 s"
+        "mobile (office): was answered without key 1, twice in a row; rung again in 34 s"
     ]
     assert play.agent("ann").misses == 0
 
@@ -267,7 +267,7 @@ def test_an_extension_that_forwards_to_a_voicemail_is_rested_as_a_mobile_is(endp
         play.call(f"c{number}", "q").on(10).agent_hangs_up("bob").on(10)
     assert [round(at) for at, _ in rung(play)] == [0, 20], "and then not for a minute"
     assert play.told("ann") == [
-        "desk was answered and nobody pressed 1, twice in a row: it is not rung for 1 min"
+        "desk was answered without key 1, twice in a row: it is not rung for 1 min"
     ]
 
 

@@ -325,7 +325,7 @@ def test_the_first_who_is_free_of_another_queue_is_asked() -> None:
         ({"agent": "x"}, "there is no agent 'x'"),
         ({"agent": "ann"}, "ann is the one who has the call"),
         ({"agent": "bob"}, "bob can't be rung now: paused: lunch"),
-        ({"queue": "r"}, "nobody is free in r"),
+        ({"queue": "r"}, "no agent is free in r"),
     ],
 )
 def test_colleagues_who_cannot_be_asked(to: dict[str, str], said: str) -> None:

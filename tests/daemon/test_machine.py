@@ -64,7 +64,7 @@ def test_nothing_is_wrong(folder: Path) -> None:
     findings = found(folder)
     assert wrong(findings) == []
     said = [what for ok, what, _ in findings if ok]
-    assert "files and secrets are not open to everybody" in said
+    assert "files and secrets are not open to other users" in said
     assert any(what.endswith("is free to be served") for what in said)
     assert any(what.startswith("states can be kept in ") for what in said)
 
@@ -86,7 +86,7 @@ def test_a_secret_that_everybody_may_read(folder: Path) -> None:
     write(folder, secret="hunter-two")
     (folder / "all.yaml").chmod(0o644)
     [text] = wrong(found(folder))
-    assert "everybody on this machine may read" in text
+    assert "every user of this machine may read" in text
     assert text.endswith(f"chmod o-rwx {folder}/all.yaml")
     assert "hunter" not in text
     folder.chmod(0o750)
@@ -114,7 +114,7 @@ def test_a_file_with_a_secret_that_everybody_may_read(folder: Path) -> None:
 def test_files_that_everybody_may_change(folder: Path) -> None:
     (folder / "all.yaml").chmod(0o666)
     [text] = wrong(found(folder))
-    assert text.startswith("everybody may change all.yaml: chmod o-w ")
+    assert text.startswith("every user may change all.yaml: chmod o-w ")
 
 
 @pytest.mark.parametrize(

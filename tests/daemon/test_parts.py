@@ -189,7 +189,7 @@ def test_a_folder_that_a_person_named_keeps_its_rights(short: Path) -> None:
 def test_a_folder_of_someone_else_is_refused(short: Path) -> None:
     (short / "callrouter").mkdir()
     os.chown(short / "callrouter", 12345, 12345)
-    with pytest.raises(control_socket.ControlSocketError, match="belongs to someone else"):
+    with pytest.raises(control_socket.ControlSocketError, match="belongs to another user"):
         control_socket.claim(short, {"XDG_RUNTIME_DIR": str(short)})
 
 

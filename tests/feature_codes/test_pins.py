@@ -214,7 +214,7 @@ async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
     await pins.check(
         PinClaim(extension="1001", agent="alice", pin="83165", endpoint="PJSIP/1003", number="1003")
     )
-    assert "wrong PIN for nobody's extension at PJSIP/carrier +44…456" in caplog.text
+    assert "wrong PIN for an unknown extension at PJSIP/carrier +44…456" in caplog.text
     assert "phone PJSIP/carrier +44…456 is locked for 15 min after wrong PINs" in caplog.text
     assert "wrong PIN for extension 1001 (alice) at PJSIP/1003 1003" in caplog.text
     assert "8316" not in caplog.text

@@ -1,1 +1,1 @@
-"""The answers to `why` and `why-not`, from a journal of every decision."""
+"""The answers to `why`, from the call log, and to `why-not`, from the present state of the floor."""

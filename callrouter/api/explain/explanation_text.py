@@ -155,7 +155,7 @@ def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
 _FAILED: Final[Mapping[OfferOutcome | DeviceFailure, str]] = {
     LegEnd.NO_ANSWER: "no answer",
     LegEnd.SILENT: "the phone did not reply, not even that it rings",
-    LegEnd.NOT_ACCEPTED: "picked up, but nobody pressed 1",
+    LegEnd.NOT_ACCEPTED: "picked up, but key 1 was not pressed",
     LegEnd.DECLINED: "declined",
     LegEnd.WRONG_KEY: "picked up, and pressed neither 1 nor 2",
     LegEnd.BUSY: "busy",

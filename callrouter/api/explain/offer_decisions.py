@@ -106,7 +106,7 @@ def _decided_words(made: OfferDecided, offer: ExplainedOffer) -> str:
     policy = ", then ".join(made.policy)
     out_of = f"{made.available} available"
     if any(_rings_all(name) for name in made.policy):
-        return f"{who} was rung: everyone available is, by {policy}"
+        return f"{who} was rung: all available agents are, by {policy}"
     if made.available == 1:
         return f"{who} was rung: the only one available"
     if made.drawn:

@@ -1,4 +1,4 @@
-"""The fixed words of the API, and the shape of its errors."""
+"""Types that many answers of the API share: names of states, moments, counts, and errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 AgentStateName: TypeAlias = Literal[
     "offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused"
 ]
-"""What an agent is doing: the values of `callrouter.core.state.AgentState`."""
+"""What an agent is doing: the values of `callrouter.model.agent_status.AgentState`."""
 
 CallStateName: TypeAlias = Literal[
     "waiting",

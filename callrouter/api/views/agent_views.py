@@ -95,13 +95,7 @@ def _until(floor: Floor, agent: Agent) -> tuple[float | None, Then | None]:
 
 def _pending_name(request: PendingRequest | None) -> Literal["pause", "sign-out"] | None:
     """Return what was requested and takes effect after the call."""
-    match request:
-        case PendingRequest.PAUSE:
-            return "pause"
-        case PendingRequest.SIGN_OUT:
-            return "sign-out"
-        case None:
-            return None
+    return None if request is None else request.value
 
 
 def _reason(floor: Floor, agent: Agent, status: AgentStatus, now: float) -> str | None:

@@ -19,7 +19,7 @@ from callrouter.cli.commands.query import client_for, exit_on_refusal, json_opti
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
 from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import asks_remote_daemon, folder_of
-from callrouter.cli.output_text import print_text
+from callrouter.cli.output_text import HELD, print_text
 from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
@@ -34,14 +34,6 @@ SHOWN = 3
 LINES_SHOWN = 1_000
 """Maximum number of diff lines per file."""
 NOTHING = "nothing would change"
-
-
-def print_line(line: str) -> None:
-    """Print a line, safe for a terminal whatever it contains; on one it is wrapped between words.
-
-    On a terminal, the lines after the first are indented by two spaces.
-    """
-    print_text(line)
 
 
 def print_outcome(
@@ -59,18 +51,18 @@ def print_outcome(
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     elif view["ok"]:
         for line in view["changes"] or [nothing]:
-            print_line(line)
+            print_text(line)
         for line in view.get("held", ()):
-            print_line(f"held back: {line}")
+            print_text(f"held back: {line}")
         if view.get("held"):
-            print_line(answers.HELD)
+            print_text(HELD)
     else:
         for item in view["problems"]:
             for line in answers.problem(item):
-                print_line(line)
+                print_text(line)
         count = len(view["problems"])
         told = "more than 100 mistakes" if count > 100 else counted(count, "mistake")
-        print_line(f"{told}; what is in force stays in force")
+        print_text(f"{told}; what is in force stays in force")
     context.exit(0 if view["ok"] else 1)
 
 
@@ -114,10 +106,10 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
         if view.get("held"):
             if not as_json:
                 for line in view["held"]:
-                    print_line(f"taken away: {line}")
+                    print_text(f"taken away: {line}")
             asks = not yes and not as_json and sys.stdin.isatty()
             if asks and not click.confirm("Take it up all the same?"):
-                print_line("nothing has changed; what is in force stays in force")
+                print_text("nothing has changed; what is in force stays in force")
                 context.exit(1)
             view = client.post("config", "reload", body={"confirm": True})
     print_outcome(context, view, as_json=as_json, nothing="nothing has changed")
@@ -151,7 +143,7 @@ def history(context: click.Context, *, number: int | None, as_json: bool) -> Non
     for change in found:
         print_text(_line(change), indent=5)
     if not found:
-        print_line("no change has been applied since the daemon was first started")
+        print_text("no change has been applied since the daemon was first started")
 
 
 def _json(view: Any) -> None:
@@ -184,9 +176,9 @@ def _line(change: Change) -> str:
 
 
 def _show(view: Mapping[str, Any]) -> None:
-    print_line(f"change {_head(view).strip()}")
+    print_text(f"change {_head(view).strip()}")
     for line in view["changes"] or ["only comments or layout"]:
-        print_line(f"  {line}")
+        print_text(f"  {line}")
     for line in view["diff"]:
         click.echo(clean(line))
 
@@ -306,10 +298,10 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
             raise CommandFailed(2, "there is nothing to go back to: no daemon has run here yet")
         now = read_snapshot(folder).files
         if content_digests(now) == contents_only(wanted):
-            print_line("the files are like that already")
+            print_text("the files are like that already")
             return
         for line in _would_change(folder, past, wanted):
-            print_line(line)
+            print_text(line)
         if dry_run:
             return
         how = (
@@ -337,7 +329,7 @@ def _would_change(folder: Path, past: ConfigHistory, wanted: FileDigests) -> lis
     if not view["ok"]:
         for item in view["problems"]:
             for line in answers.problem(item):
-                print_line(line)
+                print_text(line)
         raise CommandFailed(
             1, "these files would not pass `callrouter check`; nothing was put back"
         )
@@ -371,11 +363,11 @@ def _put_back(
     for name, file in files.items():
         if name not in now or now[name].content != file.content:
             put_back(folder, name, file.content, file.mode)
-            print_line(f"put back {folder / name}")
+            print_text(f"put back {folder / name}")
     for name in now:
         if name not in files:
             remove_file(folder, name)
-            print_line(f"took away {folder / name}, which was not there then")
+            print_text(f"took away {folder / name}, which was not there then")
 
 
 def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
@@ -389,7 +381,7 @@ def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
     for name, file in now.items():
         if not past.has(file.digest):
             place = past.set_aside(name, file.content)
-            print_line(f"what {name} says now was never in force; it is kept in {place}")
+            print_text(f"what {name} says now was never in force; it is kept in {place}")
 
 
 def _have_taken_up(folder: Path) -> None:
@@ -403,8 +395,8 @@ def _have_taken_up(folder: Path) -> None:
     try:
         view = DaemonClient.of_folder(folder, os.environ).post("config", "reload")
     except (CommandFailed, DaemonRefused):
-        print_line("done; the daemon does not run, and starts with these files")
+        print_text("done; the daemon does not run, and starts with these files")
         return
     if not view["ok"]:
         raise CommandFailed(1, "the daemon finds mistakes in the files; see `callrouter check`")
-    print_line("done; the daemon has taken it up")
+    print_text("done; the daemon has taken it up")

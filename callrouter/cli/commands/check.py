@@ -12,7 +12,7 @@ import click
 
 from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import excerpt, print_text
+from callrouter.cli.output_text import HELD, excerpt, print_text
 from callrouter.clock import SystemClock
 from callrouter.model.text import clean, counted
 
@@ -118,10 +118,7 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
         if settings is not None and past.held() == content_digests(read_snapshot(folder).files):
             for line in past.held_lines():
                 yield f"held back by the daemon: {line}"
-            yield (
-                "none of these changes is in force; put the files right, or confirm them with "
-                "`callrouter reload`"
-            )
+            yield HELD
     except OSError:
         return  # we may not read it; the daemon reports it in its log and in `callrouter status`
 

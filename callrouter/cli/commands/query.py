@@ -303,15 +303,15 @@ def agent(
 ) -> None:
     """Show an agent, or change their state.
 
-        \b
-        sign-in         starts work
-        sign-out        ends work
-        pause [REASON]  starts a break
-        resume          ends the break
-        ready           ends wrap-up early
+    \b
+    sign-in         starts work
+    sign-out        ends work
+    pause [REASON]  starts a break
+    resume          ends the break
+    ready           ends wrap-up early
     free            treats the phone as free: the call on it was left behind
 
-        During a call, sign-out and pause take effect after it.
+    During a call, sign-out and pause take effect after it.
     """  # noqa: D301 - \b is click's own, and has to be the character
     if reason and action != "pause":
         raise click.UsageError(f"only pause takes a reason; '{' '.join(reason)}' is too much here")

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from callrouter.cli.output_text import excerpt
+from callrouter.cli.output_text import HELD, excerpt
 from callrouter.cli.tables import agent_table, call_table
 from callrouter.cli.tables.layout import clock_time, plain, state
 from callrouter.model.text import clock_duration, counted
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 Shown: TypeAlias = list[RenderableType]
 
 # ---------------------------------------------------------------- status
-
-
-HELD = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
-"""What to do about a configuration with unconfirmed losses."""
 
 
 def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
@@ -84,7 +80,7 @@ def faults_found(view: StatusJson) -> Iterator[Text]:
     """
     for name, pbx in sorted(view["pbx"].items()):
         if pbx.get("drift"):
-            text = f"{counted(pbx['drift'], 'difference')} from {name} that nobody had announced"
+            text = f"{counted(pbx['drift'], 'difference')} from {name} that no event had announced"
             yield Text(f"\n{text}", style="yellow")
         if pbx.get("faults"):
             text = f"{counted(pbx['faults'], 'fault')} of the driver of {name}: see the log"
@@ -128,7 +124,7 @@ def _queue_log(file: QueueLogStatusJson) -> Iterator[Text]:
         yield Text(f"\nqueue_log is not being written: {file['problem']}", style="red")
         yield plain(f"{counted(file['waiting'], 'line')} of it, in order to be written later")
     if file["lost"]:
-        yield Text(f"{counted(file['lost'], 'line')} of queue_log are lost", style="red")
+        yield Text(f"{counted(file['lost'], 'line')} of queue_log could not be kept", style="red")
 
 
 def _store(store: StoreStatusJson) -> Iterator[Text]:
@@ -140,7 +136,8 @@ def _store(store: StoreStatusJson) -> Iterator[Text]:
             yield plain(f"{store['unsaved']} wait to be saved, and will be once that is possible")
     if store["lost"]:
         yield Text(
-            f"{counted(store['lost'], 'entry', 'entries')} of the audit are lost", style="red"
+            f"{counted(store['lost'], 'entry', 'entries')} of the audit could not be kept",
+            style="red",
         )
 
 

@@ -116,7 +116,7 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
     if event.agent:
         no = _why_not_free(floor, call, floor.agents[event.agent])
         return no or ("" if _colleague(floor, call, event) else f"{event.agent} is in no queue")
-    return "" if _colleague(floor, call, event) else f"nobody is free in {event.queue}"
+    return "" if _colleague(floor, call, event) else f"no agent is free in {event.queue}"
 
 
 def _why_not_free(floor: Floor, call: Call, agent: Agent) -> str:

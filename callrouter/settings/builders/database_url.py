@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, unquote
 
 from callrouter.settings import extras
 from callrouter.settings.errors.problems import Nearest
+from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document
 
-POSTGRESQL: Final = "postgresql://"
 _KEYS: Final = frozenset(
     {
         *("host", "hostaddr", "port", "user", "password", "passfile", "dbname", "service"),

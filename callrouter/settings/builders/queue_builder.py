@@ -10,6 +10,7 @@ from callrouter.model import display
 from callrouter.model.routing_table import (
     ALL_AT_ONCE,
     FIRST_PRIORITY,
+    TARGETS,
     AgentSpec,
     AnnounceSpec,
     HangUp,
@@ -33,8 +34,6 @@ from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import KeyPath
 
 RING_ALL: Final = "ring-all"
-
-_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def build_queue(
     shifts = _shifts(id_, queue, agents, context)
     first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
     hours: dict[KeyPath, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
-    targets = {key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS}
+    targets = {key: _target(getattr(queue, key), ("queues", id_, key), context) for key in TARGETS}
     values = spec_values(
         queue,
         name=queue.name or id_,

@@ -10,6 +10,7 @@ from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.schema.number_parsing import read_pattern
+from callrouter.settings.schema.options import spec_values
 from callrouter.settings.schema.rule_options import RuleOptions
 from callrouter.settings.yaml.reader import Items
 from callrouter.settings.yaml.source import KeyPath
@@ -57,20 +58,17 @@ def _rule(
         context.check_name("queues", name, place, "queue")
     if then.queue is not None:
         context.check_name("queues", then.queue, (*path, "then", "queue"), "queue")
-    return Rule(
-        name=rule.name,
+    conditions = spec_values(
+        when,
         callers=tuple(read_pattern(text) for text in _listed(when.caller)),
         called=tuple(read_pattern(text) for text in _listed(when.called)),
         queues=frozenset(_listed(when.queue)),
         tags=frozenset(_listed(when.tag)),
         hours=context.hours(_each((*path, "when", "hours"), when.hours)),
         waiting=_waiting(when.waiting),
-        priority=then.priority,
-        queue=then.queue or "",
-        agent=_agent(rule, (*path, "then", "agent"), agents, known, context),
-        tag=then.tag or "",
-        skills=dict(then.skills),
     )
+    agent = _agent(rule, (*path, "then", "agent"), agents, known, context)
+    return Rule(**spec_values(rule), **conditions, **spec_values(then, agent=agent))
 
 
 def _waiting(text: str | None) -> Comparison | None:

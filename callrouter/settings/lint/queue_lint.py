@@ -10,6 +10,7 @@ from callrouter.model.hours import DayOff, Hours
 from callrouter.model.routing_table import (
     ALL_AT_ONCE,
     LAST_PRIORITY,
+    TARGETS,
     AgentSpec,
     MemberSpec,
     QueueSpec,
@@ -32,7 +33,6 @@ _LIMITS: Final = (
 )
 _TOO_OFTEN: Final = 15.0
 """Seconds; an announcement takes up to ten."""
-_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
 def warn_of_queues(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
@@ -315,7 +315,7 @@ def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[KeyPath, list[st
 
 
 def _next(queues: Mapping[str, QueueSpec], name: str) -> Iterator[tuple[str, str]]:
-    for key in _TARGETS:
+    for key in TARGETS:
         target = getattr(queues[name], key)
         if isinstance(target, ToQueue) and target.queue in queues:
             yield key, target.queue

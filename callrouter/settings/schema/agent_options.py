@@ -12,11 +12,10 @@ from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import (
-    LIST,
     LONG,
     SHORT,
+    OneOrList,
     OptionGroup,
-    list_or_short,
     option,
     short_or_long,
 )
@@ -44,13 +43,7 @@ class DeviceOptions(OptionGroup):
         example="Local/1001@from-internal/n",
         attribute=None,
     )
-    state: (
-        Annotated[
-            Annotated[p.StateSource, Tag(SHORT)] | Annotated[list[p.StateSource], Tag(LIST)],
-            Discriminator(list_or_short),
-        ]
-        | None
-    ) = option(
+    state: OneOrList[p.StateSource, p.StateSource] | None = option(
         None,
         "Other states that show whether it is in use or takes no calls: hint:1001@ext-local, "
         "Custom:DND1001, PJSIP/1001, or a list of these. It is in use when one of them is.",

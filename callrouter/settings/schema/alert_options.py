@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from callrouter.outbox.destinations import EVENT_NAMES, GIVE_UP_AFTER, EventName
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.durations import format_duration
-from callrouter.settings.schema.options import LIST, SHORT, OptionGroup, list_or_short, option
+from callrouter.settings.schema.options import (
+    OneOrList,
+    OptionGroup,
+    option,
+)
 
-NameOrList = Annotated[
-    Annotated[f.Name, Tag(SHORT)] | Annotated[list[f.ListedName], Tag(LIST)],
-    Discriminator(list_or_short),
-]
+NameOrList = OneOrList[f.Name, f.ListedName]
 HookUrl = Annotated[
     str,
     Field(
@@ -70,10 +71,7 @@ class AlertOptions(OptionGroup):
         "Default: all.",
         example="[support]",
     )
-    quiet: Annotated[
-        Annotated[f.HoursText, Tag(SHORT)] | Annotated[list[f.HoursText], Tag(LIST)],
-        Discriminator(list_or_short),
-    ] = option(
+    quiet: OneOrList[f.HoursText, f.HoursText] = option(
         [],
         "Days and times at which nothing is sent. What is still true afterwards is sent then.",
         example='"daily 22:00-07:00"',

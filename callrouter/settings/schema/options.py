@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.fields import FieldInfo
 
 KeyPattern: TypeAlias = tuple[str, ...]
@@ -182,6 +182,14 @@ def list_or_mapping(value: Any) -> str:
 def list_or_short(value: Any) -> str:
     """Return the tag that distinguishes ``[a, b]`` from ``a``."""
     return LIST if isinstance(value, list) else SHORT
+
+
+One = TypeVar("One")
+Listed = TypeVar("Listed")
+OneOrList: TypeAlias = Annotated[
+    Annotated[One, Tag(SHORT)] | Annotated[list[Listed], Tag(LIST)], Discriminator(list_or_short)
+]
+"""``a`` or ``[a, b]``: the type of ``a``, and that of each value in a list."""
 
 
 def short_or_long(value: Any) -> str:

@@ -15,10 +15,9 @@ from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import (
     LIST,
     MAPPING,
-    SHORT,
+    OneOrList,
     OptionGroup,
     list_or_mapping,
-    list_or_short,
     option,
 )
 
@@ -105,10 +104,7 @@ class QueueOptions(OptionGroup):
     name: f.Text | None = option(
         None, "Name as shown. Default: the id.", example="Customer support", words=str
     )
-    policy: Annotated[
-        Annotated[f.PolicyName, Tag(SHORT)] | Annotated[list[f.PolicyName], Tag(LIST)],
-        Discriminator(list_or_short),
-    ] = option(
+    policy: OneOrList[f.PolicyName, f.PolicyName] = option(
         list(_SPEC.policy),
         "Who is rung first; in a list, the later policies break ties.",
         example="[priority, longest-idle]",

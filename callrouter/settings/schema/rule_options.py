@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Discriminator, Tag
-
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
-from callrouter.settings.schema.options import LIST, SHORT, OptionGroup, list_or_short, option
-
-NumberOrList = Annotated[
-    Annotated[p.CallNumber, Tag(SHORT)] | Annotated[list[p.CallNumber], Tag(LIST)],
-    Discriminator(list_or_short),
-]
+from callrouter.settings.schema.options import (
+    OneOrList,
+    OptionGroup,
+    option,
+)
 
 
 class RuleWhenOptions(OptionGroup):
     """Conditions of a rule. All must match; of several values in one condition, any."""
 
-    caller: NumberOrList = option(
-        [], "The caller's number: a number, a beginning and *, or withheld.", example='"+33*"'
+    caller: OneOrList[p.CallNumber, p.CallNumber] = option(
+        [],
+        "The caller's number: a number, a beginning and *, or withheld.",
+        example='"+33*"',
+        attribute="callers",
     )
-    called: NumberOrList = option([], "The number that was called.", example='"+442079460018"')
-    queue: Annotated[
-        Annotated[f.Name, Tag(SHORT)] | Annotated[list[f.ListedName], Tag(LIST)],
-        Discriminator(list_or_short),
-    ] = option([], "The queue that the call enters.", example="support")
-    hours: Annotated[
-        Annotated[f.HoursText, Tag(SHORT)] | Annotated[list[f.HoursText], Tag(LIST)],
-        Discriminator(list_or_short),
-    ] = option(
+    called: OneOrList[p.CallNumber, p.CallNumber] = option(
+        [], "The number that was called.", example='"+442079460018"'
+    )
+    queue: OneOrList[f.Name, f.ListedName] = option(
+        [], "The queue that the call enters.", example="support", attribute="queues"
+    )
+    hours: OneOrList[f.HoursText, f.HoursText] = option(
         [],
         "When the call arrives, such as sat-sun 00:00-24:00.",
         example="sat-sun 00:00-24:00",
@@ -40,10 +36,9 @@ class RuleWhenOptions(OptionGroup):
         'How many callers wait in the queue that the call enters, such as "> 20".',
         example='"> 20"',
     )
-    tag: Annotated[
-        Annotated[f.Text, Tag(SHORT)] | Annotated[list[f.Text], Tag(LIST)],
-        Discriminator(list_or_short),
-    ] = option([], "The tag that the dialplan gave the call.", example="website")
+    tag: OneOrList[f.Text, f.Text] = option(
+        [], "The tag that the dialplan gave the call.", example="website", attribute="tags"
+    )
 
 
 class RuleThenOptions(OptionGroup):
@@ -67,6 +62,11 @@ class RuleOptions(OptionGroup):
 
     name: f.Text = option(..., "The name of the rule in answers to 'why'.", example="France")
     when: RuleWhenOptions = option(
-        RuleWhenOptions(), "Which calls; without it, every call.", example='{caller: "+33*"}'
+        RuleWhenOptions(),
+        "Which calls; without it, every call.",
+        example='{caller: "+33*"}',
+        attribute=None,
     )
-    then: RuleThenOptions = option(..., "What is changed.", example="{skills: {french: 2}}")
+    then: RuleThenOptions = option(
+        ..., "What is changed.", example="{skills: {french: 2}}", attribute=None
+    )

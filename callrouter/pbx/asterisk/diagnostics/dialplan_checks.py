@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from callrouter.model.ivr import Code, PhoneCodes
-from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
+from callrouter.model.routing_table import TARGETS, QueueSpec, Table, ToDialplan
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import requirements
@@ -25,7 +25,6 @@ WRITE_IT = (
     'it), then asterisk -rx "dialplan reload"'
 )
 _NO_SUCH = "callrouter/no-such-sound"
-_ENDS = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 _TRIED_WITHIN = 5.0
 """Seconds for Asterisk to report that a sound is missing which certainly is."""
 _A_MOMENT = 0.3
@@ -113,7 +112,7 @@ async def _music(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Fin
 
 
 def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
-    for option in _ENDS:
+    for option in TARGETS:
         target = getattr(queue, option)
         if isinstance(target, ToDialplan):
             yield option, f"{target.context},{target.extension},{target.priority}"
