@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_service import MobileService
@@ -152,6 +153,7 @@ class Backend:
     views: FloorViews
     """What the API shows of the floor."""
     call_log: CallLog
+    service_totals: ServiceTotals
     post: Callable[[Event], None]
     clock: Clock
     config: ConfigState

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.registry import Collector
 
 from callrouter import __version__
 from callrouter.api.calllog.call_log import CallLog
-from callrouter.api.calllog.totals import MISTAKES, WAITS
+from callrouter.api.calllog.totals import MISTAKES
+from callrouter.api.metric_families import Families, counter, gauge, histogram
+from callrouter.api.queue_metrics import ServiceMetrics, StaffMetrics
 from callrouter.api.shared_answers import LISTS
 
 if TYPE_CHECKING:
@@ -36,7 +31,9 @@ class Metrics:
     def __init__(self, backend: Backend) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Counted(backend.call_log))
+        self._registry.register(ServiceMetrics(backend.service_totals, backend.views))
         self._registry.register(_Now(backend))
+        self._registry.register(StaffMetrics(backend.views))
 
     async def answer(self, request: web.Request) -> web.Response:
         """``GET /metrics``.
@@ -51,13 +48,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _Collector(Collector):
-    def describe(self) -> Iterable[Metric]:
-        """Return nothing, so that registration does not collect just to learn the names."""
-        return ()
-
-
-class _Counted(_Collector):
+class _Counted(Families):
     """Counters since the start.
 
     A queue appears once it has had a call.
@@ -69,31 +60,25 @@ class _Counted(_Collector):
     def collect(self) -> Iterable[Metric]:
         """Return all counters."""
         totals = self._log.totals()
-        calls = _counter("calls", "Calls that entered a queue.", ["queue"])
+        calls = counter("calls", "Calls that entered a queue.", ["queue"])
         for queue, count in totals.calls.items():
             calls.add_metric([queue], count)
-        ended = _counter("calls_ended", "Calls that ended, by how.", ["queue", "how"])
-        offers = _counter("offers_failed", "Offers that came to nothing, by why.", ["queue", "why"])
+        ended = counter("calls_ended", "Calls that ended, by how.", ["queue", "how"])
+        offers = counter("offers_failed", "Offers that came to nothing, by why.", ["queue", "why"])
         for family, by_what in ((ended, totals.ended), (offers, totals.offers)):
             for labels, count in by_what.items():
                 family.add_metric(list(labels), count)
-        waits = HistogramMetricFamily(
-            "callrouter_answer_wait_seconds",
-            "From entry into the queue to connect.",
-            labels=["queue"],
+        waits = histogram(
+            "answer_wait_seconds", "From entry into the queue to connect.", totals.waits
         )
-        for queue, seen in totals.waits.items():
-            bounds = [*(str(float(bound)) for bound in WAITS), "+Inf"]
-            classes = list(zip(bounds, accumulate(seen.classes), strict=True))
-            waits.add_metric([queue], classes, seen.seconds)
         text = "Calls that came in wrongly: queues that do not exist, values that were not used."
-        mistakes = _counter("entry_mistakes", text, ["what"])
+        mistakes = counter("entry_mistakes", text, ["what"])
         for what in MISTAKES:
             mistakes.add_metric([what], totals.mistakes[what])
         return calls, ended, offers, waits, mistakes
 
 
-class _Now(_Collector):
+class _Now(Families):
     """The current state.
 
     What the daemon does not have (tests, the simulation) is left out: faults, the store, mobiles.
@@ -105,14 +90,14 @@ class _Now(_Collector):
     def collect(self) -> Iterable[Metric]:
         """Return all gauges."""
         b = self._backend
-        info = _gauge("info", "The version that runs; always 1.", ["version"])
+        info = gauge("info", "The version that runs; always 1.", ["version"])
         info.add_metric([__version__], 1)
         yield info
-        yield _gauge("start_time_seconds", "When the daemon started.", value=b.started_at)
+        yield gauge("start_time_seconds", "When the daemon started.", value=b.started_at)
         faults = b.extra.get("faults")
         if faults is not None:
-            yield _counter("faults", "Faults of the router's own, each logged.", value=faults())
-        refused = _counter("http_refused", "Requests refused, by kind of problem.", ["kind"])
+            yield counter("faults", "Faults of the router's own, each logged.", value=faults())
+        refused = counter("http_refused", "Requests refused, by kind of problem.", ["kind"])
         for kind, count in b.refusals.counts.items():
             refused.add_metric([kind], count)
         yield refused
@@ -129,20 +114,20 @@ class _Now(_Collector):
             yield from _fraud(mobiles(), reception())
 
     def _pbxes(self) -> Iterable[Metric]:
-        up = _gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
+        up = gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
         text = "What a PBX lacks for callers to be served, such as contexts of its dialplan."
-        missing = _gauge("pbx_missing", text, ["pbx"])
-        drift = _counter("pbx_drift", "Differences found that nobody had announced.", ["pbx"])
+        missing = gauge("pbx_missing", text, ["pbx"])
+        drift = counter("pbx_drift", "Differences found that nobody had announced.", ["pbx"])
         text = "What a PBX did that was odd and harmless, such as requests that were refused."
-        odd = _counter("pbx_odd", text, ["pbx", "what"])
+        odd = counter("pbx_odd", text, ["pbx", "what"])
         text = "Messages of a PBX that the router failed to handle, each logged."
-        faults = _counter("pbx_faults", text, ["pbx"])
+        faults = counter("pbx_faults", text, ["pbx"])
         link: dict[str, CounterMetricFamily] = {}
         for name, health in self._backend.health().items():
             up.add_metric([name], self._backend.in_step(name, health))
             faults.add_metric([name], health.faults)
             for one in health.link:
-                family = link.get(one.name) or _counter(one.name, one.meaning, ["pbx"])
+                family = link.get(one.name) or counter(one.name, one.meaning, ["pbx"])
                 link[one.name] = family
                 family.add_metric([name], one.value)
             missing.add_metric([name], len(health.missing))
@@ -153,68 +138,54 @@ class _Now(_Collector):
 
     def _floor(self) -> Iterable[Metric]:
         b = self._backend
-        waiting = _gauge("queue_waiting", "Calls that wait.", ["queue"])
-        longest = _gauge("queue_longest_wait_seconds", "The longest wait of now.", ["queue"])
-        present = _gauge("queue_agents", "Agents signed in and not paused.", ["queue"])
+        waiting = gauge("queue_waiting", "Calls that wait.", ["queue"])
+        longest = gauge("queue_longest_wait_seconds", "The longest wait of now.", ["queue"])
+        present = gauge("queue_agents", "Agents signed in and not paused.", ["queue"])
         for load in b.views.queue_loads():
             waiting.add_metric([load.queue], load.waiting)
             longest.add_metric([load.queue], load.longest_wait)
             present.add_metric([load.queue], load.present)
         totals = b.views.totals()
-        agents = _gauge("agents", "Agents, by state.", ["state"])
-        calls = _gauge("calls_now", "Calls that are on, by state.", ["state"])
+        agents = gauge("agents", "Agents, by state.", ["state"])
+        calls = gauge("calls_now", "Calls that are on, by state.", ["state"])
         for state, count in totals["agents"].items():
             agents.add_metric([state], count)
         for call_state, count in totals["calls"].items():
             calls.add_metric([call_state], count)
         bad = len(b.config.problems)
-        problems = _gauge("config_problems", "Mistakes in the files as they are now.", value=bad)
+        problems = gauge("config_problems", "Mistakes in the files as they are now.", value=bad)
         text = "What the files have lost and what waits for a second sign."
-        held = _gauge("config_held", text, value=len(b.config.held))
+        held = gauge("config_held", text, value=len(b.config.held))
         text = "1 while the daemon runs with the last good configuration since its start."
-        good = _gauge("config_last_good", text, value=b.config.last_good)
+        good = gauge("config_last_good", text, value=b.config.last_good)
         return waiting, longest, present, agents, calls, problems, held, good
 
 
 def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
-    yield _gauge(
-        "store_up", "1 while the database can be written.", value=status["problem"] is None
-    )
-    yield _gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
-    yield _counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
+    yield gauge("store_up", "1 while the database can be written.", value=status["problem"] is None)
+    yield gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
+    yield counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
 
 
 def _queue_log(status: Mapping[str, Any]) -> Iterable[Metric]:
-    yield _gauge(
+    yield gauge(
         "queue_log_up",
         "1 while the file of queue_log can be written.",
         value=status["problem"] is None,
     )
-    yield _gauge("queue_log_unsaved", "Lines that wait to be written.", value=status["waiting"])
-    yield _counter("queue_log_lost", "Lines of queue_log given up.", value=status["lost"])
+    yield gauge("queue_log_unsaved", "Lines that wait to be written.", value=status["waiting"])
+    yield counter("queue_log_lost", "Lines of queue_log given up.", value=status["lost"])
 
 
 def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable[Metric]:
     """Return signs of attempted toll fraud: calls placed at our cost."""
     calls = mobiles["calls_today"]
-    yield _gauge("verification_calls_24h", "Placed within the last 24 hours.", value=calls)
-    refused = _counter("mobiles_refused", "Requests and codes that were refused, by why.", ["why"])
+    yield gauge("verification_calls_24h", "Placed within the last 24 hours.", value=calls)
+    refused = counter("mobiles_refused", "Requests and codes that were refused, by why.", ["why"])
     for why, count in mobiles["refused"].items():
         refused.add_metric([why], count)
     yield refused
-    yield _counter("wrong_pins", "Wrong PINs at phones.", value=reception["wrong_pins"])
-    yield _counter("lockouts", "Locks after wrong PINs.", value=reception["lockouts"])
+    yield counter("wrong_pins", "Wrong PINs at phones.", value=reception["wrong_pins"])
+    yield counter("lockouts", "Locks after wrong PINs.", value=reception["lockouts"])
     closed = float(reception.get("outside_closed_s", 0) > 0)
-    yield _gauge("pins_outside_closed", "1 while no PIN is taken from outside.", value=closed)
-
-
-def _gauge(
-    name: str, text: str, labels: list[str] | None = None, *, value: float | None = None
-) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"callrouter_{name}", text, value=value, labels=labels)
-
-
-def _counter(
-    name: str, text: str, labels: list[str] | None = None, *, value: float | None = None
-) -> CounterMetricFamily:
-    return CounterMetricFamily(f"callrouter_{name}", text, value=value, labels=labels)
+    yield gauge("pins_outside_closed", "1 while no PIN is taken from outside.", value=closed)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from callrouter.api.access.tokens import ApiTokens, SocketGroup
 from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import ControlSocket
 from callrouter.api.server import sockets
@@ -36,6 +37,7 @@ from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
 from callrouter.queue_log.log_file import QueueLogFile
+from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
@@ -123,7 +125,8 @@ def assemble(
     )
     feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
     call_log = CallLog(router.floor)
-    for listener in (log_notice, call_log.listen):
+    service_totals = ServiceTotals(lambda queue: _target(config.settings, queue))
+    for listener in (log_notice, call_log.listen, service_totals.listen):
         runtime.listen(listener)
     self_check, loop_lag = SelfCheck(runtime), LoopLag()
     backend = Backend(
@@ -131,6 +134,7 @@ def assemble(
         post=runtime.post,
         clock=clock,
         call_log=call_log,
+        service_totals=service_totals,
         config=config.state,
         health=lambda: {name: pbx.health() for name, pbx in runtime.pbxes.items()},
         started_at=now,
@@ -167,6 +171,11 @@ def assemble(
         queue_log=queue_log[0] if queue_log else None,
         backend=backend,
     )
+
+
+def _target(settings: Settings, queue: str) -> Target:
+    level = settings.service_levels.get(queue)
+    return Target() if level is None else Target(level.within, level.short_abandon, level.target)
 
 
 def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: str) -> None:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from callrouter.model.events import ConfigReloaded, PauseRequested
+from callrouter.model.notices import QueueRenamed
+from callrouter.model.routing_table import PauseSpec
 from callrouter.pbx.interface import LinkCount, PbxHealth
+from callrouter.reports.service_level import Target
 from tests.api.world import Client, World
 
 
@@ -125,3 +131,78 @@ async def test_a_door_that_is_closed_to_pins_is_told(
     found = await read(client)
     assert found["callrouter_pins_outside_closed",] == (1 if closed else 0)
     assert found["callrouter_wrong_pins_total",] == 31
+
+
+async def test_service_levels_follow_from_classes_that_no_call_shares(
+    world: World, client: Client
+) -> None:
+    world.in_step()
+    waits = {"short": 4.9, "in-time": 10.0, "late": 11.0}
+    for name, seconds in waits.items():
+        world.arrive(name)
+        world.clock.at += seconds
+        world.hang_up(name)
+    world.sign_in("alice")
+    world.arrive("taken")
+    world.clock.at += 10.0
+    world.rang()
+    world.accept()
+    world.clock.at += 65.0
+    world.hang_up("taken")
+    found = await read(client)
+    calls = {key[1:]: value for key, value in found.items() if "service_calls_total" in key[0]}
+    assert calls == {
+        ("abandoned", "yes", "support", "yes"): 1,
+        ("abandoned", "yes", "support", "no"): 1,
+        ("abandoned", "no", "support", "no"): 1,
+        ("answered", "yes", "support", "no"): 1,
+    }
+    assert found["callrouter_queue_service_within_seconds", "support"] == 10.0
+    assert found["callrouter_queue_service_target_ratio", "support"] == 0.8
+    assert found["callrouter_queue_service_within_seconds", "sales"] == 20.0
+    assert ("callrouter_queue_service_target_ratio", "sales") not in found
+    assert found["callrouter_abandon_wait_seconds_bucket", "10.0", "support"] == 2
+    assert found["callrouter_abandon_wait_seconds_bucket", "+Inf", "support"] == 3
+    assert found["callrouter_abandon_wait_seconds_sum", "support"] == pytest.approx(25.9)
+    assert found["callrouter_talk_seconds_bucket", "60.0", "support"] == 0
+    assert found["callrouter_talk_seconds_bucket", "120.0", "support"] == 1
+
+
+async def test_a_changed_target_counts_from_then_on_and_a_renamed_queue_keeps_its_counts(
+    world: World, client: Client
+) -> None:
+    world.in_step()
+    for number, within in enumerate((10.0, 30.0)):
+        world.targets["support"] = Target(within=within)
+        world.arrive(f"c{number}")
+        world.clock.at += 20.0
+        world.hang_up(f"c{number}")
+    world.service_totals.listen(QueueRenamed(at=0.0, queue="helpdesk", former_id="support"))
+    found = await read(client)
+    assert found["callrouter_service_calls_total", "abandoned", "no", "helpdesk", "no"] == 1
+    assert found["callrouter_service_calls_total", "abandoned", "yes", "helpdesk", "no"] == 1
+    assert found["callrouter_abandon_wait_seconds_count", "helpdesk"] == 2
+
+
+async def test_agents_of_a_queue_by_state_and_by_reasons_that_are_configured(
+    world: World, client: Client
+) -> None:
+    world.in_step()
+    world.sign_in("alice")
+    world.sign_in("bob")
+    world.runtime.post(PauseRequested(agent="bob", reason="whatever\nbob types"))
+    found = await read(client)
+    state = "callrouter_queue_agents_state"
+    assert (found[state, "support", "available"], found[state, "support", "paused"]) == (1, 1)
+    assert (found[state, "sales", "available"], found[state, "sales", "paused"]) == (0, 1)
+    paused = {key: value for key, value in found.items() if "queue_agents_paused" in key[0]}
+    name = "callrouter_queue_agents_paused"
+    assert paused == {(name, "support", "other"): 1, (name, "sales", "other"): 1}
+    pauses = {"lunch": PauseSpec(reason="lunch"), "tea": PauseSpec(reason="tea")}
+    world.runtime.post(ConfigReloaded(table=replace(world.floor.table, pauses=pauses)))
+    world.runtime.post(PauseRequested(agent="alice", reason="lunch"))
+    found = await read(client)
+    assert found[name, "support", "lunch"] == 1
+    assert found[name, "support", "tea"] == 0
+    assert found[name, "support", "other"] == 1
+    assert found[name, "sales", "lunch"] == 0

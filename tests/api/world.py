@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.context import Backend, ConfigState
 from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
@@ -40,6 +41,7 @@ from callrouter.model.routing_table import (
     Table,
 )
 from callrouter.pbx.interface import PbxHealth
+from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
 from callrouter.settings import ApiToken
 from tests.api.contract import check_answers
@@ -143,12 +145,16 @@ class World:
         self.call_log = CallLog(self.floor)
         self.watchers = LiveViews()
         self.notices: list[Notice] = []
+        self.service_totals = ServiceTotals(lambda queue: self.targets.get(queue, Target()))
+        self.targets = {"support": Target(within=10.0, short=5.0, percent=80)}
         self.runtime.listen(self.call_log.listen)
+        self.runtime.listen(self.service_totals.listen)
         self.runtime.listen(self.notices.append)
         self.runtime.listen(self.watchers.listen)
         self.backend = Backend(
             views=FloorViews(self.floor, self.call_log, self.clock),
             call_log=self.call_log,
+            service_totals=self.service_totals,
             post=self.runtime.post,
             clock=self.clock,
             config=ConfigState(folder="/etc/callrouter", loaded_at=T0),

@@ -33,15 +33,17 @@ class WaitHistogram:
     """Wait histogram of one queue.
 
     Attributes:
-        classes: number of waits up to each bound of `WAITS` and above the previous bound; the last
-            entry counts the waits above all bounds.
+        bounds: upper bounds of the classes in seconds, `WAITS` if nothing else is given.
+        classes: number of waits up to each bound and above the previous one; the last entry counts
+            the waits above all bounds.
         seconds: sum of all waits.
     """
 
-    __slots__ = ("classes", "seconds")
+    __slots__ = ("bounds", "classes", "seconds")
 
-    def __init__(self) -> None:
-        self.classes = [0] * (len(WAITS) + 1)
+    def __init__(self, bounds: tuple[int, ...] = WAITS) -> None:
+        self.bounds = bounds
+        self.classes = [0] * (len(bounds) + 1)
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
@@ -50,7 +52,7 @@ class WaitHistogram:
         Args:
             seconds: a wait equal to a bound counts as up to that bound.
         """
-        self.classes[bisect_left(WAITS, seconds)] += 1
+        self.classes[bisect_left(self.bounds, seconds)] += 1
         self.seconds += seconds
 
 

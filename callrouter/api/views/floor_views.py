@@ -84,6 +84,15 @@ class QueueLoad:
     present: int
 
 
+@dataclass(frozen=True, slots=True)
+class QueueStaff:
+    """What the agents of a queue do: how many are in each state, and paused for each reason."""
+
+    queue: str
+    states: Counter[AgentState]
+    pauses: Counter[str]
+
+
 class FloorViews:
     """Answers about the floor, made when asked.
 
@@ -249,6 +258,21 @@ class FloorViews:
         """Return the load of each queue."""
         now = self._clock.now()
         return [_load(queue, now) for queue in self._floor.queues.values()]
+
+    def queue_staff(self) -> Iterator[QueueStaff]:
+        """Yield what the agents of each queue do. An agent counts in each of their queues."""
+        agents = self._floor.agents
+        states = {agent.id: agent.status.state for agent in agents.values()}
+        reasons = {
+            agent.id: agent.pause or ""
+            for agent in agents.values()
+            if states[agent.id] is AgentState.PAUSED
+        }
+        for queue in self._floor.queues.values():
+            members = queue.members
+            paused = (reasons[agent] for agent in members if agent in reasons)
+            doing = Counter(states[agent] for agent in members if agent in states)
+            yield QueueStaff(queue.id, doing, Counter(paused))
 
     def _queue(self, name: str) -> Queue:
         found = self._floor.queues.get(name)
