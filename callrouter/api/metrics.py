@@ -106,6 +106,13 @@ class _Now(Families):
         store = b.extra.get("store")
         if store is not None:
             yield from _store(store())
+        deleted = b.extra.get("deleted")
+        if deleted is not None:
+            text = "What was deleted from the record as `history` says, by what it is."
+            rows = _counter("record_deleted", text, ["what"])
+            for what, count in deleted().items():
+                rows.add_metric([what], count)
+            yield rows
         queue_log = b.extra.get("queue_log")
         if queue_log is not None:
             yield from _queue_log(queue_log())

@@ -281,6 +281,15 @@ class Database:
             set_={name: statement.excluded[name] for name in rest},
         )
 
+    def use(self, work: Callable[[sa.Connection], None]) -> None:
+        """Let `work` use the connection, in transactions of its own.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        with self._explained():
+            work(self._link)
+
     def expire(self, now: float) -> None:
         """Delete journal rows that are older than their table's `days`.
 

@@ -20,7 +20,7 @@ from callrouter.store.repositories import (
     MobileRepository,
 )
 from callrouter.store.tables import AGENTS, Key, StateRows
-from callrouter.store.writer import Writer
+from callrouter.store.writer import Upkeep, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class StoreService:
         clock: the time.
         place: the database.
         retry: seconds between two attempts to reach a database that failed.
+        upkeep: see `Writer`.
     """
 
     def __init__(
@@ -69,11 +70,12 @@ class StoreService:
         place: Place,
         *,
         retry: float = RETRY,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._agents = agents
         self._post = post
         self._clock = clock
-        self._writer = Writer(place, clock, self._was_read, retry=retry)
+        self._writer = Writer(place, clock, self._was_read, retry=retry, upkeep=upkeep)
         self.mobiles = MobileRepository(self._writer)
         self.ended_calls = EndedCallRepository(self._writer)
         self.lockouts = LockoutRepository(self._writer)

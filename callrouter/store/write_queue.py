@@ -132,6 +132,11 @@ class WriteQueue:
             self._closing = True
             self._changed.notify()
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is something for the thread to do, or to stop."""
+        return bool(self._closing or self._rows or self._questions)
+
     def __len__(self) -> int:
         """Number of rows that the thread has not taken yet.
 
@@ -149,18 +154,19 @@ class WriteQueue:
 
     # ------------------------------------------------------------ from the thread
 
-    def wait(self, pause: float | None) -> bool:
+    def wait(self, pause: float | None, idle: float | None = None) -> bool:
         """Wait for work.
 
         Args:
             pause: wait this many seconds whatever arrives, because the database is unavailable;
                 None: until there is work.
+            idle: then, the seconds after which there is other work to do; None: there is none.
 
         Returns whether `close` was called, which ends every wait.
         """
         with self._changed:
             if pause is None:
-                self._changed.wait_for(lambda: self._closing or self._rows or self._questions)
+                self._changed.wait_for(lambda: self._closing or self._rows or self._questions, idle)
             else:
                 self._changed.wait_for(lambda: self._closing, pause)
             return self._closing

@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_records import AuditRow
@@ -37,10 +37,27 @@ from callrouter.store.tables import (
 )
 from callrouter.store.write_queue import Question, WriteQueue
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 logger = logging.getLogger(__name__)
 
 EXPIRE_EVERY: Final = 6 * 3600.0
 """Seconds between two deletions of old journal rows."""
+
+
+class Upkeep(Protocol):
+    """Work on the database that can wait, such as deleting old rows. For the thread."""
+
+    def due_in(self) -> float:
+        """Return the seconds until there is something to do; 0.0: now."""
+
+    def work(self, link: sa.Connection) -> None:
+        """Do a small part of it, for some milliseconds: rows that come in wait for its end.
+
+        Args:
+            link: the open database, without a transaction.
+        """
 
 
 class Writer:
@@ -52,6 +69,7 @@ class Writer:
         on_read: called in the thread with what the database held, once it could be read. If the
             first attempt fails, it is called with None first.
         retry: seconds before a failed attempt is repeated the first time.
+        upkeep: what is done with the database when nothing else is to be done; None: nothing.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class Writer:
         on_read: Callable[[StateRows | None], None],
         *,
         retry: float = RETRY,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.place = place
         self._clock = clock
@@ -74,6 +93,7 @@ class Writer:
         self._rows = KnownRows()
         self._questions: list[Question] = []
         self._expired_at: float | None = None
+        self._upkeep = upkeep
 
     def start(self) -> None:
         """Open the database and read it, in the thread.
@@ -146,7 +166,8 @@ class Writer:
             # After `close` there is exactly one more attempt. If it fails, the loss is logged
             # instead of delaying the shutdown.
             tried_last = closing
-            closing = self._queue.wait(self._availability.pause)
+            idle = None if self._upkeep is None else self._upkeep.due_in()
+            closing = self._queue.wait(self._availability.pause, idle)
             self._questions += self._queue.take(self._accept)
             if closing and (tried_last or not self._rows.unsaved):
                 break
@@ -166,6 +187,7 @@ class Writer:
             self._availability.succeeded()
             self._queue.work_again()
             self._answer()
+            self._keep_up()
         except (OSError, StoreError) as error:
             self._failed(error)
         except Exception as error:
@@ -234,6 +256,11 @@ class Writer:
         while self._questions and database is not None:
             result = self._questions[0].read(database)
             self._questions.pop(0).answer(result, None)
+
+    def _keep_up(self) -> None:
+        """Take a step of the upkeep, unless rows or questions have come in: those go first."""
+        if self._upkeep is not None and self._database is not None and not self._queue.busy:
+            self._database.use(self._upkeep.work)
 
     def _failed(self, error: Exception) -> None:
         self._availability.failed(error, len(self._rows.unsaved))

@@ -102,6 +102,14 @@ async def test_a_lost_store_and_our_own_faults_are_told(world: World, client: Cl
     assert found["callrouter_store_lost_total",] == 3
 
 
+async def test_what_was_deleted_is_counted(world: World, client: Client) -> None:
+    world.backend.extra = {"deleted": lambda: {"calls": 12, "numbers": 0}}
+    found = await read(client)
+    assert found["callrouter_record_deleted_total", "calls"] == 12
+    assert found["callrouter_record_deleted_total", "numbers"] == 0
+    assert (await (await client.get("/api/status")).json())["deleted"]["calls"] == 12
+
+
 async def test_callers_can_put_nothing_into_the_text(world: World, client: Client) -> None:
     world.in_step()
     world.arrive("evil", number='1"}\n# HELP x', name="a\nb 1")

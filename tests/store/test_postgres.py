@@ -15,6 +15,7 @@ from alembic.config import Config
 
 from callrouter.mobiles.mobile_records import MobileStore
 from callrouter.model.events import PauseRequested, SignedIn, SignedOut
+from callrouter.record.tables import RECORDED_TABLES
 from callrouter.store import postgres
 from callrouter.store.location import Address
 from tests.core.tables import queue, table
@@ -201,6 +202,7 @@ async def test_an_upgrade_does_not_wait_for_somebodys_lock_for_long(
         pass
     one.ask("UPDATE callrouter_version SET version_num = '0004'")
     one.ask("ALTER TABLE agents DROP COLUMN shown, DROP COLUMN since, DROP COLUMN queue_totals")
+    one.ask(f"DROP TABLE record_values, {', '.join(item.table for item in RECORDED_TABLES)}")
     with psycopg.connect(place.url) as other:
         other.execute("SELECT * FROM agents")
         async with running(TWO, place, clock) as world:

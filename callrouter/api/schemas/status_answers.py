@@ -134,6 +134,8 @@ class StatusJson(TotalsJson):
     config: ConfigStatusJson
     history: NotRequired[str]
     """Where earlier versions of the configuration are kept. For admins."""
+    deleted: NotRequired[Counts]
+    """Rows of the record deleted since the start as `history` says, by what they are."""
     handled: NotRequired[int]
     """Events handled since the start."""
     faults: NotRequired[int]
