@@ -109,7 +109,7 @@ class _Now(Families):
         deleted = b.extra.get("deleted")
         if deleted is not None:
             text = "What was deleted from the record as `history` says, by what it is."
-            rows = _counter("record_deleted", text, ["what"])
+            rows = counter("record_deleted", text, ["what"])
             for what, count in deleted().items():
                 rows.add_metric([what], count)
             yield rows
