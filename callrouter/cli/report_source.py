@@ -73,7 +73,7 @@ def _from_database(
     context: click.Context, what: str, query: Mapping[str, str], line: ProgressLine
 ) -> Report:
     # SQLAlchemy takes its time.
-    from callrouter.record.reader import RecordReader  # noqa: PLC0415
+    from callrouter.record.record_reader import RecordReader  # noqa: PLC0415
     from callrouter.reports.catalog import make  # noqa: PLC0415
     from callrouter.reports.periods import PeriodError, read_period  # noqa: PLC0415
     from callrouter.reports.request import (  # noqa: PLC0415

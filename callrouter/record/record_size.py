@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from callrouter.record.tables import RECORDED_TABLES
+from callrouter.record.record_tables import RECORDED_TABLES
 
 _ROW: Final = 28
 """Bytes of a row's header and pointer in PostgreSQL (see its manual, "Database Page Layout")."""

@@ -1,7 +1,7 @@
 """The rows of the record, from which every figure of history and reports is derived.
 
 Times are epoch seconds, durations (``_s``) seconds. A time or a duration that is None has not come
-about yet; an empty text means none or not known. Each class is a table; `callrouter.record.tables`
+about yet; an empty text means none or not known. Each class is a table; `callrouter.record.record_tables`
 says which and by which key, migration 0009 makes them.
 
 Enums are stored as their values, which are stable.

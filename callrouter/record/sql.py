@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import sqlalchemy as sa
 
-from callrouter.record import tables
+from callrouter.record import record_tables
 from callrouter.store.tables import RecordedTable
 
 RowT = TypeVar("RowT")
@@ -22,20 +22,20 @@ def _columns(row: type[Any]) -> tuple[str, ...]:
 
 SQL_TABLES: Final[dict[RecordedTable[Any], sa.TableClause]] = {
     item: sa.table(item.table, *map(sa.column, _columns(item.row)))
-    for item in tables.RECORDED_TABLES
+    for item in record_tables.RECORDED_TABLES
 }
 
-CALLS: Final = SQL_TABLES[tables.CALLS]
-STAYS: Final = SQL_TABLES[tables.STAYS]
-OFFERS: Final = SQL_TABLES[tables.OFFERS]
-CONVERSATIONS: Final = SQL_TABLES[tables.CONVERSATIONS]
-HOLDS: Final = SQL_TABLES[tables.HOLDS]
-CONSULTATIONS: Final = SQL_TABLES[tables.CONSULTATIONS]
-AGENT_STATES: Final = SQL_TABLES[tables.AGENT_STATES]
-DECISIONS: Final = SQL_TABLES[tables.DECISIONS]
-MEMBER_LISTS: Final = SQL_TABLES[tables.MEMBER_LISTS]
-RUNS: Final = SQL_TABLES[tables.RUNS]
-RECORD_GAPS: Final = SQL_TABLES[tables.RECORD_GAPS]
+CALLS: Final = SQL_TABLES[record_tables.CALLS]
+STAYS: Final = SQL_TABLES[record_tables.STAYS]
+OFFERS: Final = SQL_TABLES[record_tables.OFFERS]
+CONVERSATIONS: Final = SQL_TABLES[record_tables.CONVERSATIONS]
+HOLDS: Final = SQL_TABLES[record_tables.HOLDS]
+CONSULTATIONS: Final = SQL_TABLES[record_tables.CONSULTATIONS]
+AGENT_STATES: Final = SQL_TABLES[record_tables.AGENT_STATES]
+DECISIONS: Final = SQL_TABLES[record_tables.DECISIONS]
+MEMBER_LISTS: Final = SQL_TABLES[record_tables.MEMBER_LISTS]
+RUNS: Final = SQL_TABLES[record_tables.RUNS]
+RECORD_GAPS: Final = SQL_TABLES[record_tables.RECORD_GAPS]
 
 
 def _enum_of(hint: Any) -> type[Enum] | None:
@@ -48,7 +48,7 @@ def _enum_of(hint: Any) -> type[Enum] | None:
 
 _ENUMS: Final[dict[type[Any], tuple[tuple[str, type[Enum] | None], ...]]] = {
     item.row: tuple((name, _enum_of(get_type_hints(item.row)[name])) for name in _columns(item.row))
-    for item in tables.RECORDED_TABLES
+    for item in record_tables.RECORDED_TABLES
 }
 
 

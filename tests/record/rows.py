@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from callrouter.record import sql
+from callrouter.record.record_tables import RECORDED_TABLES
 from callrouter.record.rows import (
     AgentStateRow,
     CallOutcome,
@@ -19,7 +20,6 @@ from callrouter.record.rows import (
     StayOutcome,
     StayRow,
 )
-from callrouter.record.tables import RECORDED_TABLES
 from callrouter.store.database import Database, server_at
 from callrouter.store.location import Place
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.record.reader import CallFilter, Cursor, RecordReader
+from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
 from callrouter.record.rows import CallOutcome
 from callrouter.store.location import File, Place, StoreError
 from tests.record.rows import call_row, conversation_row, fill, offer_row, state_row, stay_row

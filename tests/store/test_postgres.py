@@ -15,7 +15,7 @@ from alembic.config import Config
 
 from callrouter.mobiles.mobile_records import MobileStore
 from callrouter.model.events import PauseRequested, SignedIn, SignedOut
-from callrouter.record.tables import RECORDED_TABLES
+from callrouter.record.record_tables import RECORDED_TABLES
 from callrouter.store import postgres
 from callrouter.store.location import Address
 from tests.core.tables import queue, table

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from callrouter.model.events import SignedIn, SignedOut
-from callrouter.record.tables import RECORDED_TABLES
+from callrouter.record.record_tables import RECORDED_TABLES
 from callrouter.store import upgrade
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at

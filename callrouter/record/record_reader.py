@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from callrouter.record import sql, tables
+from callrouter.record import record_tables, sql
 from callrouter.record.rows import (
     AgentStateRow,
     CallOutcome,
@@ -136,7 +136,7 @@ class RecordReader:
             most: number of calls.
         """
         calls = sql.CALLS
-        chosen = self._select(tables.CALLS).where(calls.c.ended_at.is_not(None))
+        chosen = self._select(record_tables.CALLS).where(calls.c.ended_at.is_not(None))
         chosen = chosen.where(*_conditions(wanted))
         if after is not None:
             earlier = sa.tuple_(calls.c.ended_at, calls.c.call)
@@ -144,13 +144,14 @@ class RecordReader:
                 earlier < sa.tuple_(sa.literal(after.ended_at), sa.literal(after.call))
             )
         chosen = chosen.order_by(calls.c.ended_at.desc(), calls.c.call.desc()).limit(most)
-        return self._rows(tables.CALLS, chosen)
+        return self._rows(record_tables.CALLS, chosen)
 
     def calls(self, begin: float, end: float) -> list[CallRow]:
         """Return the calls that first entered in a period, live ones too, in order of entry."""
         at = sql.CALLS.c.entered_at
         return self._rows(
-            tables.CALLS, self._select(tables.CALLS).where(at >= begin, at < end).order_by(at)
+            record_tables.CALLS,
+            self._select(record_tables.CALLS).where(at >= begin, at < end).order_by(at),
         )
 
     def find(self, part: str, most: int = 6) -> list[str]:
@@ -175,18 +176,18 @@ class RecordReader:
     def story(self, call: str) -> CallStory | None:
         """Return everything about a call; None: the record has no such call."""
         with self.connection():
-            found = self._of_call(tables.CALLS, call)
+            found = self._of_call(record_tables.CALLS, call)
             if not found:
                 return None
-            offers = self._of_call(tables.OFFERS, call)
+            offers = self._of_call(record_tables.OFFERS, call)
             return CallStory(
                 call=found[0],
-                stays=self._of_call(tables.STAYS, call),
+                stays=self._of_call(record_tables.STAYS, call),
                 offers=sorted(offers, key=lambda offer: offer.made_at),
-                conversations=self._of_call(tables.CONVERSATIONS, call),
-                holds=self._of_call(tables.HOLDS, call),
-                consultations=self._of_call(tables.CONSULTATIONS, call),
-                decisions=self._of_call(tables.DECISIONS, call),
+                conversations=self._of_call(record_tables.CONVERSATIONS, call),
+                holds=self._of_call(record_tables.HOLDS, call),
+                consultations=self._of_call(record_tables.CONSULTATIONS, call),
+                decisions=self._of_call(record_tables.DECISIONS, call),
             )
 
     def member_lists(self, digests: Collection[str]) -> dict[str, str]:
@@ -206,19 +207,21 @@ class RecordReader:
         self, begin: float, end: float, queues: Collection[str] | None = None
     ) -> list[StayRow]:
         """Return the stays that began in a period, in order; of some queues only, if named."""
-        return self._of_period(tables.STAYS, "entered_at", (begin, end), "queue", queues)
+        return self._of_period(record_tables.STAYS, "entered_at", (begin, end), "queue", queues)
 
     def offers(
         self, begin: float, end: float, agents: Collection[str] | None = None
     ) -> list[OfferRow]:
         """Return the offers made in a period, in order; to some agents only, if named."""
-        return self._of_period(tables.OFFERS, "made_at", (begin, end), "agent", agents)
+        return self._of_period(record_tables.OFFERS, "made_at", (begin, end), "agent", agents)
 
     def conversations(
         self, begin: float, end: float, agents: Collection[str] | None = None
     ) -> list[ConversationRow]:
         """Return the conversations that began in a period, in order; of some agents only, if named."""
-        return self._of_period(tables.CONVERSATIONS, "started_at", (begin, end), "agent", agents)
+        return self._of_period(
+            record_tables.CONVERSATIONS, "started_at", (begin, end), "agent", agents
+        )
 
     def agent_states(
         self, begin: float, end: float, agents: Collection[str] | None = None
@@ -230,7 +233,7 @@ class RecordReader:
             end: epoch seconds.
             agents: some agents only; None: all.
         """
-        inside = self._of_period(tables.AGENT_STATES, "at", (begin, end), "agent", agents)
+        inside = self._of_period(record_tables.AGENT_STATES, "at", (begin, end), "agent", agents)
         before = self.states_at(begin, agents=agents)
         lasting = [row for row in before.values() if row.until is None or row.until > begin]
         return sorted([*lasting, *inside], key=lambda row: row.serial)
@@ -264,17 +267,19 @@ class RecordReader:
         with self.connection():
             for names in [None] if agents is None else _portions(agents):
                 some = lasts if names is None else lasts.where(known.c.agent.in_(names))
-                chosen = self._select(tables.AGENT_STATES).where(states.c.serial.in_(some))
-                found.update({row.agent: row for row in self._rows(tables.AGENT_STATES, chosen)})
+                chosen = self._select(record_tables.AGENT_STATES).where(states.c.serial.in_(some))
+                found.update(
+                    {row.agent: row for row in self._rows(record_tables.AGENT_STATES, chosen)}
+                )
         return found
 
     def gaps(self, begin: float, end: float) -> list[GapRow]:
         """Return what is missing from the record in a period, in order."""
         gaps = sql.RECORD_GAPS
-        chosen = self._select(tables.RECORD_GAPS).where(
+        chosen = self._select(record_tables.RECORD_GAPS).where(
             gaps.c.began_at < end, gaps.c.ended_at > begin
         )
-        return self._rows(tables.RECORD_GAPS, chosen.order_by(gaps.c.began_at, gaps.c.n))
+        return self._rows(record_tables.RECORD_GAPS, chosen.order_by(gaps.c.began_at, gaps.c.n))
 
     # ------------------------------------------------------------ how
 
