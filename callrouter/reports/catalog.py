@@ -7,7 +7,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from callrouter.reports import agent_report, queue_report
+from callrouter.reports import (
+    agent_report,
+    call_report,
+    call_story,
+    fairness_report,
+    queue_report,
+)
 from callrouter.reports.queries import Progress
 from callrouter.reports.report import Report
 from callrouter.reports.report_run import ReportRun
@@ -15,9 +21,13 @@ from callrouter.reports.request import ReportError, ReportRequest, Scope, Site
 
 _MAKERS: Final[Mapping[str, Callable[[ReportRun], Report]]] = {
     "queues": queue_report.queues,
-    "hours": queue_report.hours,
     "agents": agent_report.agents,
+    "calls": call_report.calls,
+    "abandoned": call_report.abandoned,
     "pauses": agent_report.pauses,
+    "hours": queue_report.hours,
+    "fairness": fairness_report.fairness,
+    "call": call_story.story,
 }
 WHATS: Final = tuple(_MAKERS)
 """The kinds of reports."""

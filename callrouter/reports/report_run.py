@@ -159,13 +159,15 @@ class ReportRun:
         *,
         by: str = "",
         total: Row | None = None,
+        span: tuple[float, float] | None = None,
     ) -> Report:
-        """Return the report, with the notes."""
+        """Return the report, with the notes. `span` is its time, if that is not the period's."""
+        from_, to = span or (self.request.period.from_, self.request.period.to)
         return Report(
             what=self.request.what,
             title=title,
-            from_=self.request.period.from_,
-            to=self.request.period.to,
+            from_=from_,
+            to=to,
             zone=self.site.zone,
             by=by,
             columns=columns,

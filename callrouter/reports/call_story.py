@@ -1,0 +1,295 @@
+"""The report ``call ID``: the whole story of a call, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from callrouter.model.text import in_quotes, rough_duration
+from callrouter.record.rows import (
+    CallRow,
+    ConsultationRow,
+    ConversationKind,
+    ConversationRow,
+    HoldRow,
+    HowIn,
+    OfferResult,
+    OfferRow,
+    StayOutcome,
+    StayRow,
+)
+from callrouter.record.sql import (
+    CALLS,
+    CONSULTATIONS,
+    CONVERSATIONS,
+    DECISIONS,
+    HOLDS,
+    OFFERS,
+    STAYS,
+    row_reader,
+)
+from callrouter.reports.call_report import no_such_call
+from callrouter.reports.report import Report, ReportColumn, Shown
+from callrouter.reports.report_run import ReportRun, must_not
+from callrouter.reports.request import ReportError
+
+RowT = TypeVar("RowT")
+
+STORY_COLUMNS: Final = (
+    ReportColumn(name="at", title="When", shown=Shown.TIME),
+    ReportColumn(name="what", title="What", shown=Shown.TEXT),
+    ReportColumn(name="queue", title="Queue", shown=Shown.TEXT, drop=1),
+    ReportColumn(name="agent", title="Agent", shown=Shown.TEXT),
+    ReportColumn(name="after_s", title="After", shown=Shown.DURATION, unit="s", drop=2),
+    ReportColumn(name="detail", title="Detail", shown=Shown.TEXT),
+    ReportColumn(name="offer", title="Offer", shown=Shown.TEXT, drop=3),
+)
+_FEW: Final = 5
+"""How many of several calls that fit are named."""
+_HOW_IN: Final = {
+    HowIn.NEW: "a new call",
+    HowIn.OVERFLOW: "sent here by a rule of the queue before",
+    HowIn.TRANSFER: "transferred by an agent",
+    HowIn.MOVED: "moved here by a supervisor",
+    HowIn.RE_ENTRY: "came back after its call was over",
+    HowIn.FOUND: "found after a gap",
+}
+
+
+def story(run: ReportRun) -> Report:
+    """Return a row for each thing that happened to a call, in order of time.
+
+    Raises:
+        ReportError: there is no such call, or the asker may not see it.
+    """
+    must_not(run, by=run.request.by, queue=run.request.queue, agent=run.request.agent)
+    teller = _Teller(run, _found(run))
+    # Sorting is stable: what happened at the same time keeps its order.
+    steps = sorted(teller.steps(), key=lambda step: step["at"])
+    teller.note()
+    return run.report(f"Call {teller.call.call}", STORY_COLUMNS, steps, span=teller.span)
+
+
+def _found(run: ReportRun) -> str:
+    """Return the id of the call that is meant: a whole id, its beginning or its end, or ``last``."""
+    asked, at = run.request.call, CALLS.c
+    latest = sa.select(at.call).order_by(at.entered_at.desc())
+    if asked == "last":
+        return run.link.scalar(latest.limit(1)) or ""
+    if not asked or run.link.scalar(latest.where(at.call == asked)) is not None:
+        return asked
+    matches = sa.or_(
+        at.call.startswith(asked, autoescape=True), at.call.endswith(asked, autoescape=True)
+    )
+    several = run.link.scalars(latest.where(matches).limit(_FEW + 1)).all()
+    if len(several) > 1 and run.scope.queues is None and not run.scope.masked:
+        more = " and others" if len(several) > _FEW else ""
+        raise ReportError(
+            f"several calls fit {in_quotes(asked)}: {', '.join(several[:_FEW])}{more}; "
+            "give more of the id"
+        )
+    return several[0] if len(several) == 1 else asked
+
+
+class _Teller:
+    """Tells the story of the call that was asked for."""
+
+    def __init__(self, run: ReportRun, call: str) -> None:
+        self._run = run
+        self._id = call
+        found = self._rows(CALLS, CallRow)
+        if not found:
+            raise no_such_call(run.request.call)
+        self.call = found[0]
+        self._stays = self._rows(STAYS, StayRow)
+        self._talks = self._rows(CONVERSATIONS, ConversationRow)
+        if not self._visible():
+            raise no_such_call(run.request.call)
+
+    def _rows(self, table: sa.TableClause, row: type[RowT]) -> list[RowT]:
+        read: Callable[[Any], RowT] = row_reader(row)
+        chosen = sa.select(*table.c).where(table.c.call == self._id)
+        if "n" in table.c:
+            chosen = chosen.order_by(table.c.n)
+        return [read(item) for item in self._run.link.execute(chosen)]
+
+    def _visible(self) -> bool:
+        scope, site = self._run.scope, self._run.site
+        if scope.masked:
+            return any(site.agents.current(talk.agent) == scope.agent != "" for talk in self._talks)
+        if scope.queues is None:
+            return True
+        return any(site.queues.current(stay.queue) in scope.queues for stay in self._stays)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From the call's entry to its end, or to now, in epoch seconds."""
+        ended = self._run.site.now if self.call.ended_at is None else self.call.ended_at
+        return self.call.entered_at, ended
+
+    # ------------------------------------------------------------ the steps
+
+    def steps(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows. Those at the same time are in the order in which they happened."""
+        for stay in self._stays:
+            yield self._step(stay.entered_at, "entered", stay.queue, detail=self._entry(stay))
+            if stay.left_at is not None and stay.outcome is not StayOutcome.ANSWERED:
+                yield self._leaves(stay)
+        for offer in sorted(self._rows(OFFERS, OfferRow), key=lambda each: each.made_at):
+            yield from self._offer(offer)
+        for talk in self._talks:
+            yield from self._talk(talk)
+        for hold in self._rows(HOLDS, HoldRow):
+            by = f"by {hold.by}" if hold.by else ""
+            yield self._step(hold.began_at, "held", agent=hold.agent, detail=by)
+            if hold.ended_at is not None:
+                length = hold.ended_at - hold.began_at
+                yield self._step(hold.ended_at, "retrieved", agent=hold.agent, after=length)
+        for asked in self._rows(CONSULTATIONS, ConsultationRow):
+            yield from self._consultation(asked)
+
+    def _step(
+        self,
+        at: float,
+        what: str,
+        queue: str = "",
+        *,
+        agent: str = "",
+        after: float | None = None,
+        detail: str = "",
+        offer: str = "",
+    ) -> dict[str, Any]:
+        site = self._run.site
+        return {
+            "at": at,
+            "what": what,
+            "queue": site.queues.current(queue) or None,
+            "agent": site.agents.current(agent) or None,
+            "after_s": None if after is None else round(after, 3),
+            "detail": detail or None,
+            "offer": offer or None,
+        }
+
+    @staticmethod
+    def _entry(stay: StayRow) -> str:
+        place = f"position {stay.first_position}" if stay.first_position else "not let in"
+        return f"{_HOW_IN[stay.how_in]}; {place}, priority {stay.priority}"
+
+    def _leaves(self, stay: StayRow) -> dict[str, Any]:
+        words = {
+            StayOutcome.ABANDONED: "the caller hung up",
+            StayOutcome.TIMEOUT: "max_wait was over",
+            StayOutcome.FULL: "the queue was full",
+            StayOutcome.CLOSED: "the queue was closed",
+            StayOutcome.NOBODY: "no agent was there",
+            StayOutcome.ENDED: "ended by a supervisor",
+            StayOutcome.MOVED: "moved to another queue",
+            StayOutcome.MOVED_AWAY: "another program took the caller",
+            StayOutcome.LOST: "gone after a time without a router",
+        }
+        outcome = stay.outcome or StayOutcome.LOST
+        parts = [words.get(outcome, outcome.value)]
+        if stay.position:
+            parts.append(f"position {stay.position}")
+        if stay.target:
+            parts.append(f"to {stay.target}")
+        if stay.by:
+            parts.append(f"by {stay.by}")
+        what = "abandoned" if outcome is StayOutcome.ABANDONED else "left"
+        detail = ", ".join(parts)
+        return self._step(stay.left_at or 0.0, what, stay.queue, after=stay.wait_s, detail=detail)
+
+    def _offer(self, offer: OfferRow) -> Iterator[dict[str, Any]]:
+        detail = f"by {offer.policy}, level {offer.level}, idle {rough_duration(offer.idle_s)}"
+        yield self._step(
+            offer.made_at,
+            "offered",
+            offer.queue,
+            agent=offer.agent,
+            detail=detail,
+            offer=offer.offer,
+        )
+        after = offer.made_at
+        if offer.rang_at is not None:
+            yield self._step(
+                offer.rang_at, "rang", offer.queue, agent=offer.agent, after=offer.rang_at - after,
+                offer=offer.offer,
+            )  # fmt: skip
+        if offer.accepted_at is not None:
+            yield self._step(
+                offer.accepted_at, "accepted", offer.queue, agent=offer.taker or offer.agent,
+                after=offer.accepted_at - after, detail=offer.device and f"on {offer.device}",
+                offer=offer.offer,
+            )  # fmt: skip
+        if offer.ended_at is not None and offer.result is not OfferResult.ACCEPTED:
+            result = "" if offer.result is None else offer.result.value.replace("-", " ")
+            yield self._step(
+                offer.ended_at, "offer ended", offer.queue, agent=offer.agent, after=offer.rang_s,
+                detail=result, offer=offer.offer,
+            )  # fmt: skip
+
+    def _talk(self, talk: ConversationRow) -> Iterator[dict[str, Any]]:
+        stay = next((each for each in self._stays if each.n == talk.stay), None)
+        first = talk.kind is ConversationKind.FIRST
+        detail = "" if first else talk.kind.value.replace("-", " ")
+        yield self._step(
+            talk.started_at, "connected", talk.queue, agent=talk.agent, detail=detail,
+            after=stay.wait_s if first and stay is not None else None, offer=talk.offer,
+        )  # fmt: skip
+        if talk.ended_at is None:
+            return
+        how = "" if talk.ended_by is None else talk.ended_by.value.replace("-", " ")
+        parts = [f"by {how}" if how in {"agent", "caller", "supervisor"} else how]
+        if talk.to:
+            parts.append(f"to {talk.to}")
+        if talk.by:
+            parts.append(f"by {talk.by}")
+        detail = ", ".join(filter(None, parts))
+        yield self._step(
+            talk.ended_at, "conversation ended", talk.queue, agent=talk.agent, after=talk.talk_s,
+            detail=detail,
+        )  # fmt: skip
+        if talk.wrap_up_s is not None:
+            yield self._step(
+                talk.ended_at + talk.wrap_up_s, "wrap-up ended", talk.queue, agent=talk.agent,
+                after=talk.wrap_up_s,
+            )  # fmt: skip
+
+    def _consultation(self, asked: ConsultationRow) -> Iterator[dict[str, Any]]:
+        colleague = self._run.site.agents.current(asked.colleague)
+        yield self._step(
+            asked.asked_at, "asked a colleague", asked.queue, agent=asked.agent, detail=colleague
+        )
+        if asked.talked_at is not None:
+            yield self._step(
+                asked.talked_at, "talks to the colleague", asked.queue, agent=asked.agent,
+                after=asked.talked_at - asked.asked_at, detail=colleague,
+            )  # fmt: skip
+        if asked.ended_at is not None:
+            outcome = asked.outcome.replace("-", " ")
+            yield self._step(
+                asked.ended_at, "consultation ended", asked.queue, agent=asked.agent,
+                after=asked.ended_at - asked.asked_at, detail=f"{colleague}: {outcome}",
+            )  # fmt: skip
+
+    # ------------------------------------------------------------ notes
+
+    def note(self) -> None:
+        """Note who called, what became of it, and where the reasons of decisions are."""
+        call, run = self.call, self._run
+        caller = " ".join(filter(None, (run.scope.number(call.caller_number), call.caller_name)))
+        outcome = "it goes on" if call.outcome is None else call.outcome.value.replace("-", " ")
+        run.notes.append(
+            f"Caller {caller or 'unknown'} on {call.pbx}; {outcome}; waited "
+            f"{rough_duration(call.wait_s)}, talked {rough_duration(call.talk_s)}."
+        )
+        kept = run.link.scalar(
+            sa.select(sa.func.count()).select_from(DECISIONS).where(DECISIONS.c.call == call.call)
+        )
+        run.notes.append(
+            f"Why each agent was chosen: `callrouter why {call.call}`."
+            if kept
+            else "The decisions behind it are not on record (any more); see history: decisions."
+        )
