@@ -252,6 +252,13 @@ class Floor:
                 raise TimeoutError
             await asyncio.sleep(0.002)
 
+    async def written(self) -> None:
+        """Wait until Asterisk has carried out all that the router has written to it so far.
+
+        It carries out the actions of one session in order, so the answer to a Ping is the last.
+        """
+        await self.pbx.client.request({"Action": "Ping"}, timeout=20.0)
+
     async def quiet(self, within: float = 10.0) -> None:
         """Wait until no call and no offer is left, then see that nothing is left on the PBX."""
         floor = self.router.floor

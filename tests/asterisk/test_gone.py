@@ -114,7 +114,7 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
     assert known is not None
     expected = ("PJSIP/1001&PJSIP/1003", "PJSIP/447700900123@carrier")
     await here.until(lambda: known._published.get("support") == expected, 4)
-    await asyncio.sleep(0.1)  # the variables are on their way
+    await here.written()
     here.phone("1001").behaviour = here.phone("1003").behaviour = RingOnly()
     here.phone("carrier").behaviour = RingOnly()
     waiting = await here.call(caller_number="111")
@@ -160,7 +160,7 @@ async def test_the_fallback_rings_mobiles_that_press_1_only(here: Floor) -> None
         ),
         4,
     )
-    await asyncio.sleep(0.1)
+    await here.written()
     await here.crash()
     carrier = here.phone("carrier")
     carrier.behaviour = lambda dialog: (

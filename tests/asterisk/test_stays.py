@@ -90,7 +90,7 @@ async def test_a_transfer_that_the_router_is_asked_for_begins_a_stay_of_which_a_
     await here.until(lambda: call.queue.id == "sales")
     queued = call.queued_at
     assert queued - entered > 2.4
-    await asyncio.sleep(0.3)
+    await here.written()
     await here.crash()
     await here.start()
     [call] = here.router.floor.calls.values()
@@ -172,7 +172,7 @@ async def test_a_priority_is_kept_by_a_call_that_is_passed_on_or_comes_back(here
     assert call.priority == 7
     here.post(CallMoveRequested(call=call.id, priority=3))
     await here.until(lambda: call.priority == 3)
-    await asyncio.sleep(0.3)
+    await here.written()
     await here.crash()
     await here.start()
     assert [call.priority for call in here.router.floor.calls.values()] == [3]

@@ -39,8 +39,18 @@ queues:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port that is ours as long as this process lives: nothing else on the machine is given it.
+
+    It is bound and not listening. A daemon can listen on it, since both sockets have SO_REUSEADDR
+    (Linux, socket(7)); until then it refuses connections. A port that is only looked up and let go
+    may be handed out again before the daemon listens.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = int(held.getsockname()[1])
+    held.detach()
+    return port
 
 
 def _port_of_nothing() -> int:

@@ -162,14 +162,14 @@ async def test_both_ways_of_dtmf(here: Lab) -> None:
     assert "LAST_DIGITS=42" in await here.asterisk.cli("dialplan show globals")
     out, into = await _talk(here, "1001", "1002")
     await into.send_dtmf("7")
-    await out.wait(lambda: out.digits == "7", 2)
+    await out.wait(lambda: out.digits == "7", 10)
     await out.bye()
 
 
 async def test_dtmf_by_script(here: Lab) -> None:
     here["1002"].behaviour = Answer(0.0, dtmf=((0.1, "1", "rfc4733"), (0.3, "9", "info")))
     out = await here["1001"].call("1002")
-    await out.wait(lambda: out.digits == "19", 3)
+    await out.wait(lambda: out.digits == "19", 10)
     await out.bye()
 
 

@@ -69,7 +69,9 @@ async def test_two_streams_hear_one_another_and_each_others_digits() -> None:
     ann.aim(Sdp(("127.0.0.1", bob.port), dtmf=101))
     bob.aim(Sdp(("127.0.0.1", ann.port), dtmf=101))
     await ann.press("#")
-    await asyncio.sleep(0.15)
+    async with asyncio.timeout(10):
+        while not (heard and digits):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     ann.close()
     bob.close()
     assert set(heard) == {"ann"}
