@@ -153,14 +153,19 @@ class Folder:
         """The content of a file in it.
 
         Raises:
-            UnsafeError: it is not a plain name; or, as root, the file is a hard link to one that
-                the directory's owner does not own.
-            OSError: it is missing, a link, not a regular file, or larger than `most` bytes.
+            UnsafeError: see `read_with_status`.
+            OSError: see `read_with_status`.
         """
         return self.read_with_status(name, most)[0]
 
     def read_with_status(self, name: str, most: int) -> tuple[bytes, os.stat_result]:
-        """The content of a file and its status. Raises like `read`."""
+        """The content of a file and its status.
+
+        Raises:
+            UnsafeError: it is not a plain name; or, as root, the file is a hard link to one that
+                the directory's owner does not own.
+            OSError: it is missing, a link, not a regular file, or larger than `most` bytes.
+        """
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         with _named(self.path / name):
             descriptor = os.open(self._plain(name), flags, dir_fd=self._fd)

@@ -160,11 +160,25 @@ def public_functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunc
 
 
 def silent_raisers(source: Source) -> Iterator[str]:
-    """Yield public functions that raise an error of their own and do not document it."""
+    """Yield public functions that raise an error of their own and do not document it.
+
+    Commands of the command line are left out: their docstring is the help that users read, and what
+    they raise ends the program with the exit status that the help and docs/operator.md name.
+    """
     for node in public_functions(source):
         text = ast.get_docstring(node) or ""
-        if "Raises:" not in text and any(map(_raises, _own(node))):
+        if "Raises:" not in text and not _is_command(node) and any(map(_raises, _own(node))):
             yield f"{source.module}.{node.name}"
+
+
+def _is_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether click runs it: one of its decorators is ``….command(…)``."""
+    return any(
+        isinstance(made, ast.Call)
+        and isinstance(made.func, ast.Attribute)
+        and made.func.attr == "command"
+        for made in function.decorator_list
+    )
 
 
 def _own(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:

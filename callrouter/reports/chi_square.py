@@ -67,6 +67,9 @@ def survival(statistic: float, degrees: int) -> float:
     Args:
         statistic: at least 0.
         degrees: degrees of freedom, at least 1.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     if degrees < 1 or statistic < 0:
         raise ValueError("degrees must be 1 or more, and the statistic 0 or more")

@@ -85,6 +85,8 @@ def test_a_circle_is_found_through_a_type_only_import() -> None:
         ('def f():\n    """Do it.\n\n    Raises:\n        ValueError: no.\n    """\n    raise ValueError\n', []),
         ('def f():\n    """Do it."""\n    def g():\n        raise ValueError\n', ["p.m.g"]),
         ('def _f():\n    raise ValueError\n', []),
+        ('@click.command("f")\ndef f():\n    raise ValueError\n', []),
+        ('@click.pass_context\ndef f():\n    raise ValueError\n', ["p.m.f"]),
         ('def f():\n    raise\n', []),
     ],
 )  # fmt: skip

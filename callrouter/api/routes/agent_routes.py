@@ -71,12 +71,17 @@ def _asking_for(action: str) -> _Handler:
     """``POST /api/agents/{id}/{action}``: answers with the agent as it is now.
 
     A posted event gets no answer, so what the core would refuse is refused here, with the reason.
-    The handler raises `ApiProblem` (422 unknown reason for a pause, 409 what the core would refuse,
-    and those of `read_body`) and `UnknownIdError` (there is no agent of this id).
     """
     make = ACTIONS[action]
 
     async def ask(request: web.Request) -> web.Response:
+        """Carry out the request and answer with the agent.
+
+        Raises:
+            ApiProblem: 422 unknown reason for a pause, 409 what the core would refuse, and those of
+                `read_body`.
+            UnknownIdError: there is no agent of this id.
+        """
         reason = await _reason_in(request) if action == "pause" else await _nothing_in(request)
         floor, name = floor_of(request), request.match_info["id"]
         floor.check_agent(name)
