@@ -16,9 +16,6 @@ LENGTHS: Final = (*SHORT, "1d", "1w", "1mo")
 """How long an interval can be."""
 MOST: Final = 10_000
 """The most intervals of a report: a year of hours, a quarter of a year of quarter hours."""
-CELL: Final = 900
-"""Seconds: every zone's clock differs from UTC by a multiple of this, so each interval that was not cut
-off by its period consists of whole cells of epoch time. A query may count by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +94,3 @@ def _next(day: date, by: str) -> date:
     if by == "1mo":
         return month_after(day)
     return day + timedelta(days=7 - day.weekday() if by == "1w" else 1)
-
-
-def title_of(at: float, by: str, zone: tzinfo) -> str:
-    """Return the name of an interval that begins at `at`, such as ``2026-11-27 09:00 +00:00``.
-
-    Days have their date, weeks that of their Monday, and months ``2026-11``. A time of day has its
-    difference from UTC, which tells the two halves of a repeated hour apart.
-    """
-    wall = datetime.fromtimestamp(at, zone)
-    if by in SHORT:
-        offset = f"{wall:%z}"
-        return f"{wall:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
-    return f"{wall:%Y-%m}" if by == "1mo" else f"{wall:%Y-%m-%d}"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from callrouter.reports.intervals import CELL, LENGTHS, MOST, divide, title_of
+from callrouter.reports.intervals import LENGTHS, MOST, divide
 from callrouter.reports.periods import PeriodError, day_start, read_period, shown_time
 
 LONDON = ZoneInfo("Europe/London")
@@ -24,6 +24,11 @@ def at(text: str, zone: ZoneInfo = LONDON) -> float:
 
 
 NOW = at("2026-11-28 14:35")  # a Saturday
+
+
+def wall(start: float) -> str:
+    """What a clock on the wall shows, with its difference from UTC."""
+    return f"{datetime.fromtimestamp(start, LONDON):%Y-%m-%d %H:%M %z}"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,6 @@ def test_intervals_are_those_of_a_clock_on_the_wall(zone: str, by: str) -> None:
             starts.append(float(moment))
     intervals = divide(period, by, local)
     assert list(intervals.starts) == starts
-    assert all(start % CELL == 0 for start in intervals.starts)
     for number, (begins, ends) in enumerate(intervals.bounds()):
         assert intervals.number_of(begins) == intervals.number_of(ends - 0.001) == number
 
@@ -142,8 +146,8 @@ def test_days_of_a_clock_change_have_23_and_25_hours() -> None:
         assert len(divide(period, "15m", LONDON).starts) == 4 * hours
         assert len(divide(period, "1d", LONDON).starts) == 1
     autumn = read_period("2026-10-25", NOW, LONDON)
-    titles = [title_of(start, "1h", LONDON) for start in divide(autumn, "1h", LONDON).starts[1:3]]
-    assert titles == ["2026-10-25 01:00 +01:00", "2026-10-25 01:00 +00:00"]
+    titles = [wall(start) for start in divide(autumn, "1h", LONDON).starts[1:3]]
+    assert titles == ["2026-10-25 01:00 +0100", "2026-10-25 01:00 +0000"]
 
 
 def test_the_first_and_the_last_interval_are_cut_off() -> None:
@@ -151,12 +155,12 @@ def test_the_first_and_the_last_interval_are_cut_off() -> None:
     bounds = list(divide(period, "1h", LONDON).bounds())
     assert bounds == [(period.from_, at("2026-11-27 10:00")), (at("2026-11-27 10:00"), period.to)]
     week = read_period("2026-11-25..2026-12-02", NOW, LONDON)
-    assert [title_of(start, "1w", LONDON) for start in divide(week, "1w", LONDON).starts] == [
+    assert [wall(start)[:10] for start in divide(week, "1w", LONDON).starts] == [
         "2026-11-25",
         "2026-11-30",
     ]
     months = divide(read_period("2026-10-15..2026-12-02", NOW, LONDON), "1mo", LONDON)
-    assert [title_of(start, "1mo", LONDON) for start in months.starts] == [
+    assert [wall(start)[:7] for start in months.starts] == [
         "2026-10",
         "2026-11",
         "2026-12",
