@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -116,6 +117,10 @@ class _Now(Families):
         queue_log = b.extra.get("queue_log")
         if queue_log is not None:
             yield from _queue_log(queue_log())
+        if (alerts := b.extra.get("alerts")) is not None:
+            yield _alerts(alerts())
+        if (outbox := b.extra.get("outbox")) is not None:
+            yield from _outbox(outbox())
         mobiles, reception = b.extra.get("mobiles"), b.extra.get("reception")
         if mobiles is not None and reception is not None:
             yield from _fraud(mobiles(), reception())
@@ -182,6 +187,31 @@ def _queue_log(status: Mapping[str, Any]) -> Iterable[Metric]:
     )
     yield gauge("queue_log_unsaved", "Lines that wait to be written.", value=status["waiting"])
     yield counter("queue_log_lost", "Lines of queue_log given up.", value=status["lost"])
+
+
+def _alerts(active: Sequence[Mapping[str, Any]]) -> Metric:
+    """Return how many alarms of each name are on. One that is not on has no sample."""
+    firing = gauge("alerts_firing", "Alarms that are on, by name.", ["alert"])
+    for name, count in Counter(alert["alert"] for alert in active).items():
+        firing.add_metric([name], count)
+    return firing
+
+
+def _outbox(status: Mapping[str, Any]) -> Iterable[Metric]:
+    waiting = gauge("outbox_waiting", "Events that are not delivered yet.", ["destination"])
+    text = "Age of the oldest event that is not delivered yet."
+    oldest = gauge("outbox_oldest_seconds", text, ["destination"])
+    delivered = counter("outbox_delivered", "Events that were delivered.", ["destination"])
+    failed = counter("outbox_failed_attempts", "Attempts that failed.", ["destination"])
+    text = "Events that were given up, each logged."
+    given_up = counter("outbox_given_up", text, ["destination"])
+    for name, line in status["destinations"].items():
+        waiting.add_metric([name], line["waiting"])
+        oldest.add_metric([name], line["oldest_s"] or 0.0)
+        delivered.add_metric([name], line["delivered"])
+        failed.add_metric([name], line["failed_attempts"])
+        given_up.add_metric([name], line["given_up"])
+    return waiting, oldest, delivered, failed, given_up
 
 
 def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable[Metric]:

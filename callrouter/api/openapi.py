@@ -19,6 +19,7 @@ from callrouter.api.schemas.live_messages import (
     LiveStateJson,
 )
 from callrouter.api.schemas.vocabulary import ProblemJson
+from callrouter.outbox.payloads import DATA
 
 JsonSchema: TypeAlias = dict[str, Any]
 
@@ -57,6 +58,7 @@ def document() -> JsonSchema:
         "info": {"title": "callrouter", "version": __version__},
         "security": [{"token": []}],
         "paths": paths,
+        "webhooks": {name: {"post": _webhook(name, schemas)} for name in DATA},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas.components,
@@ -74,7 +76,7 @@ class _Schemas:
     def __init__(self) -> None:
         operations = OPERATIONS.values()
         answers = [item.answer for item in operations if item.answer is not None]
-        answers += [*_LIVE, ProblemJson]
+        answers += [*_LIVE, ProblemJson, *dict.fromkeys(DATA.values())]
         bodies = {item.body for item in operations if item.body not in {None, EmptyBody}}
         made, found = TypeAdapter.json_schemas(
             [
@@ -164,6 +166,47 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
         **{str(status): _problem(text) for status, text in sorted(problems.items())},
     }
     return made
+
+
+_WEBHOOK_HEADERS: Final = {
+    "webhook-id": "The id of the event, the same at every attempt.",
+    "webhook-timestamp": "The time of the attempt, in epoch seconds.",
+    "webhook-signature": "`v1,` and a HMAC-SHA256 in base64, as Standard Webhooks has it.",
+}
+
+
+def _webhook(name: str, schemas: _Schemas) -> JsonSchema:
+    """Return the description of an event as it is posted to a destination."""
+    body = {
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "type": {"const": name},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": schemas.answer(DATA[name]),
+        },
+    }
+    return {
+        "summary": " ".join((DATA[name].__doc__ or "").split()),
+        "security": [],
+        "parameters": [
+            {
+                "name": header,
+                "in": "header",
+                "required": True,
+                "description": text,
+                "schema": {"type": "string"},
+            }
+            for header, text in _WEBHOOK_HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": _json(body)},
+        "responses": {
+            "2XX": {"description": "It was taken."},
+            "410": {"description": "It is given up."},
+            "default": {"description": "It is sent again later."},
+        },
+    }
 
 
 def _successes(operation: Operation, schemas: _Schemas) -> JsonSchema:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from callrouter.api.access.tokens import ApiTokens, SocketGroup
 from callrouter.api.calllog.call_log import CallLog
@@ -22,13 +22,16 @@ from callrouter.api.context import Backend
 from callrouter.api.control_socket import ControlSocket
 from callrouter.api.server import sockets
 from callrouter.api.views.floor_views import FloorViews
+from callrouter.api.views.watched_views import WatchedViews
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
+from callrouter.daemon.alert_watch import AlertWatch
 from callrouter.daemon.ended_call_memory import EndedCallMemory
 from callrouter.daemon.last_good import StartConfig
 from callrouter.daemon.live_config import ConfigAccess, LiveConfig
 from callrouter.daemon.loop_lag import LoopLag
 from callrouter.daemon.notice_log import log_notice
+from callrouter.daemon.outgoing_events import OutgoingEvents
 from callrouter.daemon.process import make_run_id
 from callrouter.daemon.queue_log_output import make_queue_log
 from callrouter.daemon.self_check import SelfCheck
@@ -72,6 +75,8 @@ class Parts:
     self_check: SelfCheck
     loop_lag: LoopLag
     queue_log: QueueLogFile | None
+    outgoing: OutgoingEvents
+    alert_watch: AlertWatch
     backend: Backend
 
 
@@ -126,7 +131,24 @@ def assemble(
     feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
     call_log = CallLog(router.floor)
     service_totals = ServiceTotals(lambda queue: _target(config.settings, queue))
-    for listener in (log_notice, call_log.listen, service_totals.listen):
+    watched = WatchedViews(router.floor)
+    outgoing = OutgoingEvents(
+        settings=lambda: config.settings, floor=watched, store=store, tasks=tasks, clock=clock
+    )
+    alert_watch = AlertWatch(
+        settings=lambda: config.settings,
+        floor=watched,
+        pbxes=lambda: {name: runtime.in_step(name) for name in runtime.pbxes},
+        store_trouble=lambda: str(store.status()["problem"] or ""),
+        refused=lambda: _refused_logins(backend, feature_codes),
+        store=store.alerts,
+        tell=outgoing.tell,
+        clock=clock,
+    )
+    listeners = (
+        log_notice, call_log.listen, service_totals.listen, outgoing.listen, alert_watch.listen,
+    )  # fmt: skip
+    for listener in listeners:
         runtime.listen(listener)
     self_check, loop_lag = SelfCheck(runtime), LoopLag()
     backend = Backend(
@@ -154,6 +176,8 @@ def assemble(
             "reception": feature_codes.status,
             "mobiles": mobiles.status,
             **({"queue_log": queue_log[1].status} if queue_log else {}),
+            "alerts": alert_watch.status,
+            "outbox": outgoing.status,
         },
     )
     return Parts(
@@ -169,6 +193,8 @@ def assemble(
         self_check=self_check,
         loop_lag=loop_lag,
         queue_log=queue_log[0] if queue_log else None,
+        outgoing=outgoing,
+        alert_watch=alert_watch,
         backend=backend,
     )
 
@@ -176,6 +202,18 @@ def assemble(
 def _target(settings: Settings, queue: str) -> Target:
     level = settings.service_levels.get(queue)
     return Target() if level is None else Target(level.within, level.short_abandon, level.target)
+
+
+_LOGIN_REFUSALS: Final = ("unauthorized", "no-tokens", "too-many-wrong-tokens")
+"""The kinds of refused requests that are failed logins."""
+
+
+def _refused_logins(backend: Backend, feature_codes: FeatureCodes) -> int:
+    """Return how many logins failed since the start: tokens, PINs, and ours at a PBX."""
+    requests = sum(backend.refusals.counts[kind] for kind in _LOGIN_REFUSALS)
+    links = [count for health in backend.health().values() for count in health.link]
+    logins = sum(count.value for count in links if count.name == "ami_refused_logins")
+    return requests + feature_codes.status()["wrong_pins"] + logins
 
 
 def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: str) -> None:

@@ -118,6 +118,8 @@ class Daemon:
             await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
             parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
             parts.tasks.spawn(parts.feature_codes.load_locks(), "locks after wrong PINs")
+            parts.tasks.spawn(parts.outgoing.recall(), "events of before")
+            parts.tasks.spawn(parts.alert_watch.run(), "alarms")
             # Before the PBXes are connected: calls of some of them arrive by HTTP.
             await http.start()
             keep_for_good()
@@ -181,6 +183,7 @@ class Daemon:
         parts.runtime.close()
         if parts.queue_log is not None:
             await asyncio.to_thread(parts.queue_log.close, CLOSE_QUEUE_LOG_WITHIN)
+        await parts.outgoing.close()
         await parts.store.close()
         parts.database_lock.close()
         await http.close()

@@ -9,14 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
 from callrouter.store.database import Database
 from callrouter.store.location import StoreError
-from callrouter.store.tables import AUDIT, DIALLED, ENDED_CALLS, LOCKOUTS, MOBILES
+from callrouter.store.tables import (
+    AUDIT,
+    DIALLED,
+    ENDED_CALLS,
+    LOCKOUTS,
+    MOBILES,
+    Key,
+    RowT,
+    StateTable,
+)
 from callrouter.store.write_queue import Question
 from callrouter.store.writer import Writer
 
@@ -167,4 +176,42 @@ class EndedCallRepository:
         """
         return await read_from(
             self._writer, lambda database: database.since(ENDED_CALLS, since), patient=True
+        )
+
+
+class StateRepository(Generic[RowT]):
+    """The rows of one state table: events to deliver, calls they are about, or alarms that are on.
+
+    Args:
+        writer: its thread reads and writes.
+        table: the table.
+    """
+
+    def __init__(self, writer: Writer, table: StateTable[RowT]) -> None:
+        self._writer = writer
+        self._table = table
+
+    def put(self, row: RowT) -> None:
+        """Store a row, replacing the one with the same key.
+
+        It returns at once; the row is written soon.
+        """
+        self._writer.put(self._table, {self._table.key_of(row): row})
+
+    def forget(self, row: RowT) -> None:
+        """Delete the row with the key of this one. Nothing happens if there is none."""
+        self.forget_key(self._table.key_of(row))
+
+    def forget_key(self, key: Key) -> None:
+        """Delete a row. Nothing happens if there is none with this key."""
+        self._writer.put(self._table, {key: None})
+
+    async def load(self) -> list[RowT]:
+        """Return every stored row. Waits for the database.
+
+        Raises:
+            StoreError: the daemon is stopping.
+        """
+        return await read_from(
+            self._writer, lambda database: database.read(self._table), patient=True
         )

@@ -18,8 +18,9 @@ from callrouter.store.repositories import (
     EndedCallRepository,
     LockoutRepository,
     MobileRepository,
+    StateRepository,
 )
-from callrouter.store.tables import AGENTS, Key, StateRows
+from callrouter.store.tables import AGENTS, ALERTS, OPEN_CALLS, OUTBOX, Key, StateRows
 from callrouter.store.writer import Upkeep, Writer
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,9 @@ class StoreService:
         self.mobiles = MobileRepository(self._writer)
         self.ended_calls = EndedCallRepository(self._writer)
         self.lockouts = LockoutRepository(self._writer)
+        self.outbox = StateRepository(self._writer, OUTBOX)
+        self.open_calls = StateRepository(self._writer, OPEN_CALLS)
+        self.alerts = StateRepository(self._writer, ALERTS)
         self._dirty: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()

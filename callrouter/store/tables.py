@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
+from callrouter.alerting.alert_rows import AlertRow
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
+from callrouter.outbox.outbox_rows import OpenCallRow, OutboxRow
 
 Key: TypeAlias = tuple[str, ...]
 """The key columns of a row."""
@@ -88,11 +90,21 @@ AnyTable: TypeAlias = "StateTable[Any] | JournalTable[Any]"
 AGENTS: Final = StateTable("agents", AgentRow, ("agent",))
 MOBILES: Final = StateTable("mobiles", MobileRow, ("agent", "device"))
 LOCKOUTS: Final = StateTable("lockouts", LockRow, ("key",))
+OUTBOX: Final = StateTable("outbox", OutboxRow, ("event", "destination"))
+OPEN_CALLS: Final = StateTable("open_calls", OpenCallRow, ("call",))
+ALERTS: Final = StateTable("alerts", AlertRow, ("alert", "subject"))
 AUDIT: Final = JournalTable("audit", AuditRow, most=10_000, days=366, records_losses=True)
 DIALLED: Final = JournalTable("dialled", DialledRow, most=10_000, days=2)
 ENDED_CALLS: Final = JournalTable("calls_over", OverRow, most=10_000, days=2)
 
-STATE_TABLES: Final[tuple[StateTable[Any], ...]] = (AGENTS, MOBILES, LOCKOUTS)
+STATE_TABLES: Final[tuple[StateTable[Any], ...]] = (
+    AGENTS,
+    MOBILES,
+    LOCKOUTS,
+    OUTBOX,
+    OPEN_CALLS,
+    ALERTS,
+)
 JOURNAL_TABLES: Final[tuple[JournalTable[Any], ...]] = (AUDIT, DIALLED, ENDED_CALLS)
 
 

@@ -82,6 +82,10 @@ def status_json(backend: Backend, caller: ApiCaller) -> StatusJson:
             extra["store"] = {**extra["store"], "database": None}
         if "queue_log" in extra:
             extra["queue_log"] = {**extra["queue_log"], "file": None}
+    if caller.queues:
+        extra.pop("outbox", None)
+        if "alerts" in extra:
+            extra["alerts"] = [one for one in extra["alerts"] if one["queue"] in caller.queues]
     view = {
         "version": __version__,
         "pid": backend.pid,

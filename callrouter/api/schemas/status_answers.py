@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from callrouter.api.schemas.config_answers import ConfigStatusJson
 from callrouter.api.schemas.vocabulary import AgentStateName, Counts, Moment, UpOrDown
+from callrouter.outbox.payloads import AlertSubject
 
 
 class HealthJson(TypedDict):
@@ -112,6 +113,41 @@ class MobilesStatusJson(
     """Refused requests and codes, by reason."""
 
 
+class AlertStatusJson(AlertSubject):
+    """An alarm that is on."""
+
+    alert: str
+    """Its name."""
+    text: str
+    """For people."""
+    since: str
+    """When its condition began to hold."""
+    quiet: bool
+    """Whether it is not told to its destinations, because of quiet hours."""
+
+
+class DestinationStatusJson(TypedDict):
+    """The events for one destination."""
+
+    waiting: int
+    """Not delivered yet."""
+    oldest_s: float | None
+    """How long ago the oldest of those happened."""
+    delivered: int
+    failed_attempts: int
+    given_up: int
+    trouble: str | None
+    """What the last attempt met; null: it was delivered."""
+
+
+class OutboxStatusJson(TypedDict):
+    """Events on their way to other programs. Counts are since the start."""
+
+    waiting: int
+    given_up: int
+    destinations: dict[str, DestinationStatusJson]
+
+
 class TotalsJson(TypedDict):
     """How much is going on."""
 
@@ -147,3 +183,7 @@ class StatusJson(TotalsJson):
     queue_log: NotRequired[QueueLogStatusJson]
     reception: NotRequired[FeatureCodesStatusJson]
     mobiles: NotRequired[MobilesStatusJson]
+    alerts: NotRequired[list[AlertStatusJson]]
+    """The alarms that are on. A supervisor of some queues sees those of these queues."""
+    outbox: NotRequired[OutboxStatusJson]
+    """Not for supervisors of some queues only."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from callrouter.api.schemas.call_answers import QueueJson
     from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
     from callrouter.api.schemas.status_answers import (
+        AlertStatusJson,
         QueueLogStatusJson,
         StatusJson,
         StoreStatusJson,
@@ -67,10 +68,38 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
         shown.extend(_store(store))
     if (queue_log := view.get("queue_log")) is not None:
         shown.extend(_queue_log(queue_log))
+    shown.extend(_alarms(view.get("alerts", [])))
+    shown.extend(_undelivered(view))
     shown.extend(faults_found(view))
     if faults := view.get("faults"):
         shown.append(Text(f"\n{counted(faults, 'fault')} so far: see the log", style="red"))
     return shown
+
+
+def _alarms(alerts: Sequence[AlertStatusJson]) -> Iterator[Text]:
+    """Yield the alarms that are on, if any, under a heading."""
+    if alerts:
+        yield Text("\nalarms", style="bold red")
+    for alert in alerts:
+        quiet = "; quiet hours, not sent" if alert["quiet"] else ""
+        yield plain(f"{alert['text']}; since {clock_time(alert['since'])}{quiet}")
+
+
+def _undelivered(view: StatusJson) -> Iterator[Text]:
+    """Yield a line for each destination that does not take its events, or has lost some."""
+    outbox = view.get("outbox")
+    for name, line in outbox["destinations"].items() if outbox is not None else ():
+        if line["trouble"]:
+            waits = f"; {counted(line['waiting'], 'event')} for it, tried again"
+            waits += (
+                f" (the oldest {clock_duration(line['oldest_s'])} old)" if line["oldest_s"] else ""
+            )
+            yield Text(f"\ndestination {name}: ", style="yellow") + plain(
+                f"{line['trouble']}{waits}"
+            )
+        if line["given_up"]:
+            text = f"destination {name}: {counted(line['given_up'], 'event')} given up: see the log"
+            yield Text(f"\n{text}", style="red")
 
 
 def faults_found(view: StatusJson) -> Iterator[Text]:

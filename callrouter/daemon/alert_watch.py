@@ -1,0 +1,248 @@
+"""Takes the readings of the alarms once a second, and tells what they come to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from callrouter.alerting.alert_rows import AlertRow
+from callrouter.alerting.alert_rules import AlertRule, Measure, Watched
+from callrouter.alerting.evaluator import AlertChange, Evaluator, Reading
+from callrouter.alerting.recent_answers import RecentAnswers
+from callrouter.api.views.watched_views import WatchedViews
+from callrouter.clock import Clock
+from callrouter.daemon.alert_texts import alert_status, sentence
+from callrouter.model.notices import Notice
+from callrouter.settings import Settings
+from callrouter.store.location import StoreError
+from callrouter.store.repositories import StateRepository
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 1.0
+"""Seconds between two readings."""
+AGENTS_EVERY: Final = 5
+"""Agents are looked at once in so many readings."""
+AGENTS_AT_ONCE: Final = 200
+"""Agents looked at in one go: less than a millisecond."""
+SETTLE: Final = 60.0
+"""Seconds from the start for which what a PBX has not shown yet is not known."""
+REFUSED_WITHIN: Final = 600.0
+"""Seconds for which a refused login counts."""
+_LOAD_WITHIN: Final = 10.0
+"""Seconds to wait for the alarms of before. Then watching begins without, since the database being
+away is one of the alarms."""
+
+_UNKNOWN: Final = Reading(None)
+
+
+class AlertWatch:
+    """Watches by the rules in force.
+
+    Args:
+        settings: returns the settings in force.
+        floor: answers about queues and agents.
+        pbxes: returns which PBXes are in step, by id.
+        store_trouble: returns why the database can't be written; empty if it can.
+        refused: returns how many logins were refused since the start.
+        store: keeps alarms that are on.
+        tell: sends an alarm, or its end.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Callable[[], Settings],
+        floor: WatchedViews,
+        pbxes: Callable[[], Mapping[str, bool]],
+        store_trouble: Callable[[], str],
+        refused: Callable[[], int],
+        store: StateRepository[AlertRow],
+        tell: Callable[[AlertChange], None],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._floor = floor
+        self._pbxes = pbxes
+        self._store_trouble = store_trouble
+        self._refused = refused
+        self._store = store
+        self._tell = tell
+        self._clock = clock
+        self._recent = RecentAnswers()
+        self._evaluator = Evaluator()
+        self._rules: tuple[AlertRule, ...] = ()
+        self._stored: dict[tuple[str, str], AlertRow] = {}
+        self._began = clock.now()
+        self._away_since: dict[tuple[Measure, str], float] = {}
+        self._refusals: deque[tuple[float, int]] = deque()
+        """When logins were refused, and how many."""
+        self._refused_before = 0
+        self._settled = False
+        self._turns = 0
+
+    def listen(self, notice: Notice) -> None:
+        """Note a call whose wait is over, for the service level of now."""
+        self._recent.listen(notice)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the alarms that are on, for ``/api/status``."""
+        return [dict(alert_status(alert)) for alert in self._evaluator.active()]
+
+    async def run(self) -> None:
+        """Watch until cancelled. A fault in a reading is logged and does not end it."""
+        await self._recall()
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                logger.exception("looking after the alarms failed; going on")
+            await asyncio.sleep(EVERY)
+
+    async def _recall(self) -> None:
+        """Take over the alarms of an earlier run. Trouble of then that goes on began then."""
+        try:
+            rows = await asyncio.wait_for(self._store.load(), _LOAD_WITHIN)
+        except (StoreError, TimeoutError):
+            return
+        self._stored = {(row.alert, row.subject): row for row in rows}
+        self._evaluator.restore(rows)
+        rules = {rule.name: rule for rule in self._settings().alerts}
+        for row in rows:
+            rule = rules.get(row.alert)
+            if rule is not None and row.raised:
+                self._away_since[rule.measure, row.subject] = row.began
+
+    async def look(self) -> None:
+        """Take all readings once."""
+        rules = self._settings().alerts
+        if rules != self._rules:
+            self._rules = rules
+            self._evaluator.use(rules)
+        with_agents = self._turns % AGENTS_EVERY == 0
+        self._turns += 1
+        for rule in rules:
+            now = self._clock.now()
+            if rule.measure.watched is not Watched.AGENT:
+                readings = self._readings(rule, now)
+            elif with_agents:
+                readings = {name: value async for name, value in self._agents(rule, now)}
+            else:
+                continue
+            for change in self._evaluator.read(rule, readings, now):
+                self._log(change)
+                self._tell(change)
+        self._keep()
+
+    def _readings(self, rule: AlertRule, now: float) -> dict[str, Reading]:
+        match rule.measure.watched:
+            case Watched.QUEUE:
+                there = self._floor.queues()
+                wanted = set(rule.queues or there)
+                return {name: self._queue(rule, name, now) for name in there if name in wanted}
+            case Watched.PBX:
+                return {
+                    name: self._away(rule, name, away=not up, now=now)
+                    for name, up in self._pbxes().items()
+                }
+            case _ if rule.measure is Measure.DATABASE_AWAY:
+                trouble = self._store_trouble()
+                return {"": self._away(rule, "", away=bool(trouble), now=now, why=trouble)}
+            case _:
+                return {"": self._refused_logins(rule, now)}
+
+    def _queue(self, rule: AlertRule, queue: str, now: float) -> Reading:
+        measure = rule.measure
+        if measure is Measure.SIGNED_IN:
+            return Reading(self._floor.signed_in(queue))
+        if measure is Measure.PRESENT:
+            return Reading(self._floor.present(queue))
+        if not self._calls_are_known(now):
+            return _UNKNOWN
+        waits = self._floor.waits(queue, now)
+        if measure is Measure.WAITING:
+            return Reading(len(waits))
+        if measure is Measure.LONGEST_WAIT:
+            return Reading(max(waits, default=0.0))
+        level = self._settings().service_levels.get(queue)
+        if level is None:
+            return _UNKNOWN
+        overdue = sum(wait > level.within for wait in waits)
+        return Reading(self._recent.level(queue, level.within, overdue, now))
+
+    def _calls_are_known(self, now: float) -> bool:
+        """Whether every PBX has shown its calls since the start, or had long enough."""
+        if not self._settled:
+            self._settled = all(self._pbxes().values()) or now - self._began >= SETTLE
+        return self._settled
+
+    def _away(
+        self, rule: AlertRule, subject: str, *, away: bool, now: float, why: str = ""
+    ) -> Reading:
+        key = (rule.measure, subject)
+        if not away:
+            self._away_since.pop(key, None)
+            return Reading(0.0)
+        return Reading(now - self._away_since.setdefault(key, now), why)
+
+    def _refused_logins(self, rule: AlertRule, now: float) -> Reading:
+        """Return the refusals of the last `REFUSED_WITHIN` seconds.
+
+        For so long after the start they may be more, since those of before are not known.
+        """
+        total = self._refused()
+        if total > self._refused_before:
+            self._refusals.append((now, total - self._refused_before))
+            self._refused_before = total
+        while self._refusals and self._refusals[0][0] < now - REFUSED_WITHIN:
+            self._refusals.popleft()
+        count = sum(number for _, number in self._refusals)
+        known = now - self._began >= REFUSED_WITHIN or rule.when.holds(count)
+        return Reading(count) if known else _UNKNOWN
+
+    async def _agents(self, rule: AlertRule, now: float) -> AsyncIterator[tuple[str, Reading]]:
+        """Yield the reading of each agent, a part of them at a time."""
+        known, start = self._calls_are_known(now), 0
+        while True:
+            names = self._floor.agents(start, AGENTS_AT_ONCE)
+            for name in names:
+                if not rule.queues or self._floor.is_member_of(name, rule.queues):
+                    yield name, self._agent(rule, name, now, known=known)
+            if len(names) < AGENTS_AT_ONCE:
+                return
+            start += AGENTS_AT_ONCE
+            await asyncio.sleep(0)
+
+    def _agent(self, rule: AlertRule, agent: str, now: float, *, known: bool) -> Reading:
+        if rule.measure is Measure.PAUSE:
+            pause = self._floor.pause(agent, now)
+            return Reading(0.0) if pause is None else Reading(*pause)
+        if not known:
+            return _UNKNOWN
+        phones = self._floor.unreachable_phones(agent)
+        return Reading(len(phones), ", ".join(phones))
+
+    def _log(self, change: AlertChange) -> None:
+        words = sentence(change.rule, change.subject, change.reading)
+        if change.raised:
+            logger.warning("alarm %s", words)
+        else:
+            logger.info("alarm over: %s", words)
+
+    def _keep(self) -> None:
+        """Store the alarms that have changed."""
+        rows = self._evaluator.rows()
+        for key, row in rows.items():
+            if self._stored.get(key) != row:
+                self._store.put(row)
+        _forget(self._store, self._stored.keys() - rows.keys())
+        self._stored = rows
+
+
+def _forget(store: StateRepository[AlertRow], keys: Iterable[tuple[str, str]]) -> None:
+    for key in keys:
+        store.forget_key(key)
