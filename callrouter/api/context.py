@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
+from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_service import MobileService
@@ -163,6 +164,8 @@ class Backend:
     files: ConfigFilesAccess | None = None
     """None if unavailable (tests, the simulation)."""
     mobiles: MobileService | None = None
+    """None if unavailable (tests, the simulation)."""
+    record: RecordAccess | None = None
     """None if unavailable (tests, the simulation)."""
     listen: Callable[[], str] = str
     """The URL where the API listens; empty before it does."""

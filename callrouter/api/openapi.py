@@ -220,6 +220,7 @@ def _successes(operation: Operation, schemas: _Schemas) -> JsonSchema:
     if operation.answer is None:
         return {str(operation.success): {"description": "switching to WebSocket"}}
     content = _json(schemas.answer(operation.answer))
+    content |= {media: {"schema": {"type": "string"}} for media in operation.files}
     answers = operation.answers or {operation.success: "as it now is"}
     return {
         str(status): {"description": text, "content": content} for status, text in answers.items()

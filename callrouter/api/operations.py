@@ -30,6 +30,7 @@ from callrouter.api.schemas.bodies import (
 )
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
+from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
 from callrouter.api.schemas.status_answers import HealthJson, StatusJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
@@ -48,6 +49,7 @@ class Operation:
         problems: statuses answered by a problem, besides those that `callrouter.api.openapi` adds
             to every operation of its kind, and what they mean here.
         media: media type and meaning of an answer that is not JSON.
+        files: media types in which the same answer can be had as a file.
     """
 
     summary: str
@@ -58,6 +60,7 @@ class Operation:
     answers: Mapping[int, str] = field(default_factory=dict)
     problems: Mapping[int, str] = field(default_factory=dict)
     media: tuple[str, str] | None = None
+    files: tuple[str, ...] = ()
 
 
 _TEXT: Final = {"type": "string"}
@@ -193,6 +196,60 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", "/api/agents/{id}/call/cancel"): _on_conversation(
         "Let the colleague go and take the caller back"
+    ),
+    ("GET", "/api/reports/{what}"): Operation(
+        summary=(
+            "Figures of a period: queues, agents, calls, abandoned, pauses, hours, fairness, or the "
+            "story of one call"
+        ),
+        answer=ReportJson,
+        query={
+            "period": {
+                "type": "string",
+                "default": "today",
+                "description": (
+                    "today, yesterday, this week, last week, this month, last month, 2026-11-27, "
+                    "2026-11-01..2026-11-07 or 2026-11-27T09:00..2026-11-27T12:00, of the site's time "
+                    "zone"
+                ),
+            },
+            "by": {"enum": ["15m", "30m", "1h", "1d", "1w", "1mo"]},
+            "queue": _TEXT,
+            "agent": _TEXT,
+            "call": {"type": "string", "description": "the id of the call, for the report call"},
+            "format": {"enum": ["json", "csv", "xlsx", "png"], "default": "json"},
+        },
+        problems={
+            404: "there is no such report",
+            422: "the query is wrong, or this report cannot be had in this format",
+            501: "a library for this format is not installed",
+            503: "too many reports wait to be made, or the database can't be read now",
+        },
+        files=(
+            "text/csv",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "image/png",
+        ),
+    ),
+    ("GET", "/api/records/calls"): Operation(
+        summary="Ended calls on record, the last to end first, page by page",
+        answer=RecordedCallsJson,
+        query={
+            "from": {"type": "string", "description": "calls that entered then or later"},
+            "to": {"type": "string", "description": "calls that entered before"},
+            "queue": _TEXT,
+            "agent": {"type": "string", "description": "who was rung for it or talked on it"},
+            "number": {"type": "string", "description": "the caller's number"},
+            "outcome": {"enum": ["answered", "abandoned", "left", "moved-away", "lost"]},
+            "cursor": {"type": "string", "description": "`next` of the page before"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+        },
+        problems={
+            403: "not allowed to this token",
+            404: "this daemon keeps no record",
+            422: "the query is wrong",
+            503: "the database can't be read now",
+        },
     ),
     ("GET", "/api/config/diff"): Operation(
         summary="What the configuration files would change now, in words",

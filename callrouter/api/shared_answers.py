@@ -49,6 +49,11 @@ class SharedAnswers(Generic[T]):
         self._all: set[asyncio.Task[T]] = set()
         self._not_before = 0.0
 
+    @property
+    def waiting(self) -> int:
+        """How many different answers wait to be started."""
+        return len(self._next)
+
     def is_coming(self, key: Hashable) -> bool:
         """Return whether an answer for this key is waiting to be started.
 
@@ -186,6 +191,11 @@ async def list_answer(
     return await lists.answer(key, make)
 
 
+REPORTS: Final = web.AppKey("reports", SharedAnswers[bytes])
+"""Reports, read and made in a thread."""
+REPORTS_REST: Final = 0.5
+MOST_REPORTS: Final = 20
+"""Different reports that wait to be made."""
 FILES: Final = web.AppKey("files", SharedAnswers[bytes])
 """Answers read from the configuration files, in a thread."""
 LISTS_REST: Final = 3.0

@@ -20,6 +20,7 @@ from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import ControlSocket
+from callrouter.api.record_access import RecordAccess
 from callrouter.api.server import sockets
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.watched_views import WatchedViews
@@ -40,6 +41,7 @@ from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
 from callrouter.queue_log.log_file import QueueLogFile
+from callrouter.record.reading_threads import ReadingThread
 from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
@@ -163,6 +165,11 @@ def assemble(
         pid=os.getpid(),
         files=ConfigAccess(config),
         mobiles=mobiles,
+        record=RecordAccess(
+            lookups=ReadingThread(place, "look-ups in the record"),
+            reports=ReadingThread(place, "reports"),
+            settings=lambda: config.settings,
+        ),
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
         extra={

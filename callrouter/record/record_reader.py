@@ -55,6 +55,7 @@ class CallFilter:
         end: first entry before this time.
         queues: calls that had a stay in one of them.
         agent: who had a conversation with the caller, or was rung.
+        last_agent: who had the caller last.
         numbers: the caller's number, in any of these forms.
         number_key: the caller's number when it is no longer kept as such. With `numbers`: either.
     """
@@ -63,6 +64,7 @@ class CallFilter:
     end: float | None = None
     queues: Collection[str] | None = None
     agent: str = ""
+    last_agent: str = ""
     numbers: Collection[str] = ()
     number_key: str = ""
     outcome: CallOutcome | None = None
@@ -341,6 +343,8 @@ def _conditions(wanted: CallFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.agent:
         rung = sa.select(1).where(offers.c.call == calls.c.call, offers.c.agent == wanted.agent)
         found.append(sa.or_(calls.c.agent == wanted.agent, sa.exists(rung)))
+    if wanted.last_agent:
+        found.append(calls.c.agent == wanted.last_agent)
     callers: list[sa.ColumnElement[bool]] = []
     if wanted.numbers:
         callers.append(calls.c.caller_number.in_(sorted(wanted.numbers)))

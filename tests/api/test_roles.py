@@ -127,6 +127,7 @@ async def test_the_matrix(client: Client, who: str, thing: str) -> None:
             continue
         name = THINGS.get(operation.get("x-own", ""), {}).get(thing, "alice")
         where = path.replace("{id}", name).replace("{device}", "desk")
+        where = where.replace("{what}", "queues")
         body = BODIES.get(path.rpartition("/")[2]) if method in {"POST", "PATCH"} else None
         answer = await client.request(method, where, headers=headers(who), json=body)
         expected = allowed(who, operation, thing)

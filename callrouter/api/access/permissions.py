@@ -64,6 +64,8 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/api/calls/{id}/why"): Permission(_STAFF, "call"),
     ("POST", "/api/calls/{id}/move"): Permission(_STAFF, "call"),
     ("DELETE", "/api/calls/{id}"): Permission(_STAFF, "call"),
+    ("GET", "/api/reports/{what}"): Permission(_PEOPLE),
+    ("GET", "/api/records/calls"): Permission(_PEOPLE),
     ("GET", "/api/config/diff"): Permission(_STAFF, "all"),
     ("GET", "/api/config/history"): Permission(_STAFF, "all"),
     ("POST", "/api/config/reload"): Permission(_STAFF, "all"),

@@ -26,6 +26,7 @@ from callrouter.api.routes.config_routes import add_config_routes
 from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
 from callrouter.api.routes.explain_routes import add_why_routes
+from callrouter.api.routes.record_routes import add_record_routes
 from callrouter.api.routes.status_routes import add_status_routes
 from callrouter.api.server.connection_limit import (
     IDLE,
@@ -50,6 +51,8 @@ from callrouter.api.shared_answers import (
     LISTS,
     LISTS_REST,
     RATES,
+    REPORTS,
+    REPORTS_REST,
     RateLimits,
     SharedAnswers,
 )
@@ -89,12 +92,14 @@ def make_app(
     app[RATES] = RateLimits()
     app[LISTS] = SharedAnswers(LISTS_REST)
     app[FILES] = SharedAnswers(FILES_REST, FILES_APART, FILES_FREE)
+    app[REPORTS] = SharedAnswers(REPORTS_REST)
     app[LIVE] = watchers
     tokens.changed = lambda: watchers.check(tokens)
     add_status_routes(app)
     add_agent_routes(app)
     add_call_routes(app)
     add_why_routes(app)
+    add_record_routes(app)
     add_config_routes(app)
     add_device_routes(app)
     add_conversation_routes(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, TypeAlias
@@ -22,6 +23,25 @@ def to_json(report: Report) -> Json:
     A column with a dot in its name becomes a field of an object. Times are ISO 8601 with the offset of
     the site's zone, durations are seconds, shares percent. What has no figure is null.
     """
+    return {**_head(report), "rows": [_row(row, report) for row in report.rows]}
+
+
+def encode_report(report: Report) -> bytes:
+    """Return a report as JSON in UTF-8, with a line for each row.
+
+    The rows are encoded one by one: encoding many at once would hold the interpreter's lock, and with
+    it the daemon's loop.
+    """
+    head = _encoded(_head(report))
+    rows = ",\n".join(_encoded(_row(row, report)) for row in report.rows)
+    return f'{head[:-1]}, "rows": [{rows}]}}'.encode("utf-8", "replace")
+
+
+def _encoded(view: Json) -> str:
+    return json.dumps(view, ensure_ascii=False, allow_nan=False)
+
+
+def _head(report: Report) -> Json:
     return {
         "what": report.what,
         "title": report.title,
@@ -39,7 +59,6 @@ def to_json(report: Report) -> Json:
             }
             for column in report.columns
         ],
-        "rows": [_row(row, report) for row in report.rows],
         "total": None if report.total is None else _row(report.total, report),
         "notes": list(report.notes),
     }

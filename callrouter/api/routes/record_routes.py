@@ -1,0 +1,356 @@
+"""``/api/reports/{what}`` and ``/api/records/calls``: what is on record, as figures and as calls."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Collection
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, Final
+
+from aiohttp import web
+
+from callrouter.api.access.auth import identify, not_yours
+from callrouter.api.json_answers import answer, encoded
+from callrouter.api.json_values import moment, seconds
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.record_access import RecordAccess, scope_of
+from callrouter.api.request_context import SIGHT, backend_of
+from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
+from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
+from callrouter.model.text import in_quotes, listed, mask
+from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
+from callrouter.record.rows import CallOutcome, CallRow
+from callrouter.reports.periods import PeriodError, read_period
+from callrouter.reports.request import ReportError, ReportRequest, Site
+from callrouter.store.location import StoreError
+
+REPORT_QUERY: Final = ("period", "by", "queue", "agent", "call", "format")
+CALLS_QUERY: Final = (*("from", "to", "queue", "agent", "number", "outcome", "cursor", "limit"),)
+FORMATS: Final = ("json", "csv", "xlsx", "png")
+MOST_CALLS: Final = 1000
+"""Calls on a page."""
+USUAL_CALLS: Final = 100
+_LONGEST: Final = 200
+"""Characters of a value in a query."""
+_COST: Final = 25.0
+"""A report costs its caller as much as so many requests."""
+
+
+def add_record_routes(app: web.Application) -> None:
+    """Add the routes of this module."""
+    app.add_routes(
+        [web.get("/api/reports/{what}", report), web.get("/api/records/calls", recorded_calls)]
+    )
+
+
+def _record(request: web.Request) -> RecordAccess:
+    record = backend_of(request).record
+    if record is None:
+        raise ApiProblem(404, "no-record", "this daemon keeps no record of calls")
+    return record
+
+
+def _query(request: web.Request, names: Collection[str]) -> dict[str, str]:
+    """Return the parameters of a query.
+
+    Raises:
+        ApiProblem: 422, one is not known, given twice, or too long.
+    """
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name not in names:
+            close = get_close_matches(name[:_LONGEST], names, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; there are {listed(names)}"
+            raise _wrong(f"there is no parameter {in_quotes(name)}{hint}")
+        if name in found:
+            raise _wrong(f"'{name}' is given twice")
+        if len(value) > _LONGEST or "\0" in value:
+            raise _wrong(f"'{name}' must be a text of {_LONGEST} characters at most")
+        found[name] = value
+    return found
+
+
+def _wrong(text: str) -> ApiProblem:
+    return ApiProblem(422, "wrong-query", text)
+
+
+def _one_of(name: str, value: str, known: Collection[str]) -> str:
+    """Return a value if it is known.
+
+    Raises:
+        ApiProblem: 422, it is not.
+    """
+    if value in known:
+        return value
+    close = get_close_matches(value, known, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    raise _wrong(f"'{name}' must be {listed(known, 'or')}, not {in_quotes(value)}{hint}")
+
+
+# ---------------------------------------------------------------- reports
+
+
+async def report(request: web.Request) -> web.Response:
+    """``GET /api/reports/{what}``: a report as JSON, or as a file.
+
+    Reports are made one at a time in a thread, and once for all who ask for the same; files that are
+    drawn or packed are made by a process of their own.
+
+    Raises:
+        ApiProblem: 404 there is no such report, or no record; 422 the query is wrong or the report
+            cannot be had in this format; 501 a library for the format is not installed; 503 too many
+            reports wait, or the database cannot be read.
+    """
+    record, what, query = (
+        _record(request),
+        request.match_info["what"],
+        _query(request, REPORT_QUERY),
+    )
+    form = _one_of("format", query.get("format", "json"), FORMATS)
+    _check_can(form)
+    wanted = _wanted(request, record, what, query)
+    scope = scope_of(request[SIGHT])
+    reports = request.app[REPORTS]
+    key = (wanted, scope, form)
+    if not reports.is_coming(key):
+        if reports.waiting >= MOST_REPORTS:
+            detail = f"{MOST_REPORTS} reports wait to be made; try again in a minute"
+            raise ApiProblem(503, "too-many-reports", detail, {"Retry-After": "60"})
+        request.app[RATES].charge(identify(request), _COST)
+    now = backend_of(request).clock.now()
+
+    def make(reader: RecordReader) -> bytes:
+        return _made(reader, wanted, Site.of(record.settings(), now), scope, form)
+
+    try:
+        content = await reports.answer(key, lambda: record.reports.ask(make))
+    except (ReportError, PeriodError) as error:
+        raise _wrong(str(error)) from error
+    except StoreError as error:
+        raise ApiProblem(503, "record-away", str(error)) from error
+    return _file(content, what, form) if form != "json" else encoded(content)
+
+
+def _wanted(
+    request: web.Request, record: RecordAccess, what: str, query: dict[str, str]
+) -> ReportRequest:
+    """Return what is asked for.
+
+    Raises:
+        ApiProblem: 404 there is no such report, 422 the period makes no sense.
+    """
+    from callrouter.reports.catalog import WHATS  # noqa: PLC0415 - loads all reports
+
+    if what not in WHATS:
+        close = get_close_matches(what[:_LONGEST], WHATS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there are {listed(WHATS)}"
+        raise ApiProblem(404, "unknown-report", f"there is no report {in_quotes(what)}; {hint}")
+    if (what == "call") != ("call" in query):
+        raise _wrong("'call' is the id of the call for the report 'call', and only for it")
+    zone = record.settings().table.zone
+    try:
+        period = read_period(query.get("period", ""), backend_of(request).clock.now(), zone)
+    except PeriodError as error:
+        raise _wrong(str(error)) from error
+    return ReportRequest(
+        what=what,
+        period=period,
+        by=query.get("by", ""),
+        queue=query.get("queue", ""),
+        agent=query.get("agent", ""),
+        call=query.get("call", ""),
+    )
+
+
+def _check_can(form: str) -> None:
+    from callrouter.reports.formats.file_formats import FILE_FORMATS  # noqa: PLC0415 - only here
+
+    if form in FILE_FORMATS and (lack := FILE_FORMATS[form].lacks()):
+        raise ApiProblem(501, "format-not-installed", lack)
+
+
+def _made(reader: RecordReader, wanted: ReportRequest, site: Site, scope: Any, form: str) -> bytes:
+    """Return a report in a format. Runs in the thread that reads the record.
+
+    Raises:
+        ReportError: it cannot be made, or not in this format.
+    """
+    from callrouter.reports.catalog import make  # noqa: PLC0415 - loads all reports
+    from callrouter.reports.formats import file_process, report_csv, report_json  # noqa: PLC0415
+
+    with reader.connection() as link:
+        found = make(wanted, site, scope, link)
+    if form == "json":
+        return report_json.encode_report(found)
+    if form == "csv":
+        return report_csv.to_csv(found).encode("utf-8", "replace")
+    try:
+        return file_process.make_file(report_json.encode_report(found), form)
+    except file_process.FileNotMadeError as error:
+        raise ReportError(str(error)) from error
+
+
+def _file(content: bytes, what: str, form: str) -> web.Response:
+    from callrouter.reports.formats.file_formats import FILE_FORMATS  # noqa: PLC0415 - only here
+
+    shown = "inline" if form == "png" else "attachment"
+    return web.Response(
+        body=content,
+        content_type=FILE_FORMATS[form].media,
+        charset="utf-8" if form == "csv" else None,
+        headers={"Content-Disposition": f'{shown}; filename="{what}.{form}"'},
+    )
+
+
+# ---------------------------------------------------------------- ended calls
+
+
+async def recorded_calls(request: web.Request) -> web.Response:
+    """``GET /api/records/calls``: ended calls, the last to end first, page by page.
+
+    A page begins after the last call of the page before, so calls that end in the meantime neither
+    move nor repeat any.
+
+    Raises:
+        ApiProblem: 403 the caller may not see it, 404 there is no record, 422 the query is wrong, 503
+            the database cannot be read.
+    """
+    record, query = _record(request), _query(request, CALLS_QUERY)
+    wanted = _filter(request, record, query)
+    after = read_cursor(query["cursor"]) if query.get("cursor") else None
+    most = _limit(query.get("limit", ""))
+
+    def look(reader: RecordReader) -> list[CallRow]:
+        return reader.ended_calls(wanted, after, most + 1)
+
+    try:
+        found = await record.lookups.ask(look)
+    except StoreError as error:
+        raise ApiProblem(503, "record-away", str(error)) from error
+    masked = request[SIGHT].masked
+    page: RecordedCallsJson = {
+        "calls": [_call_json(row, masked=masked) for row in found[:most]],
+        "next": _cursor_of(found[most - 1]) if len(found) > most else None,
+    }
+    request.app[RATES].charge(identify(request), most / USUAL_CALLS)
+    return answer(page)
+
+
+def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -> CallFilter:
+    """Return which calls are wanted, of those that the caller may see.
+
+    Raises:
+        ApiProblem: 403 or 422.
+    """
+    sight, queue, agent = request[SIGHT], query.get("queue", ""), query.get("agent", "")
+    if queue and not sight.sees_queue(queue):
+        raise not_yours(request)
+    if agent and not sight.sees_agent(agent):
+        raise not_yours(request)
+    if sight.masked and "number" in query:
+        raise ApiProblem(403, "not-allowed", "'number' is for tokens that see whole numbers")
+    settings, number = record.settings(), query.get("number", "")
+    # A + in a query stands for a space.
+    number = f"+{number[1:]}" if number.startswith(" ") else number
+    begin, end = (_time(query, name, settings.table.zone) for name in ("from", "to"))
+    if begin is not None and end is not None and end <= begin:
+        raise _wrong("'to' must be later than 'from'")
+    outcome = query.get("outcome", "")
+    if outcome:
+        _one_of("outcome", outcome, [item.value for item in CallOutcome])
+    return CallFilter(
+        begin=begin,
+        end=end,
+        queues={queue} if queue else sight.queues,
+        agent=agent,
+        last_agent=(sight.agent or "\0") if sight.masked else "",
+        numbers={number, settings.table.numbering.form(number)} - {""} if number else (),
+        outcome=CallOutcome(outcome) if outcome else None,
+    )
+
+
+def _time(query: dict[str, str], name: str, zone: Any) -> float | None:
+    """Return a time of a query in epoch seconds.
+
+    Raises:
+        ApiProblem: 422, it is none.
+    """
+    text = query.get(name, "").replace(" ", "+")  # 2026-11-27T09:00:00+01:00, not escaped
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        raise _wrong(
+            f"'{name}' must be a date or a time, such as 2026-11-27 or 2026-11-27T09:00, not "
+            f"{in_quotes(text)}"
+        ) from None
+
+
+def _limit(text: str) -> int:
+    """Return how many calls are wanted.
+
+    Raises:
+        ApiProblem: 422, it is no number, or too large a one.
+    """
+    if not text:
+        return USUAL_CALLS
+    if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST_CALLS:
+        return int(text)
+    raise _wrong(f"'limit' must be a whole number from 1 to {MOST_CALLS}")
+
+
+def _cursor_of(row: CallRow) -> str:
+    """Return the cursor of the calls after one."""
+    place = json.dumps([row.ended_at, row.call]).encode()
+    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> Cursor:
+    """Return the place that a cursor stands for.
+
+    It grants nothing: what is shown from there on is decided again for each request.
+
+    Raises:
+        ApiProblem: 422, it is none of ours.
+    """
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        ended_at, call = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        good = isinstance(ended_at, int | float) and not isinstance(ended_at, bool)
+        if good and math.isfinite(ended_at) and isinstance(call, str) and len(call) <= _LONGEST:
+            call.encode()
+            return Cursor(float(ended_at), call)
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+        pass
+    raise _wrong("'cursor' must be what 'next' of the page before says")
+
+
+def _call_json(row: CallRow, *, masked: bool) -> RecordedCallJson:
+    return {
+        "id": row.call,
+        "pbx": row.pbx,
+        "entered_at": moment(row.entered_at),
+        "ended_at": moment(row.ended_at or row.entered_at),
+        "caller_number": mask(row.caller_number) if masked else row.caller_number,
+        "caller_name": "" if masked else row.caller_name,
+        "called_number": row.called_number,
+        "tag": row.tag,
+        "priority": row.priority,
+        "queue": row.queue,
+        "last_queue": row.last_queue,
+        "outcome": (row.outcome or CallOutcome.LOST).value,
+        "result": row.result,
+        "agent": row.agent or None,
+        "wait_s": seconds(row.wait_s),
+        "talk_s": seconds(row.talk_s),
+        "hold_s": seconds(row.hold_s),
+        "offers": row.offers,
+        "transfers": row.transfers,
+        "ended_by": row.ended_by,
+    }
