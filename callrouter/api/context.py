@@ -1,17 +1,21 @@
-"""`Backend`: the rest of the daemon as the API sees it, with the interfaces that it consists of."""
+"""`Backend`: the rest of the daemon as the API sees it, and what a handler finds out from its request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+from aiohttp import web
 
 from callrouter.api.access.refused_requests import RefusedRequests
+from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
+from callrouter.api.views.sight import Sight
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import Event
@@ -184,3 +188,22 @@ class Backend:
             health: what its driver says now.
         """
         return health.up and self.views.in_step(name)
+
+
+# ---------------------------------------------------------------- from a request
+
+BACKEND: Final = web.AppKey("backend", Backend)
+CALLER: Final = web.RequestKey("caller", ApiCaller)
+"""Set once the request is authenticated."""
+SIGHT: Final = web.RequestKey("sight", Sight)
+"""What the caller may see of the floor. Set once the request is authorized."""
+
+
+def backend_of(request: web.Request) -> Backend:
+    """Return the daemon as the API sees it."""
+    return request.app[BACKEND]
+
+
+def floor_of(request: web.Request) -> FloorViews:
+    """Return the API's sight of the floor."""
+    return request.app[BACKEND].views

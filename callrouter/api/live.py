@@ -10,12 +10,11 @@ from aiohttp import WSCloseCode, web
 
 from callrouter.api.access.origins import check_origin
 from callrouter.api.access.tokens import ApiCaller, ApiTokens
-from callrouter.api.context import Backend
+from callrouter.api.context import BACKEND, CALLER, Backend, backend_of
 from callrouter.api.json_answers import SLICE, encode, encode_list
 from callrouter.api.json_values import Json, moment, seconds
 from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.request_context import BACKEND, CALLER, backend_of
 from callrouter.api.routes.status_routes import status_json
 from callrouter.api.shared_answers import list_answer
 from callrouter.api.views.sight import Sight

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from callrouter.api import control_socket
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.remote_daemon import RemoteDaemon
 from callrouter.cli.suggestions import meant
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 
 VALUED: Final = ("--config", "--url", "--token")
 """Options of the program itself. They may be before or after the command."""

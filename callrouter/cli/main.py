@@ -14,8 +14,8 @@ import click
 
 from callrouter import __version__
 from callrouter.cli import suggestions
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import FLAGS, VALUED, GlobalOptions, folder_of, in_order
+from callrouter.cli.output_text import CommandFailed
 
 
 @contextmanager

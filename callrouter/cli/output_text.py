@@ -1,15 +1,34 @@
-"""Lines of text for people: cleaned and, on a terminal, wrapped between words."""
+"""What a command says to people: how it fails, and lines of text, cleaned and wrapped."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import textwrap
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from callrouter.model.text import clean
+
+
+class CommandFailed(click.ClickException):
+    """Ends the program with `text` on stderr and an exit status.
+
+    1 the answer is no, 2 bad usage or bad configuration, 3 daemon or PBX cannot be reached.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+    def show(self, file: Any = None) -> None:
+        """Print it on one line, safe for a terminal whatever it contains.
+
+        It goes to stderr unless `file` is given. `main` calls it, then exits with `status`.
+        """
+        click.echo(f"callrouter: {clean(self.message)}", err=True, file=file)
+
 
 HELD: Final = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
 """What to do about a configuration with unconfirmed losses."""

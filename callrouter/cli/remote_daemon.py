@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import click
 
 from callrouter.cli.commands.check import read_settings
 from callrouter.cli.commands.query import client_for, exit_on_refusal
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import asks_remote_daemon, choose, global_options_of
+from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.progress_line import ProgressLine
 from callrouter.clock import SystemClock
 

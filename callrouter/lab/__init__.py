@@ -6,25 +6,24 @@ For the demo, the integration tests and the benchmarks. It is part of the packag
 
 from callrouter.lab.asterisk import Asterisk, AsteriskFailedError
 from callrouter.lab.asterisk_config import Options
-from callrouter.lab.fixtures import Lab, close_phones, lab, start_phones
-from callrouter.lab.install import Install, NoAsteriskError, find_asterisk
-from callrouter.lab.ports import NoFreePortsError
-from callrouter.lab.sip import (
+from callrouter.lab.behaviour import (
     Answer,
     AnswerThenBye,
     Behaviour,
-    CallEndedError,
-    Dialog,
     EarlyMedia,
-    Pace,
-    Phone,
     Redirect,
     Refuse,
-    RegistrationFailedError,
     RingOnly,
     Silent,
     TryingOnly,
 )
+from callrouter.lab.call_record import CallEndedError
+from callrouter.lab.dialog import Dialog
+from callrouter.lab.fixtures import Lab, close_phones, lab, start_phones
+from callrouter.lab.install import Install, NoAsteriskError, find_asterisk
+from callrouter.lab.phone import Phone, RegistrationFailedError
+from callrouter.lab.ports import NoFreePortsError
+from callrouter.lab.rtp import Pace
 
 __all__ = [
     "Answer",

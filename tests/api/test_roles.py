@@ -11,7 +11,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.api.access import token_delays
+from callrouter.api.access import tokens as token_delays
 from callrouter.api.access.permissions import PERMISSIONS
 from callrouter.api.access.tokens import ApiCaller, ApiTokens
 from callrouter.api.context import ConfigState
@@ -351,7 +351,7 @@ async def test_wrong_tokens_are_slowed_and_right_ones_are_not(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("callrouter.api.access.token_delays.asyncio.sleep", sleep)
+    monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
     wrong = {"Authorization": "Bearer something-guessed"}
     for _ in range(token_delays.FREE + 5):
         answer = await client.get("/api/agents", headers=wrong)
@@ -371,7 +371,7 @@ async def test_who_sends_no_token_is_no_guesser(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("callrouter.api.access.token_delays.asyncio.sleep", sleep)
+    monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
     for _ in range(3 * token_delays.FREE):
         assert (await client.get("/api/agents")).status == 401
     assert token_delays.PAUSE not in slept
@@ -389,7 +389,7 @@ async def test_the_open_path_is_no_place_to_try_tokens_at(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("callrouter.api.access.token_delays.asyncio.sleep", sleep)
+    monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
     for _ in range(token_delays.FREE + 5):
         answer = await client.get("/healthz", headers={"Authorization": "Bearer something-guessed"})
         assert answer.status == 200

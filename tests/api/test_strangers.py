@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from aiohttp.test_utils import BaseTestServer
 
-from callrouter.api.access import token_delays
+from callrouter.api.access import tokens
 from tests.api.served import Served
 from tests.api.world import World
 
@@ -205,7 +205,7 @@ async def test_a_flood_of_wrong_tokens_is_a_few_lines_and_a_count(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(token_delays, "PAUSE", 0.0)
+    monkeypatch.setattr(tokens, "PAUSE", 0.0)
     one = b"GET /api/agents/+447700900123 HTTP/1.1\r\nHost: x\r\n" + WRONG.encode() + b"\r\n\r\n"
     heard = await ask(server, one * 250)
     assert heard.raw.count(b"HTTP/1.1 401 ") == 250

@@ -17,8 +17,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.lab import Install, Lab, lab
-from callrouter.lab.sip import Answer, Dialog, Phone, RingOnly
+from callrouter.lab import Answer, Dialog, Install, Lab, Phone, RingOnly, lab
 from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
 from callrouter.model.events import Event, SignedIn, TimePassed
 from callrouter.model.notices import Notice, Oddity

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.tracking.entry_request import PREFIX, EntryRequest, entry_request
+from callrouter.pbx.asterisk.tracking.arrival import PREFIX, EntryRequest, entry_request
 from tests.asterisk.floor import DIALPLAN
 
 

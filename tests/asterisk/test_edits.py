@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from callrouter.demo.child import DaemonProcess
-from callrouter.lab import Install, Lab, lab
-from callrouter.lab.sip import Answer, Dialog, RingOnly
+from callrouter.lab import Answer, Dialog, Install, Lab, RingOnly, lab
 from tests.asterisk.floor import DIALPLAN, MANAGER
 
 pytestmark = pytest.mark.asterisk

@@ -12,7 +12,7 @@ import pytest
 from callrouter import __version__
 from callrouter.cli import global_options
 from callrouter.cli.commands.query import STATES
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 from callrouter.model.agent_status import AgentState
 from tests.api.contract import mistakes
 from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place

@@ -20,8 +20,8 @@ from click.testing import CliRunner, Result
 from rich.text import Text
 
 from callrouter.cli.commands.report_command import INTERVALS
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.main import cli
+from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.tables import layout, report_table
 from callrouter.record.rows import CallOutcome, StayOutcome
 from callrouter.reports.formats.report_json import to_json

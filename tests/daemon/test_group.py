@@ -16,7 +16,7 @@ import pytest
 
 from callrouter.api import control_socket
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 from callrouter.settings import ConfigError, Problem, load
 from tests.daemon.process import AGENTS, Place, started
 

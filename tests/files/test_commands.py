@@ -16,7 +16,7 @@ import pytest
 
 from callrouter.cli.commands.check import _write
 from callrouter.cli.commands.twilio import _How
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 from callrouter.settings.config_files import ConfigFile, put_back, read_snapshot
 from callrouter.settings.config_history import ConfigHistory
 from callrouter.store.file_permissions import loose, make

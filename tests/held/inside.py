@@ -23,7 +23,7 @@ from phonenumbers import PhoneNumberType
 from callrouter.core.invariants import check
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.number_policy import AcceptedNumber, is_mobile_form, read_number
-from callrouter.pbx.twilio.urls import PARTS
+from callrouter.pbx.twilio.webhook import PARTS
 from callrouter.settings import ConfigError, load
 from callrouter.store import upgrade
 from callrouter.store.database import server_at

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
-from callrouter.api.access import token_delays
+from callrouter.api.access import tokens
 from callrouter.api.openapi import document
 from callrouter.model.events import SignedOut
 from tests.api.test_connection_limit import client_tls, serving
@@ -113,7 +113,7 @@ async def without_token() -> Count:
         ),
     ]
     # Their delays are another door's; here they would only take time.
-    with patch.object(token_delays, "PAUSE", 0.0):
+    with patch.object(tokens, "PAUSE", 0.0):
         async with serving(world) as (port, _):
             before = len(world.notices)
             for path, method, headers in tries:

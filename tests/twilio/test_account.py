@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.main import cli
+from callrouter.cli.output_text import CommandFailed
 from callrouter.model.routing_table import AgentSpec
 from callrouter.pbx.twilio.setup.account_checks import examine
 from callrouter.pbx.twilio.setup.steps import new_password

@@ -25,7 +25,7 @@ from callrouter.model.events import SignedIn
 from callrouter.model.routing_table import Table
 from callrouter.pbx.interface import HasRoutes, Pbx
 from callrouter.pbx.twilio.driver import TwilioPbx
-from callrouter.pbx.twilio.urls import PARTS
+from callrouter.pbx.twilio.webhook import PARTS
 from callrouter.runtime import Runtime
 from tests.api.served import Served
 from tests.api.world import World as ApiWorld

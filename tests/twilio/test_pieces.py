@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio.hangup_causes import of_refusal, of_status
 from callrouter.pbx.twilio.rate import CallRate
-from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
-from callrouter.pbx.twilio.webhook import WebhookReply
+from callrouter.pbx.twilio.webhook import PARTS, WebhookReply, WebhookUrls
 from tests.twilio.world import World, desk, table
 
 

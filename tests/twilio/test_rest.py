@@ -27,7 +27,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
     UpdateParticipant,
 )
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callrouter.model.commands import Announce
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
+from callrouter.pbx.twilio.webhook import PARTS, WebhookUrls
 from tests.twilio.known import TABLE, faults
 
 LINKS = WebhookUrls("https://calls.example.com/", "cloud")

@@ -13,7 +13,7 @@ from twilio.http.response import Response
 from callrouter.pbx.twilio.rest.api_client import ApiClient
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiRequest, ApiResult
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp, _pairs
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32

@@ -14,10 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access.permissions import PERMISSIONS, Permission
-from callrouter.api.access.token_delays import WrongTokens
-from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup
+from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup, WrongTokens
+from callrouter.api.context import CALLER, SIGHT, floor_of
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
-from callrouter.api.request_context import CALLER, SIGHT, floor_of
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
 from callrouter.http_keys import KNOWN

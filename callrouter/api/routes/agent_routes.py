@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
+from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_list
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.request_context import SIGHT, backend_of, floor_of
 from callrouter.api.schemas.bodies import EmptyBody, PauseBody
 from callrouter.model.events import (
     AgentRequest,

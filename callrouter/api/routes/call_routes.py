@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from callrouter.api.access.auth import identify, not_yours
+from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_large, answer_list
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.request_context import SIGHT, backend_of, floor_of
 from callrouter.api.routes.conversation_routes import request_action
 from callrouter.api.schemas.bodies import EmptyBody, MoveBody
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson

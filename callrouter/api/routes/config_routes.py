@@ -12,12 +12,11 @@ from pathlib import Path
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
-from callrouter.api.context import ConfigFilesAccess, ConfigReadResult
+from callrouter.api.context import ConfigFilesAccess, ConfigReadResult, backend_of
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.request_context import backend_of
 from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
 from callrouter.api.schemas.config_answers import ChangeJson, OutcomeJson

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
+from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.request_context import SIGHT, backend_of, floor_of
 from callrouter.api.schemas.bodies import ConversationBody, TransferBody
 from callrouter.model.events import ConversationAction, ConversationRequested
 

@@ -11,11 +11,11 @@ from aiohttp import web
 
 from callrouter.api.access.auth import identify
 from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.context import backend_of, floor_of
 from callrouter.api.json_answers import SLICE, answer, encode_list, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.request_context import backend_of, floor_of
 from callrouter.api.schemas.agent_answers import AuditStepJson, DeviceAnswerJson, OwnDeviceJson
 from callrouter.api.schemas.bodies import DeviceBody, EmptyBody, RegisterBody, VerifyBody
 from callrouter.api.shared_answers import RATES

@@ -6,9 +6,9 @@ from aiohttp import web
 
 from callrouter.api.access.auth import not_yours
 from callrouter.api.calllog.call_log import ENOUGH, AmbiguousIdError
+from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.request_context import SIGHT, backend_of, floor_of
 from callrouter.api.shared_answers import LISTS
 
 

@@ -11,11 +11,10 @@ from aiohttp import web
 from callrouter import __version__
 from callrouter.api.access.auth import identify, is_known
 from callrouter.api.access.tokens import ApiCaller
-from callrouter.api.context import Backend
+from callrouter.api.context import Backend, backend_of
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.openapi import document
-from callrouter.api.request_context import backend_of
 from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
 from callrouter.api.schemas.status_answers import HealthJson, PbxStatusJson, StatusJson
 from callrouter.api.schemas.vocabulary import UpOrDown

@@ -13,13 +13,11 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access.auth import API_TOKENS, SELF_AUTHENTICATED, WRONG_TOKENS, authorize
-from callrouter.api.access.token_delays import WrongTokens
-from callrouter.api.access.tokens import ApiTokens
-from callrouter.api.context import Backend
+from callrouter.api.access.tokens import ApiTokens, WrongTokens
+from callrouter.api.context import BACKEND, Backend
 from callrouter.api.live import LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
-from callrouter.api.request_context import BACKEND
 from callrouter.api.routes.agent_routes import add_agent_routes
 from callrouter.api.routes.call_routes import add_call_routes
 from callrouter.api.routes.config_routes import add_config_routes

@@ -17,9 +17,8 @@ from callrouter.api import control_socket
 from callrouter.cli.commands.check import load_installed_policies, mistakes_json
 from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import asks_remote_daemon, folder_of
-from callrouter.cli.output_text import HELD, print_text
+from callrouter.cli.output_text import HELD, CommandFailed, print_text
 from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import HELD, excerpt, print_text
+from callrouter.cli.output_text import HELD, CommandFailed, excerpt, print_text
 from callrouter.clock import SystemClock
 from callrouter.model.text import clean, counted
 

@@ -12,9 +12,8 @@ import click
 
 from callrouter.cli.commands.check import asterisks, read_settings, twilios
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import print_text
+from callrouter.cli.output_text import CommandFailed, print_text
 from callrouter.cli.tables.layout import parse
 
 if TYPE_CHECKING:

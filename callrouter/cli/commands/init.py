@@ -13,8 +13,8 @@ from typing import Final
 
 import click
 
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import global_options_of
+from callrouter.cli.output_text import CommandFailed
 from callrouter.files import Folder
 from callrouter.model.text import clean
 

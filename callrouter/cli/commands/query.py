@@ -18,8 +18,8 @@ from rich.text import Text
 
 from callrouter.cli import global_options
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import asks_remote_daemon, global_options_of
+from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.remote_daemon import RemoteDaemon
 from callrouter.cli.suggestions import SuggestingChoice
 from callrouter.cli.tables import agent_table, answers, call_table

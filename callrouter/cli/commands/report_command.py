@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from callrouter.cli.commands.query import console, json_option, show_on
-from callrouter.cli.failures import CommandFailed
-from callrouter.cli.output_text import print_text
+from callrouter.cli.output_text import CommandFailed, print_text
 from callrouter.cli.suggestions import SuggestingChoice, meant, sentence
 from callrouter.model.text import counted, listed
 

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from callrouter.cli.failures import CommandFailed
+from callrouter.cli.output_text import CommandFailed
 
 PIN_LEAST = 5
 """Digits, enough at internal phones."""

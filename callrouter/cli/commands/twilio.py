@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from callrouter.cli.commands.check import read_settings, twilios
-from callrouter.cli.failures import CommandFailed
 from callrouter.cli.global_options import folder_of
+from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.files import Folder
 from callrouter.model.text import clean

@@ -38,8 +38,7 @@ from callrouter.pbx.twilio.number_calls import NumberCalls
 from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
 from callrouter.pbx.twilio.rate import CallRate
 from callrouter.pbx.twilio.rest.api_requests import ApiRequest
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import WebhookReply
+from callrouter.pbx.twilio.webhook import WebhookReply, WebhookUrls
 from callrouter.settings import TwilioSettings
 
 

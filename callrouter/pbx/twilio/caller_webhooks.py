@@ -20,8 +20,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
 )
 from callrouter.pbx.twilio.dial import GroupDialler
 from callrouter.pbx.twilio.legs import LegControl
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import Webhook, WebhookReply
+from callrouter.pbx.twilio.webhook import Webhook, WebhookReply, WebhookUrls
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)

@@ -29,8 +29,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
     encode_turn,
 )
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import WebhookReply
+from callrouter.pbx.twilio.webhook import WebhookReply, WebhookUrls
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)

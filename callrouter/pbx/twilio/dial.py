@@ -29,8 +29,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
 )
 from callrouter.pbx.twilio.legs import LegControl, address, ring_timeout
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import WebhookReply
+from callrouter.pbx.twilio.webhook import WebhookReply, WebhookUrls
 
 logger = logging.getLogger(__name__)
 

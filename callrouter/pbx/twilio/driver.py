@@ -24,7 +24,7 @@ from callrouter.pbx.twilio.call_control import CallControl
 from callrouter.pbx.twilio.rest.api_client import ApiClient, ApiUnavailable
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiRequest, ApiResult
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 from callrouter.pbx.twilio.webhooks.replays import ReplayGuard
 from callrouter.pbx.twilio.webhooks.signature import SignatureCheck
 from callrouter.pbx.twilio.webhooks.webhook_routes import Webhooks

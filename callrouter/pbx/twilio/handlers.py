@@ -69,13 +69,13 @@ class WebhookHandlers:
             "code": dialogues.on_code,
             "keyed": dialogues.on_keys,
         }
-        """The handler of each of `urls.PARTS`."""
+        """The handler of each of `webhook.PARTS`."""
 
     def answer(self, part: str, token: str, params: Mapping[str, str], now: float) -> str:
         """The document that answers a request.
 
         Args:
-            part: which of `urls.PARTS` was requested.
+            part: which of `webhook.PARTS` was requested.
             token: what the URL contained; "" if nothing.
             params: the parameters sent by Twilio.
             now: the time, in epoch seconds.

@@ -15,8 +15,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
     encode_label,
 )
 from callrouter.pbx.twilio.legs import LegControl
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import Webhook
+from callrouter.pbx.twilio.webhook import Webhook, WebhookUrls
 
 _ENDS_BY_KEY: Final[Mapping[str, LegEnd]] = {"": LegEnd.NOT_ACCEPTED, "2": LegEnd.DECLINED}
 """The outcome for each key except 1. Any key not listed is a wrong key."""

@@ -21,8 +21,7 @@ from callrouter.pbx.phone_events import LONGEST_DIALOGUE, PhoneEventReporter, cl
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.account_state import AccountState
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, EndCall, RedirectCall
-from callrouter.pbx.twilio.urls import WebhookUrls
-from callrouter.pbx.twilio.webhook import Webhook, WebhookReply
+from callrouter.pbx.twilio.webhook import Webhook, WebhookReply, WebhookUrls
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 
 from callrouter.model.commands import Announce
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 
 _cached = lru_cache(maxsize=256)
 """Caches documents that are requested again and again.

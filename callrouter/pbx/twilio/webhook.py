@@ -1,4 +1,4 @@
-"""A webhook, and the answer that is being built for it."""
+"""A webhook: the URL that Twilio is given for it, what it brings, and the answer that is being built."""
 
 from __future__ import annotations
 
@@ -8,6 +8,51 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from callrouter.pbx.twilio import hangup_causes
+
+PARTS = (
+    "voice",
+    "wait",
+    "left",
+    "caller-done",
+    "dial-done",
+    "caller-status",
+    "agent",
+    "accept",
+    "agent-done",
+    "offer",
+    "conference",
+    "hold",
+    "code",
+    "keyed",
+)
+"""The endpoints below the prefix; see `callrouter.pbx.twilio.webhooks.webhook_routes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookUrls:
+    """Builds absolute URLs.
+
+    The URL of a leg contains its one-shot token and nothing else. No URL ever contains a phone
+    number, since URLs end up in logs.
+    """
+
+    public_url: str
+    name: str
+
+    @property
+    def prefix(self) -> str:
+        """The path with which every URL begins."""
+        return f"/twilio/{self.name}"
+
+    def to(self, part: str, token: str = "") -> str:
+        """The URL of an endpoint.
+
+        Args:
+            part: one of `PARTS`.
+            token: what must come back with the request; "" for nothing.
+        """
+        url = f"{self.public_url.rstrip('/')}{self.prefix}/{part}"
+        return f"{url}?o={token}" if token else url
 
 
 class MalformedWebhook(Exception):  # noqa: N818 - named for what happened
@@ -19,7 +64,7 @@ class Webhook:
     """One request from Twilio.
 
     Attributes:
-        part: the endpoint, one of `urls.PARTS`.
+        part: the endpoint, one of `webhook.PARTS`.
         token: what our URL contained: a leg's one-shot token, or a caller's turn; "" if nothing.
         sid: CallSid of the call that it is about; "" for a conference.
         params: all parameters.

@@ -28,7 +28,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
 )
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
 from callrouter.pbx.twilio.twiml import LONGEST_TALK, OUR_PREFIX
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from callrouter.pbx.interface import Finding
 from callrouter.pbx.twilio.rest.api_client import ApiUnavailable
 from callrouter.pbx.twilio.setup import steps
 from callrouter.pbx.twilio.setup.account_resources import AccountResources, opened
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 _REACHED_WITHIN: Final = aiohttp.ClientTimeout(total=10)

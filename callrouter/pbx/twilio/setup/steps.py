@@ -12,7 +12,7 @@ from typing import Any, Final
 from callrouter.mobiles.number_policy import country_of
 from callrouter.model.routing_table import Table
 from callrouter.pbx.twilio.setup.account_resources import AccountResources, SipDomain
-from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 OVERRIDES: Final = "#rt=4000&rc=2&rp=ct,rt"

@@ -75,7 +75,7 @@ class ReplayGuard:
         """Find out whether the call of a request has ended, waiting only for a moment.
 
         Args:
-            part: which of `urls.PARTS` was requested.
+            part: which of `webhook.PARTS` was requested.
             sid: the call, as claimed by the request.
             called: the number or address that was called.
         """

@@ -120,7 +120,7 @@ def check_fields(part: str, fields: Mapping[str, str]) -> None:
     could really have; otherwise a caller's name such as "To" would be refused.
 
     Args:
-        part: which of `urls.PARTS` was requested.
+        part: which of `webhook.PARTS` was requested.
         fields: value by name.
 
     Raises:

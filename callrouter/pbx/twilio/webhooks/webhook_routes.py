@@ -15,8 +15,7 @@ from callrouter.clock import Clock
 from callrouter.http_keys import KNOWN
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.handlers import WebhookHandlers
-from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
-from callrouter.pbx.twilio.webhook import MalformedWebhook
+from callrouter.pbx.twilio.webhook import PARTS, MalformedWebhook, WebhookUrls
 from callrouter.pbx.twilio.webhooks.forms import WebhookRefused, check_head, read_form
 from callrouter.pbx.twilio.webhooks.signature import HEADER, SignatureCheck, check_fields
 
