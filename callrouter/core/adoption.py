@@ -1,4 +1,20 @@
-"""Adopts what a snapshot shows and the core does not know: callers, conversations, ringing legs."""
+"""Adopts what a snapshot shows and the core does not know: callers, conversations, ringing legs.
+
+After a restart that is everything. The new run knows nothing but the routing table, agents' rows and
+the snapshots, and people are waiting, ringing and talking. Why none of them is harmed:
+
+- **No conversation is cut off.** A leg that is bridged is adopted, with a stand-in for its agent or a
+  placeholder for its call if the table has none. If even that is impossible, it is left alone.
+- **The order of callers is kept.** They are adopted oldest first, each with the priority and the times
+  of entry that its own channel carries, and its rank follows from these and its queue.
+- **No agent gets a call too many.** An agent with a leg of ours is reserved before `matching` runs, at
+  the end of this event: for the conversation, for the offer that rings on, or, if the phone is being
+  stopped, until it is known to be quiet.
+- **No caller gets two agents.** Conversations are adopted first, then answered legs, then ringing ones.
+  Each uses up the call or the agent, so a leg of less importance finds neither and is stopped.
+- **An order of this run is never undone.** Ids of offers begin with the run's id. One of ours that is
+  not known any more was given up on purpose, so its leg is stopped and not adopted.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,20 @@
 
 The work per event grows with the number of queues of the agents involved, and with the logarithm of
 idle agents and waiting calls. Only the front of each line is examined.
+
+Why no call waits beside an agent who may take it, although most calls and agents are not looked at:
+between two events no lane has both a call and an idle agent for whom it may be rung. Such a pair can
+only come about if one of the two changes. Whatever changes an agent names them in
+`Floor.changed_agents`, whatever changes a call names it in `Floor.unmatched_calls`, and what changes
+with time alone (an escalation step, a shift, a cooldown, the end of a wrap-up) has a deadline that
+does the same. So it is enough to look at the lanes of what is named: a pair of an agent and a call
+that are both unnamed was impossible before, and is still. `invariants.served` checks this after
+every event of the tests, from scratch and without the lanes.
+
+Why the front of a line is enough: a line is sorted by rank, over all lanes alike. The first call of a
+lane for which an agent is idle comes before every other call that this agent could take there. So
+the lowest rank among the fronts belongs to the call that is next by the rules (weight of the queue,
+priority, first entry), and no later call overtakes it.
 """
 
 from __future__ import annotations
@@ -102,7 +116,9 @@ def abandoned(queue: Queue) -> bool:
 def _update_lanes(floor: Floor, call: Call) -> bool:
     """Put a call into its lanes or take it out, as its state requires. Returns True if it is in.
 
-    A caller also leaves the queue here, once nothing rings for them and a limit is reached.
+    A caller also leaves the queue here, once nothing rings for them and a limit is reached. The place
+    is right because every way in which an offer ends names its call in `Floor.unmatched_calls`: a limit
+    that was reached while a phone rang is noticed in the event that ends the last offer.
     """
     if call.state is not CALL_WAITING:
         return False
@@ -137,6 +153,9 @@ def _one_agent(floor: Floor, agent: Agent) -> None:
     _reevaluate(floor, agent)
     if not agent.open:
         return
+    # No other agent has changed and no call has, so nothing else can have become possible: the best
+    # call for this agent is all that has to be found. An agent with capacity left for a second call
+    # comes back here, because `ringing.reserve` marks them as changed.
     lanes = lane_membership.lanes_through(agent, agent.open)
     best: RankedCall[Call] | None = None
     for lane in lanes:
@@ -188,6 +207,8 @@ def _ring_for(floor: Floor, call: Call) -> bool:
     """Ring as many agents as a call wants and can have. Returns True if any ring."""
     if not call.first_agent and not _anyone(call.lanes):
         return False
+    # The lines keep calls by their excluded agents, and are told of the new ones only at the end, in
+    # one step. Until then this copy has them, so no agent is chosen twice.
     excluded = set(call.excluded())
     rang = False
     while call.lanes and wanted(call) > 0:

@@ -3,6 +3,19 @@
 What was missed while the link was down is replayed as ordinary events, so few rules are needed
 here. What the core never knew is taken over by `adoption`. Periodic snapshots of a PBX that was in
 step all along also pass through here, and must change nothing.
+
+Why this is right although a snapshot does not say what happened, only what is so now:
+
+- Each difference becomes an event that the PBX could have sent. So the core ends in a state that a
+  run without a gap could have reached, and everything that holds after any event holds after this.
+- Where several histories lead to the same picture, the one is assumed that harms no person: a leg
+  that is gone is not held against its device, and an offer of which nothing is left is withdrawn
+  and not counted as missed.
+- An event is made only where the states differ, and handling it removes the difference. So a second
+  comparison with the same snapshot finds nothing, and one with a PBX in step changes nothing.
+- What the core ordered a moment ago need not show yet. So a leg is not missed in the event that
+  ordered it, and a connect that does not show is failed only after a gap: then the order or its
+  outcome is lost; while in step, its outcome is still to come, and a deadline guards it.
 """
 
 from __future__ import annotations
