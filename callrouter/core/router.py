@@ -54,14 +54,17 @@ class Router:
         self.floor.changed_rows.clear()
 
     def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Output]:
-        """Handle one event at `now` (epoch seconds); return commands and notices, in order.
+        """Handle one event; return commands and notices, in order.
 
-        Deadlines up to `now` are handled first, each as if it had expired on time. A `now` before
-        an earlier one counts as that earlier one: time does not run backwards.
+        Deadlines up to `now` are handled first, each as if it had expired on time.
 
-        `clock_now` is the real time when `now` lags behind because the event had to wait. Timeouts
-        start from it, and no new offer is made until the backlog is drained: an event further back
-        may say that the agent or the caller is no longer there.
+        Args:
+            event: what has happened.
+            now: when, in epoch seconds. A time before an earlier one counts as that earlier one:
+                time does not run backwards.
+            clock_now: the real time, if `now` lags behind because the event had to wait. Timeouts
+                start from it, and no new offer is made until the backlog is drained: an event
+                further back may say that the agent or the caller is no longer there.
 
         Raises:
             Exception: a bug in the core. What was ordered before it is kept and returned by the next

@@ -101,6 +101,11 @@ def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
 
     What has not changed must be the same object in both (see `Table.reusing`). A queue is never
     split.
+
+    Args:
+        old: the table in force.
+        new: the table that is to be in force.
+        size: about how many agents and members may change in one step.
     """
     named = under_new_names(old, new)
     if named is not old and len(new.agents) + len(new.queues) > 1:

@@ -78,6 +78,13 @@ def count_failure(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: 
 
     A desk phone that was picked up and then lost is blamed only for a refusal. An outside number
     that rang was reached, so a call it did not take counts as refused.
+
+    Args:
+        floor: the state of the core.
+        offer: the offer that the device was rung for.
+        leg: the leg that ended.
+        why: what its end really means; see `offer_failures.meaning`.
+        was_up: whether the phone was off-hook, without the agent having accepted.
     """
     kind = _kind(leg, why, was_up=was_up)
     if kind is None or (was_up and kind is DeviceFailure.NOT_REACHED):

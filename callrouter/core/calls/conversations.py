@@ -162,7 +162,15 @@ def set_hold(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
 
 
 def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
-    """The agent gives the caller away: to a queue, or to a colleague in it who is rung first."""
+    """The agent gives the caller away: to a queue, or to a colleague in it who is rung first.
+
+    Args:
+        floor: the state of the core.
+        call: a call in conversation.
+        queue: the queue that it goes to; empty: the one that it came from.
+        agent: the colleague to ring first; empty: the queue's policy decides.
+        by: who asked for it, unless that was the agent's own phone.
+    """
     offer = call.winner
     assert offer is not None  # noqa: S101 - the call is in the TALKING state
     target = floor.queues[queue] if queue else call.queue

@@ -97,6 +97,15 @@ def meaning(floor: Floor, offer: Offer, leg: Leg, why: LegEnd) -> LegEnd:
     That is a miss whatever the SIP code (486, 603 and 480 are all in use for it). No person sends
     "not found" or "not available", so those count as a miss after a shorter ring as well. And a
     phone that rang was reachable, whatever the code says.
+
+    Args:
+        floor: the state of the core.
+        offer: the offer; its ring timer says how much of the ring time is left.
+        leg: the leg that ended while it rang.
+        why: the end as the PBX reports it.
+
+    Returns:
+        `why`, or what it really was: ``NO_ANSWER`` is a miss.
     """
     if why not in _GIVES_UP or leg.rang_at is None:
         return why

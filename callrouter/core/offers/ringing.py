@@ -287,6 +287,12 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: OfferOutcom
     Waiting for the confirmation keeps a phone from being rung for the next call while its last
     INVITE is still being cancelled. It takes a round trip to the PBX. `CLOSE_WITHIN` limits
     the wait.
+
+    Args:
+        floor: the state of the core.
+        offer: the offer. Nothing happens if it is decided already.
+        why: the reason for the PBX, which decides what the phones show.
+        outcome: how it ended, for the reports.
     """
     if offer.state in {OFFER_CLOSING, OFFER_ENDED}:
         return

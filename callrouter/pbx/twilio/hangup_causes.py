@@ -41,6 +41,12 @@ def of_status(status: str, sip: str, *, picked_up: bool, rang: bool) -> LegEnd:
 
     A leg that was picked up but never accepted was answered by a voicemail or by accident.
     ``no-answer`` from a phone that never rang does not count as missed by the agent.
+
+    Args:
+        status: `CallStatus`.
+        sip: `SipResponseCode`; empty if there is none.
+        picked_up: whether the phone was off-hook.
+        rang: whether the phone was reported to ring.
     """
     if picked_up:
         return LegEnd.NOT_ACCEPTED

@@ -78,9 +78,15 @@ def music(url: str, announcement: Announce | None = None) -> str:
 def ring_together(
     urls: WebhookUrls, token: str, phones: Sequence[tuple[str, str]], seconds: int
 ) -> str:
-    """Ring several phones at once, each by its address and with its token.
+    """Ring several phones at once. The caller hears ringing.
 
-    The caller hears ringing. A phone that is picked up requests ``agent`` before it is connected.
+    A phone that is picked up requests ``agent`` before it is connected.
+
+    Args:
+        urls: the URLs of our webhooks.
+        token: what reports the end of the ``<Dial>`` as a whole.
+        phones: the address of each phone and the token of its leg.
+        seconds: how long they ring.
     """
     response = VoiceResponse()
     dial = Dial(
@@ -165,10 +171,17 @@ def ask_for_key_1(urls: WebhookUrls, token: str, queue: str) -> str:
 def join_conference(
     urls: WebhookUrls, conference: str, label: str = "", token: str = "", *, ends: bool = True
 ) -> str:
-    """Join a conference: an agent with `label` and the leg's token, the caller without.
+    """Join a conference.
 
-    The conference ends when the party leaves it, unless `ends` is False. The first party hears no
-    sound. The small jitter buffer is used because the default one delays speech by up to a second.
+    The first party hears no sound. The small jitter buffer is used because the default one delays
+    speech by up to a second.
+
+    Args:
+        urls: the URLs of our webhooks.
+        conference: its name.
+        label: names an agent's participant, which a restarted daemon reads; "" for the caller.
+        token: the one-shot token of an agent's leg; "" for the caller.
+        ends: whether the conference ends when the party leaves it.
     """
     response = VoiceResponse()
     dial = Dial(action=urls.to("agent-done" if token else "caller-done", token), method="POST")
@@ -200,9 +213,15 @@ def dial_number(number: str, caller_id: str) -> str:
 
 
 def ask_for_digits(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
-    """Speak, and send up to `digits` keys to `link`. If none is pressed in time, that is sent too.
+    """Speak, and send the keys that are pressed. If none is pressed in time, that is sent too.
 
     The pound key ends the input. Keys that are pressed during the text count.
+
+    Args:
+        link: the URL that receives them.
+        texts: what is said before.
+        digits: the largest number of keys.
+        seconds: how long each key is waited for.
     """
     response = VoiceResponse()
     gather = Gather(
