@@ -14,11 +14,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from callrouter.api.access.auth import identify, not_yours
+from callrouter.api.context import SIGHT, backend_of
 from callrouter.api.json_answers import answer, encoded
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.record_access import RecordAccess, scope_of
-from callrouter.api.context import SIGHT, backend_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
 from callrouter.model.text import in_quotes, listed, mask
