@@ -173,7 +173,7 @@ async def list_answer(
 ) -> bytes:
     """Compute a large answer of `LISTS`, or share the one that is waiting to be started.
 
-    Only the caller for whom it is computed pays for it.
+    The caller whose request starts it pays for it; those who share it do not.
 
     Args:
         app: the HTTP application.

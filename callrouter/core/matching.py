@@ -4,7 +4,7 @@ The work per event grows with the number of queues of the agents involved, and w
 idle agents and waiting calls. Only the front of each line is examined.
 
 Why no call waits beside an agent who may take it, although most calls and agents are not looked at:
-between two events no lane has both a call and an idle agent for whom it may be rung. Such a pair can
+between two events no lane has both a call and an idle agent who may be rung for it. Such a pair can
 only come about if one of the two changes. Whatever changes an agent names them in
 `Floor.changed_agents`, whatever changes a call names it in `Floor.unmatched_calls`, and what changes
 with time alone (an escalation step, a shift, a cooldown, the end of a wrap-up) has a deadline that

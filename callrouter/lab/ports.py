@@ -1,8 +1,8 @@
 """Port blocks for parallel Asterisks: each instance holds one block by a name in the abstract space.
 
 So test runs, demos and benchmarks may run side by side. A name of the abstract Unix address space
-(unix(7)) belongs to a network namespace, as ports do. So it excludes whoever could take the same
-ports, whatever their TMPDIR or root folder is. It ends with its process, even after SIGKILL.
+(unix(7)) belongs to a network namespace, as ports do. So it excludes every program that could take the
+same ports, whatever their TMPDIR or root folder is. It ends with its process, even after SIGKILL.
 """
 
 from __future__ import annotations

@@ -151,8 +151,8 @@ def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
 def is_valid_row(row: MobileRow) -> bool:
     """Whether a stored row is valid.
 
-    Whoever can write to the store could otherwise have any number called, or break the routing
-    table with a name that it does not allow.
+    Without this check, a person who can write to the store could have any number called, or break
+    the routing table with a name that it does not allow.
     """
     try:
         MobileState(row.state)

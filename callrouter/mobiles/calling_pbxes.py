@@ -1,4 +1,4 @@
-"""The PBXes that can call a mobile and talk to whoever picks up, as own mobiles see them."""
+"""The PBXes that can call a mobile and talk to the person who picks up."""
 
 from __future__ import annotations
 

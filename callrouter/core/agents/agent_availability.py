@@ -178,9 +178,9 @@ def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
 def status_of(floor: Floor, agent: Agent) -> AgentStatus:
     """What the agent is doing.
 
-    Their offers come first, then what they asked for, then their devices. An agent of whom several
-    calls may be had at a time is `ON_CALL` with the first of them, and may still be available:
-    that is what `available_through` says.
+    Their offers come first, then what they asked for, then their devices. An agent who may have
+    several calls at a time is `ON_CALL` with the first of them, and may still be available: that is
+    what `available_through` says.
     """
     engaged = _engagement(agent)
     if engaged is not None:

@@ -249,7 +249,7 @@ class AccountState:
         self._send(request)
 
     def take_result(self, request: ApiRequest, result: ApiResult, now: float) -> None:
-        """Take the outcome of a request and pass it to whoever sent it.
+        """Take the outcome of a request and pass it to its sender.
 
         Args:
             request: the very object that was sent.

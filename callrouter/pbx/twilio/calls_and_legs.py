@@ -212,8 +212,8 @@ def encode_conference_name(sid: str, offer: str) -> str:
 def encode_queue_name(arrived: CallArrived) -> str:
     """A name for Twilio's queue that encodes our queue and the priority.
 
-    Twilio's queue is the only place where a restarted daemon can read them of a caller whom no
-    webhook has reported yet. So a caller who is moved to another queue of ours is moved to another
+    Before the first webhook about a caller, Twilio's queue is the only place where a restarted
+    daemon can read them. So a caller who is moved to another queue of ours is moved to another
     one of Twilio's as well. `decode_queue_name` decodes it.
     """
     name = shortened(arrived.queue)

@@ -54,7 +54,7 @@ class NumberCall:
 
 
 class NumberCalls:
-    """Calls numbers, and begins a dialogue with whoever picks up.
+    """Calls numbers, and begins a dialogue with the person who picks up.
 
     Args:
         account: the state of the account.

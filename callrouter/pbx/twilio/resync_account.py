@@ -156,7 +156,7 @@ class _Adoption:
                 self._account.send_request(EndCall(sid=call.sid), lambda _result: None)
 
     def _is_new_caller(self, call: CallInProgress) -> bool:
-        """Whether this is a caller of ours whom we neither know nor remember as gone."""
+        """Whether this is a caller of ours who is neither known nor remembered as gone."""
         account = self._account
         known = call.sid in account.callers or call.sid in account.ended_calls
         return call.called_number in self._settings.numbers and not known

@@ -91,7 +91,7 @@ class WebhookReply:
     Twilio runs what a webhook is answered with, and a request can replace that document at any
     time. If we did both for one call, the requested document would cut the answer off. While a
     webhook is handled, an event goes to the router, which gives its commands before the handler
-    returns. So whoever changes a call's document goes through `deliver`: if the answer that is
+    returns. So all code that changes a call's document goes through `deliver`: if the answer that is
     being built is for that call, it carries the new document, and no request is sent.
     """
 
