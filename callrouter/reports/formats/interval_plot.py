@@ -39,7 +39,7 @@ _MARKS: Final = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _PlotLine:
     """The figures of a queue by interval; None where there is no row."""
 
     name: str
@@ -84,7 +84,7 @@ def draw_intervals(report: Report) -> bytes:
     return finish(figure, report, title, foot.strip())
 
 
-def _of_one(report: Report, lines: Sequence[_Line]) -> str:
+def _of_one(report: Report, lines: Sequence[_PlotLine]) -> str:
     return lines[0].name if len(lines) == 1 and _has(report, "queue") else ""
 
 
@@ -109,7 +109,7 @@ def _busy(report: Report, starts: list[float]) -> list[float]:
     return starts[max(0, places[0] - 1) : places[-1] + 2] if places else starts
 
 
-def _lines(report: Report, starts: Sequence[float]) -> list[_Line]:
+def _lines(report: Report, starts: Sequence[float]) -> list[_PlotLine]:
     """Return a line for each queue, that with the most calls first."""
     by_queue: dict[str, dict[object, Row]] = {}
     for row in report.rows:
@@ -120,7 +120,7 @@ def _lines(report: Report, starts: Sequence[float]) -> list[_Line]:
 
     ordered = sorted(by_queue.items(), key=lambda item: (-calls(item[1]), item[0]))
     return [
-        _Line(
+        _PlotLine(
             name=short(name),
             rows=[rows.get(start) for start in starts],
             colour=LINES[place % _MOST_LINES],
@@ -162,7 +162,7 @@ def _draw_calls(axes: Axes, report: Report, starts: Sequence[float]) -> None:
         )
 
 
-def _draw_waits(axes: Axes, line: _Line | None) -> None:
+def _draw_waits(axes: Axes, line: _PlotLine | None) -> None:
     longest = 0.0
     looks: dict[str, tuple[str, str, dict[str, Any]]] = {
         "wait_s.max": ("longest", GREY, {"linestyle": ":", "linewidth": 1.2}),
@@ -176,7 +176,7 @@ def _draw_waits(axes: Axes, line: _Line | None) -> None:
     _finish_waits(axes, longest, "Wait of answered calls")
 
 
-def _draw_waits_of_queues(axes: Axes, lines: Sequence[_Line]) -> None:
+def _draw_waits_of_queues(axes: Axes, lines: Sequence[_PlotLine]) -> None:
     longest = 0.0
     for line in lines:
         values = line.values("wait_s.p90")
@@ -201,7 +201,7 @@ def _plot(axes: Axes, values: Sequence[float], label: str, colour: str, **look: 
     axes.plot(middles, values, color=colour, label=label, markersize=size, clip_on=False, **look)
 
 
-def _draw_levels(axes: Axes, report: Report, lines: Sequence[_Line], column: str) -> None:
+def _draw_levels(axes: Axes, report: Report, lines: Sequence[_PlotLine], column: str) -> None:
     for line in lines:
         name = line.name if len(lines) > 1 else "service level"
         _plot(axes, line.values(column), name, line.colour, marker=line.mark)
