@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callrouter.record.rows import (
@@ -21,7 +21,7 @@ from callrouter.record.rows import (
     OfferResult,
     StayOutcome,
 )
-from tests.record.rows import call_row, conversation_row, offer_row, stay_row, state_row
+from tests.record.rows import call_row, conversation_row, offer_row, state_row, stay_row
 from tests.reports.samples import FRIDAY
 
 AGENTS = {
@@ -134,11 +134,7 @@ class PlayedDay:
     def _become(self, agent: str, at: float, status: str, state: str, reason: str = "") -> None:
         before = self._states.pop(agent, None)
         if before is not None and before.at < at:
-            self.rows.append(
-                AgentStateRow(
-                    **{name: getattr(before, name) for name in before.__slots__} | {"until": at}
-                )
-            )
+            self.rows.append(replace(before, until=at))
         by = agent if reason or state == "offline" else ""
         self._states[agent] = state_row(
             next(self._serials), agent, at, status=status, state=state, reason=reason, by=by
