@@ -114,6 +114,9 @@ class _Now(Families):
             for what, count in deleted().items():
                 rows.add_metric([what], count)
             yield rows
+        record = b.extra.get("record")
+        if record is not None:
+            yield from _record(record())
         queue_log = b.extra.get("queue_log")
         if queue_log is not None:
             yield from _queue_log(queue_log())
@@ -177,6 +180,13 @@ def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
     yield gauge("store_up", "1 while the database can be written.", value=status["problem"] is None)
     yield gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
     yield counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
+
+
+def _record(status: Mapping[str, Any]) -> Iterable[Metric]:
+    text = "Rows of the record of calls that wait to be written."
+    yield gauge("record_unsaved", text, value=status["waiting"])
+    text = "Rows of the record given up while the database was away."
+    yield counter("record_lost", text, value=status["lost"])
 
 
 def _queue_log(status: Mapping[str, Any]) -> Iterable[Metric]:

@@ -58,28 +58,13 @@ from callrouter.model.notices import (
     TableReloaded,
     WrapUpEnded,
 )
-from callrouter.model.routing_table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
+from callrouter.model.routing_table import target_text
 from callrouter.model.text import clean, counted, mask
 
 _Kind = TypeVar("_Kind", bound=Notice)
 
 
 # ---------------------------------------------------------------- values
-
-
-def target_text(target: Target | None) -> str:
-    """Return a target as written in the configuration; empty for None."""
-    match target:
-        case ToQueue(queue):
-            return f"queue:{queue}"
-        case ToDialplan(context, extension, priority):
-            return f"dialplan:{context},{extension},{priority}"
-        case HangUp():
-            return "hangup"
-        case KeepWaiting():
-            return "wait"
-        case None:
-            return ""
 
 
 def policy_text(policy: Iterable[str]) -> str:
@@ -140,6 +125,9 @@ _SHOWN: Final[Mapping[tuple[type[Notice], str], _Shown]] = {
 
 _SUBJECTS: Final = ("call", "queue", "agent", "offer")
 """What a notice is about. These fields come first in its JSON form."""
+
+_FOR_THE_RECORD: Final = "facts"
+"""A field that the API does not show: calls themselves have what is in it."""
 
 
 def as_json(notice: Notice) -> Json:
@@ -366,7 +354,11 @@ def _details(kind: type[Notice]) -> tuple[tuple[str, _Shown], ...]:
 
     Made once for each class, so that `as_json` looks at no field definitions.
     """
-    names = [field.name for field in fields(kind) if field.name not in {"at", *_SUBJECTS}]
+    names = [
+        field.name
+        for field in fields(kind)
+        if field.name not in {"at", *_SUBJECTS, _FOR_THE_RECORD}
+    ]
     return tuple((name, _SHOWN.get((kind, name), _Shown(name, _plain))) for name in names)
 
 

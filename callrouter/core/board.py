@@ -165,6 +165,19 @@ class Board:
         """
         return tuple(self._floor.former_queues)
 
+    def queue_members(self, queue: str) -> dict[str, tuple[int, Mapping[str, int]]]:
+        """The members of a queue at this hour, by agent; empty if there is no such queue.
+
+        Of each: the escalation step that opens the queue's calls to them, 0 from the start, and
+        their skills with the levels.
+        """
+        found = self._floor.queues.get(queue)
+        members = {} if found is None else found.members
+        return {
+            agent: (member.escalation_step, member.agent.spec.skills)
+            for agent, member in members.items()
+        }
+
     def reachable_devices(self, queue: str, pbx: str) -> Iterator[DeviceSpec]:
         """The devices that could ring for a queue's calls on a PBX, the first to ring first.
 

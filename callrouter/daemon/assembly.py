@@ -42,6 +42,7 @@ from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
 from callrouter.queue_log.log_file import QueueLogFile
 from callrouter.record.reading_threads import ReadingThread
+from callrouter.record.record_service import RecordService, RecordSources
 from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
@@ -69,6 +70,7 @@ class Parts:
     tokens: ApiTokens
     runtime: Runtime
     store: StoreService
+    record: RecordService
     database_lock: DatabaseLock
     ended_calls: EndedCallMemory
     mobiles: MobileService
@@ -116,6 +118,7 @@ def assemble(
     database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
     store = StoreService(router.board, runtime.post, clock, place)
     runtime.listen_to_rows(store.rows_changed)
+    record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
     mobiles = _make_mobiles(runtime, settings, store, tasks)
@@ -149,6 +152,7 @@ def assemble(
     )
     listeners = (
         log_notice, call_log.listen, service_totals.listen, outgoing.listen, alert_watch.listen,
+        record.listen,
     )  # fmt: skip
     for listener in listeners:
         runtime.listen(listener)
@@ -178,6 +182,7 @@ def assemble(
             "faults": lambda: runtime.faults + tasks.failed + backend.refusals.faults,
             "http": lambda: {"refused": dict(backend.refusals.counts)},
             "store": store.status,
+            "record": record.status,
             "invariants": self_check.status,
             "loop": loop_lag.status,
             "reception": feature_codes.status,
@@ -192,6 +197,7 @@ def assemble(
         tokens=tokens,
         runtime=runtime,
         store=store,
+        record=record,
         database_lock=database_lock,
         ended_calls=EndedCallMemory(store.ended_calls, runtime.pbxes, clock),
         mobiles=mobiles,
@@ -229,6 +235,17 @@ def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: s
         runtime.attach(pbx)
         if isinstance(pbx, KeepsRecords):
             runtime.listen(pbx.listen)
+
+
+def _make_record(runtime: Runtime, store: StoreService, tasks: Tasks, run_id: str) -> RecordService:
+    board = runtime.router.board
+    sources = RecordSources(
+        members=board.queue_members,
+        is_live=lambda call: board.priority(call) is not None,
+        pbxes=lambda: runtime.pbxes,
+        in_step=runtime.in_step,
+    )
+    return RecordService(store.record, sources, runtime.clock, run_id, tasks.spawn)
 
 
 def _make_mobiles(

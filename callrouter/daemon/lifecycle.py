@@ -112,6 +112,7 @@ class Daemon:
         try:
             # Before any request can arrive and any PBX can ring.
             await parts.store.start()
+            parts.record.start()
             if parts.queue_log is not None:
                 parts.queue_log.start()
             # Do not wait a second time for a store known to be down.
@@ -184,6 +185,7 @@ class Daemon:
         if parts.queue_log is not None:
             await asyncio.to_thread(parts.queue_log.close, CLOSE_QUEUE_LOG_WITHIN)
         await parts.outgoing.close()
+        parts.record.close()
         await parts.store.close()
         parts.database_lock.close()
         await http.close()

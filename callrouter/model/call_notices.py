@@ -31,11 +31,28 @@ class RuleApplied(CallNotice):
 
 
 @frozen
+class EntryFacts:
+    """What the PBX and the rules say of a call, as it is when it enters a queue.
+
+    `first_entered_at` is its first entry into any queue, in epoch seconds, and `queued_at` that into
+    this one. The numbers are in their canonical form; `priority` is 1 first to 100 last.
+    """
+
+    pbx: str
+    priority: int
+    first_entered_at: float
+    queued_at: float
+    called_number: str = ""
+    tag: str = ""
+
+
+@frozen
 class CallEntered(CallNotice):
     """A call entered a queue, or found it full or closed.
 
     `position` counts from 1; 0 means that the call was not let in, and `refused` says why.
     `waited_s` is set for a call that was found waiting after a restart or a gap.
+    `facts` is for the record; the core always sets it.
     """
 
     kind = "entered"
@@ -45,6 +62,7 @@ class CallEntered(CallNotice):
     caller_name: str
     waited_s: float | None = None
     refused: Result | None = None
+    facts: EntryFacts | None = None
 
 
 @frozen

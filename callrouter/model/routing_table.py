@@ -166,6 +166,21 @@ class KeepWaiting:
 Target: TypeAlias = ToQueue | ToDialplan | HangUp | KeepWaiting
 
 
+def target_text(target: Target | None) -> str:
+    """Return a target as written in the configuration; empty for None."""
+    match target:
+        case ToQueue(queue):
+            return f"queue:{queue}"
+        case ToDialplan(context, extension, priority):
+            return f"dialplan:{context},{extension},{priority}"
+        case HangUp():
+            return "hangup"
+        case KeepWaiting():
+            return "wait"
+        case None:
+            return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftSpec:
     """Members who replace those of the queue during `hours`."""

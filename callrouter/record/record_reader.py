@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from callrouter.record import record_tables, sql
+from callrouter.record.row_codec import row_reader
 from callrouter.record.rows import (
     AgentStateRow,
     CallOutcome,
@@ -314,7 +315,7 @@ class RecordReader:
         return rows
 
     def _rows(self, table: RecordedTable[RowT], chosen: sa.Select[Any]) -> list[RowT]:
-        read = sql.row_reader(table.row)
+        read = row_reader(table.row)
         with self._joined() as link:
             result = link.execution_options(yield_per=_AT_ONCE).execute(chosen)
             return [read(item) for item in result]

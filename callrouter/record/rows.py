@@ -42,7 +42,7 @@ class HowIn(Enum):
     RE_ENTRY = "re-entry"
     """The call had ended for the router, and the same caller's channel came back."""
     FOUND = "found"
-    """It was in the queue after a gap, and nothing was known of it before."""
+    """It was in the queue after a gap, and nothing of this stay was known before."""
 
 
 class StayOutcome(Enum):
@@ -132,6 +132,10 @@ class ConversationEnd(Enum):
     """To a place outside the router, with the keys of the phone."""
     PUT_THROUGH = "put-through"
     """After a consultation: the colleague has the caller, in a conversation of its own."""
+    REQUEUED = "requeued"
+    """The caller waits again: it broke off at once, or was given back. Not an answered call: the stay
+    goes on. The time talked counts for the agent.
+    """
     LOST = "lost"
     """Gone after a time without a router."""
 
@@ -165,12 +169,12 @@ class CallRow:
         hold_s: total on hold.
         stays: how many, also those in which it was not let in.
         offers: how many.
-        conversations: how many.
+        conversations: how many, without those after which the caller waited again.
         transfers: how many times an agent gave the caller away.
         ended_by: as `ConversationEnd`; ``caller`` if abandoned; ``rule`` if it left by a rule;
             else empty.
         ended_by_name: the supervisor who ended it.
-        number_key: finds the caller's calls when the number itself is masked or gone.
+        number_key: finds the caller's calls when the number itself is hashed; empty before that.
     """
 
     call: str
@@ -376,7 +380,7 @@ class DecisionRow:
     Attributes:
         began_at: time of the first step in it.
         ended_at: time of the last step.
-        steps: packed by `callrouter.record.steps`.
+        steps: packed by `callrouter.record.call_steps`.
     """
 
     call: str

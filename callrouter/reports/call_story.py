@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 
 from callrouter.model.text import in_quotes, rough_duration
+from callrouter.record.row_codec import row_reader
 from callrouter.record.rows import (
     CallRow,
     ConsultationRow,
@@ -28,7 +29,6 @@ from callrouter.record.sql import (
     HOLDS,
     OFFERS,
     STAYS,
-    row_reader,
 )
 from callrouter.reports.call_report import no_such_call
 from callrouter.reports.report import Report, ReportColumn, Shown

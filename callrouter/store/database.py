@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from callrouter.store.codec import columns, parse, values
 from callrouter.store.location import File, Place, StoreError
 from callrouter.store.pending_rows import PendingRows
+from callrouter.store.recorded_queue import Recorded
 from callrouter.store.sqlite import Sqlite
 from callrouter.store.tables import (
     JOURNAL_TABLES,
     STATE_TABLES,
     AnyTable,
     JournalTable,
+    RecordedTable,
     RowT,
     StateTable,
     TimedRowT,
@@ -28,6 +31,8 @@ from callrouter.store.tables import (
 from callrouter.store.upgrade import bring_up
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 DAY: Final = 86_400.0
 
@@ -123,6 +128,7 @@ class Database:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._recorded: dict[RecordedTable[Any], Any] = {}
         with self._explained():
             self._link = server.open()
         try:
@@ -234,11 +240,11 @@ class Database:
                     for statement, values_ in self._statements(rows):
                         self._link.execute(statement, values_)
             except _REFUSED:
-                self._write_each(rows)
+                self._write_each(self._statements(rows))
 
-    def _write_each(self, rows: PendingRows) -> None:
+    def _write_each(self, work: Iterable[tuple[Any, list[dict[str, Any]]]]) -> None:
         with self._link.begin():
-            for statement, values_ in self._statements(rows):
+            for statement, values_ in work:
                 for row in values_:
                     try:
                         with self._link.begin_nested():
@@ -289,6 +295,43 @@ class Database:
         """
         with self._explained():
             work(self._link)
+
+    def write_recorded(self, changes: Sequence[Recorded]) -> None:
+        """Write rows of the record in one transaction. Those that are refused are logged and left out.
+
+        Raises:
+            StoreError: the outcome is unknown. Writing the same rows again is safe.
+        """
+        by_table: dict[RecordedTable[Any], list[dict[str, Any]]] = {}
+        for table, _, row in changes:
+            by_table.setdefault(table, []).append(table.values(row))
+        work = [(self._upsert_recorded(table), rows) for table, rows in by_table.items()]
+        with self._explained():
+            try:
+                with self._link.begin():
+                    for statement, rows in work:
+                        self._link.execute(statement, rows)
+            except _REFUSED:
+                self._write_each(work)
+
+    def _upsert_recorded(self, kind: RecordedTable[Any]) -> Any:
+        statement = self._recorded.get(kind)
+        if statement is None:
+            names = [item.name for item in fields(kind.row)]
+            insert = self._server.insert(sa.table(kind.table, *map(sa.column, names)))
+            rest = {name: insert.excluded[name] for name in names if name not in kind.key}
+            statement = insert.on_conflict_do_update(index_elements=list(kind.key), set_=rest)
+            self._recorded[kind] = statement
+        return statement
+
+    def query(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what `work` finds or does, in one transaction.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        with self._explained(), self._link.begin():
+            return work(self._link)
 
     def expire(self, now: float) -> None:
         """Delete journal rows that are older than their table's `days`.

@@ -14,6 +14,7 @@ from callrouter.model.agent_row import AgentRow
 from callrouter.model.events import AgentRestored, Event
 from callrouter.store.availability import RETRY
 from callrouter.store.location import Place
+from callrouter.store.record_writing import RecordWriter
 from callrouter.store.repositories import (
     EndedCallRepository,
     LockoutRepository,
@@ -52,7 +53,7 @@ class StoreService:
     """Copies changed rows of agents to the database, and gives them back to the core at the start.
 
     `rows_changed` must hear of every change. Everything except the writer's own thread runs on the
-    loop. `mobiles`, `ended_calls` and `lockouts` use the same thread.
+    loop. `mobiles`, `ended_calls`, `lockouts` and `record` use the same thread.
 
     Args:
         agents: tells what to store of an agent.
@@ -83,6 +84,7 @@ class StoreService:
         self.outbox = StateRepository(self._writer, OUTBOX)
         self.open_calls = StateRepository(self._writer, OPEN_CALLS)
         self.alerts = StateRepository(self._writer, ALERTS)
+        self.record = RecordWriter(self._writer)
         self._dirty: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()

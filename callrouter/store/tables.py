@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -70,7 +71,7 @@ class JournalTable(Generic[TimedRowT]):
     records_losses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordedTable(Generic[RowT]):
     """A table of which any row may change until it is complete, and that is not held in memory.
 
@@ -78,11 +79,37 @@ class RecordedTable(Generic[RowT]):
         table: its name in the database.
         row: the type of its rows.
         key: the names of the columns that identify a row.
+        values: makes a row's values by column of what is queued for it. Called in the thread, so it
+            may take its time.
+        keep: its rows are never dropped, as they are few.
     """
 
     table: str
     row: type[RowT]
     key: tuple[str, ...]
+    values: Callable[[Any], dict[str, Any]]
+    keep: bool = False
+
+
+@dataclass(slots=True)
+class Loss:
+    """Number of dropped rows of a journal, with the times of the earliest and the latest.
+
+    Times are epoch seconds. They mean nothing while `count` is 0.
+    """
+
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+
+    def add(self, at: float) -> None:
+        """Count one more dropped row, of time `at`.
+
+        Rows may come in any order.
+        """
+        self.first = min(self.first, at) if self.count else at
+        self.last = max(self.last, at) if self.count else at
+        self.count += 1
 
 
 AnyTable: TypeAlias = "StateTable[Any] | JournalTable[Any]"

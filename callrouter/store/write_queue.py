@@ -13,6 +13,7 @@ from callrouter.store.pending_rows import JournalEntry, PendingRows
 from callrouter.store.tables import (
     JournalTable,
     Key,
+    Loss,
     RowT,
     StateTable,
     TimedRowT,
@@ -20,27 +21,6 @@ from callrouter.store.tables import (
 
 if TYPE_CHECKING:
     from callrouter.store.database import Database
-
-
-@dataclass(slots=True)
-class Loss:
-    """Number of dropped rows of a journal, with the times of the earliest and the latest.
-
-    Times are epoch seconds. They mean nothing while `count` is 0.
-    """
-
-    count: int = 0
-    first: float = 0.0
-    last: float = 0.0
-
-    def add(self, at: float) -> None:
-        """Count one more dropped row, of time `at`.
-
-        Rows may come in any order.
-        """
-        self.first = min(self.first, at) if self.count else at
-        self.last = max(self.last, at) if self.count else at
-        self.count += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +51,13 @@ class WriteQueue:
     One lock guards all of it. It is held only while dictionaries and lists are updated, never
     during a read or write of the database, so the loop never waits for a disk or a server. For the
     same reason no answer is delivered while it is held.
+
+    Args:
+        more: says whether there is other work for the thread. Call `wake` when there is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: Callable[[], bool] = lambda: False) -> None:
+        self._more = more
         self._changed = threading.Condition()
         self._rows = PendingRows()
         self._questions: list[Question] = []
@@ -123,6 +107,11 @@ class WriteQueue:
                 return
         question.refuse(why)
 
+    def wake(self) -> None:
+        """Wake the thread: there is other work. See `more`."""
+        with self._changed:
+            self._changed.notify()
+
     def close(self) -> None:
         """Accept no more questions and wake the thread, which writes once more and ends.
 
@@ -135,7 +124,7 @@ class WriteQueue:
     @property
     def busy(self) -> bool:
         """Whether there is something for the thread to do, or to stop."""
-        return bool(self._closing or self._rows or self._questions)
+        return bool(self._closing or self._rows or self._questions or self._more())
 
     def __len__(self) -> int:
         """Number of rows that the thread has not taken yet.
@@ -166,7 +155,7 @@ class WriteQueue:
         """
         with self._changed:
             if pause is None:
-                self._changed.wait_for(lambda: self._closing or self._rows or self._questions, idle)
+                self._changed.wait_for(lambda: self.busy, idle)
             else:
                 self._changed.wait_for(lambda: self._closing, pause)
             return self._closing

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_records import AuditRow
@@ -26,10 +26,13 @@ from callrouter.store.database import Database, Server, server_at
 from callrouter.store.known_rows import KnownRows
 from callrouter.store.location import Place, StoreError
 from callrouter.store.pending_rows import PendingRows
+from callrouter.store.recorded_queue import Recorded, RecordedQueue
 from callrouter.store.tables import (
     STATE_TABLES,
     JournalTable,
     Key,
+    Loss,
+    RecordedTable,
     RowT,
     StateRows,
     StateTable,
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PORTION: Final = 2000
+"""Rows of the record written in one transaction."""
 EXPIRE_EVERY: Final = 6 * 3600.0
 """Seconds between two deletions of old journal rows."""
 
@@ -84,7 +89,8 @@ class Writer:
         self.place = place
         self._clock = clock
         self._on_read = on_read
-        self._queue = WriteQueue()
+        self._recorded = RecordedQueue()
+        self._queue = WriteQueue(lambda: len(self._recorded) > 0)
         self._availability = Availability(place, clock, retry)
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         # The attributes below belong to the thread alone.
@@ -116,6 +122,29 @@ class Writer:
         counted in `lost`.
         """
         self._queue.add(journal, row)
+
+    def record(self, changes: Iterable[Recorded]) -> None:
+        """Write rows of the record soon, each table's by key.
+
+        While the database is unavailable, `recorded_queue.MOST` rows wait; older ones are dropped, and
+        `take_record_losses` tells how many.
+        """
+        self._recorded.put(changes, self._clock.now())
+        self._queue.wake()
+
+    @property
+    def record_waiting(self) -> int:
+        """Number of rows of the record that wait to be written."""
+        return len(self._recorded)
+
+    @property
+    def record_lost(self) -> int:
+        """Number of rows of the record that were dropped since the start."""
+        return self._recorded.dropped
+
+    def take_record_losses(self) -> dict[RecordedTable[Any], Loss]:
+        """Return what each table of the record has lost since the last call."""
+        return self._recorded.take_losses()
 
     def ask(self, question: Question) -> None:
         """Read something after everything queued so far is written.
@@ -169,11 +198,14 @@ class Writer:
             idle = None if self._upkeep is None else self._upkeep.due_in()
             closing = self._queue.wait(self._availability.pause, idle)
             self._questions += self._queue.take(self._accept)
-            if closing and (tried_last or not self._rows.unsaved):
+            if closing and (tried_last or not (self._rows.unsaved or len(self._recorded))):
                 break
         if self._rows.unsaved:
             text = "agents' states were not saved (%d rows): %s"
             logger.error(text, len(self._rows.unsaved), self._availability.failure)
+        if len(self._recorded):
+            text = "calls and states of the record were not saved (%d rows): %s"
+            logger.error(text, len(self._recorded), self._availability.failure)
         for question in (*self._questions, *self._queue.end()):
             question.refuse("callrouter is stopping")
         self._close_database()
@@ -184,6 +216,7 @@ class Writer:
         try:
             self._open()
             self._save()
+            self._save_recorded()
             self._availability.succeeded()
             self._queue.work_again()
             self._answer()
@@ -235,6 +268,23 @@ class Writer:
         if self._expired_at is None or now - self._expired_at >= EXPIRE_EVERY:
             database.expire(now)
             self._expired_at = now
+
+    def _save_recorded(self) -> None:
+        """Write what waits of the record, in portions; states that come in meanwhile go first.
+
+        Questions that come in get their answers after all of it, so they find it.
+        """
+        while taken := self._recorded.take(PORTION):
+            database = self._database
+            assert database is not None  # noqa: S101 - `_open` returned
+            try:
+                database.write_recorded([change for change, _ in taken])
+            except BaseException:
+                self._recorded.put_back(taken)
+                raise
+            if len(self._queue):
+                self._questions += self._queue.take(self._accept)
+                self._save()
 
     def _record_losses(self) -> None:
         """Log what the journals have lost, and record it in a journal that does so."""

@@ -110,6 +110,18 @@ async def test_what_was_deleted_is_counted(world: World, client: Client) -> None
     assert (await (await client.get("/api/status")).json())["deleted"]["calls"] == 12
 
 
+async def test_rows_of_the_record_that_wait_or_are_lost_are_told(
+    world: World, client: Client
+) -> None:
+    assert ("callrouter_record_lost_total",) not in await read(client)
+    world.backend.extra = {"record": lambda: {"waiting": 7, "lost": 3}}
+    found = await read(client)
+    assert found["callrouter_record_unsaved",] == 7
+    assert found["callrouter_record_lost_total",] == 3
+    status = await (await client.get("/api/status")).json()
+    assert status["record"] == {"waiting": 7, "lost": 3}
+
+
 async def test_callers_can_put_nothing_into_the_text(world: World, client: Client) -> None:
     world.in_step()
     world.arrive("evil", number='1"}\n# HELP x', name="a\nb 1")

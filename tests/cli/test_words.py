@@ -89,6 +89,7 @@ NO_AGENTS = dict.fromkeys(
             "agents' states are not being saved in callrouter.db\ndisk full\n3 wait to be saved",
         ),
         ({"store": a_store(lost=1)}, "1 entry of the audit could not be kept"),
+        ({"record": {"waiting": 0, "lost": 9}}, "9 rows of the record of calls could not be kept"),
         ({"config": a_config(last_good=True)}, "the last good configuration, since the start"),
         ({"config": a_config(needs_restart=["http.listen"])}, "after a restart: http.listen"),
         (

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from callrouter.record import sql
 from callrouter.record.record_tables import RECORDED_TABLES
+from callrouter.record.row_codec import row_values
 from callrouter.record.rows import (
     AgentStateRow,
     CallOutcome,
@@ -82,5 +83,5 @@ def fill(place: Place, *rows: object) -> None:
     with link.begin():
         for row in rows:
             (table,) = (item for item in RECORDED_TABLES if item.row is type(row))
-            link.execute(sa.insert(sql.SQL_TABLES[table]), sql.row_values(row))
+            link.execute(sa.insert(sql.SQL_TABLES[table]), row_values(row))
     link.close()

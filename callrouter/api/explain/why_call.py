@@ -12,7 +12,6 @@ from callrouter.api.explain.explanation_text import NAMED
 from callrouter.api.explain.offer_decisions import DecisionContext, explain_decision, grouped
 from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, ringing_at
 from callrouter.api.json_values import moment, seconds
-from callrouter.api.notice_text import target_text
 from callrouter.api.schemas.why_answers import StepJson, WhyJson, WhyWaitingJson
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
@@ -35,7 +34,7 @@ from callrouter.model.call_notices import (
 from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.routing_table import HangUp
+from callrouter.model.routing_table import HangUp, target_text
 from callrouter.model.text import counted, first_few, rough_duration
 
 

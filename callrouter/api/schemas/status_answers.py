@@ -56,6 +56,15 @@ class StoreStatusJson(TypedDict):
     """Rows of the audit given up while the database was away."""
 
 
+class RecordStatusJson(TypedDict):
+    """How the record of calls and agents is being written."""
+
+    waiting: int
+    """Rows that wait to be written."""
+    lost: int
+    """Rows given up since the start, because the database was away for too long."""
+
+
 class QueueLogStatusJson(TypedDict):
     """The file of queue_log, if the configuration asks for one."""
 
@@ -178,6 +187,7 @@ class StatusJson(TotalsJson):
     """The daemon's own faults since the start; each is in the log."""
     http: NotRequired[RefusedStatusJson]
     store: NotRequired[StoreStatusJson]
+    record: NotRequired[RecordStatusJson]
     invariants: NotRequired[InvariantsStatusJson]
     loop: NotRequired[LoopStatusJson]
     queue_log: NotRequired[QueueLogStatusJson]

@@ -66,6 +66,9 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
         shown.append(plain(HELD))
     if (store := view.get("store")) is not None:
         shown.extend(_store(store))
+    if (record := view.get("record")) is not None and record["lost"]:
+        text = f"{counted(record['lost'], 'row')} of the record of calls could not be kept"
+        shown.append(Text(f"{text}: the database was away for too long", style="red"))
     if (queue_log := view.get("queue_log")) is not None:
         shown.extend(_queue_log(queue_log))
     shown.extend(_alarms(view.get("alerts", [])))

@@ -12,6 +12,7 @@ from callrouter.model.call_notices import (
     CallEntered,
     CallLeftQueue,
     CallMovedAway,
+    EntryFacts,
     PlaceHandedOver,
     WaitingCallMoved,
 )
@@ -63,7 +64,19 @@ def report_entry(floor: Floor, call: Call, *, waited_s: float | None = None) -> 
             caller_number=call.caller_number,
             caller_name=call.caller_name,
             waited_s=waited_s,
+            facts=_facts(call),
         )
+    )
+
+
+def _facts(call: Call) -> EntryFacts:
+    return EntryFacts(
+        pbx=call.pbx,
+        priority=call.priority,
+        first_entered_at=call.entered_at,
+        queued_at=call.queued_at,
+        called_number=call.called_number,
+        tag=call.tag,
     )
 
 
@@ -79,6 +92,7 @@ def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
             caller_name=call.caller_name,
             waited_s=0.0,
             refused=why,
+            facts=_facts(call),
         )
     )
 

@@ -1,0 +1,173 @@
+"""What the record has of calls and runs of before: read by the writing thread, for the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from callrouter.model.frozen import frozen
+from callrouter.record import record_tables, sql
+from callrouter.record.live_rows import (
+    LiveCall,
+    LiveConsultation,
+    LiveConversation,
+    LiveHold,
+    LiveOffer,
+    LiveStay,
+    revive,
+)
+from callrouter.record.row_codec import row_reader
+from callrouter.record.rows import (
+    CallRow,
+    ConsultationRow,
+    ConversationRow,
+    HoldRow,
+    OfferRow,
+    RunRow,
+    StayRow,
+)
+from callrouter.store.tables import RecordedTable
+
+RowT = TypeVar("RowT")
+AT_ONCE: Final = 500
+"""Calls looked up together: SQLite takes 32,766 values in a statement at most, older ones 999."""
+
+
+@frozen
+class RecalledCall:
+    """The rows of a call, as far as the recorder needs them to go on.
+
+    Attributes:
+        stay: its last stay.
+        conversation: its last conversation.
+        hold: its last hold; `consultation` likewise.
+        offers: those that have not ended.
+        parts: number of parts of its steps.
+    """
+
+    call: CallRow
+    stay: StayRow | None
+    conversation: ConversationRow | None
+    hold: HoldRow | None
+    consultation: ConsultationRow | None
+    offers: tuple[OfferRow, ...]
+    parts: int
+
+
+def live_again(found: RecalledCall) -> LiveCall:
+    """Return the call as the recorder keeps it. What has ended is only counted."""
+    call = revive(LiveCall, found.call)
+    call.over = found.call.ended_at is not None
+    call.part = found.parts
+    if found.stay is not None:
+        stay = call.stay = revive(LiveStay, found.stay)
+        call.stays = stay.n + 1
+    if found.conversation is not None:
+        call.conversation = revive(LiveConversation, found.conversation)
+        call.talks = found.conversation.n + 1
+    if found.hold is not None:
+        call.held = found.hold.n + 1
+        call.hold = revive(LiveHold, found.hold) if found.hold.ended_at is None else None
+    if found.consultation is not None:
+        call.consulted = found.consultation.n + 1
+        if found.consultation.ended_at is None:
+            call.consultation = revive(LiveConsultation, found.consultation)
+    call.open_offers = {row.offer: revive(LiveOffer, row) for row in found.offers}
+    return call
+
+
+@frozen
+class Before:
+    """What the record knows of earlier runs.
+
+    `run` is the last of them; None: there was none. `serial` is the highest serial number.
+    """
+
+    run: RunRow | None
+    serial: int
+
+
+def take_over(link: sa.Connection, run: str, first_serial: int) -> Before:
+    """Return what is known of earlier runs, and end the states of agents that they left open.
+
+    Nothing is known of agents from the end of the last run on.
+
+    Args:
+        link: the database, in a transaction.
+        run: the present run.
+        first_serial: its first serial number.
+    """
+    runs, states = sql.RUNS, sql.AGENT_STATES
+    chosen = sa.select(*runs.c).where(runs.c.run != run).order_by(runs.c.alive_at.desc()).limit(1)
+    last = _rows(link, record_tables.RUNS, chosen)
+    highest = link.execute(sa.select(sa.func.max(states.c.serial))).scalar_one() or 0
+    if last:
+        end = last[0].stopped_at or last[0].alive_at
+        until = sa.case((states.c.at > end, states.c.at), else_=end)
+        open_ = (states.c.until.is_(None), states.c.serial < first_serial)
+        link.execute(sa.update(states).where(*open_).values(until=until))
+    return Before(run=last[0] if last else None, serial=highest)
+
+
+def open_calls(link: sa.Connection, before: float, pbxes: Collection[str]) -> list[str]:
+    """Return the calls on some PBXes that entered before a time and have no end."""
+    calls = sql.CALLS
+    chosen = sa.select(calls.c.call).where(
+        calls.c.ended_at.is_(None), calls.c.entered_at < before, calls.c.pbx.in_(sorted(pbxes))
+    )
+    return list(link.execute(chosen).scalars())
+
+
+def recall(link: sa.Connection, calls: Sequence[str]) -> dict[str, RecalledCall]:
+    """Return what the record has of calls, by call. Those that it does not have are not in it."""
+    found: dict[str, RecalledCall] = {}
+    for start in range(0, len(calls), AT_ONCE):
+        found.update(_recall(link, calls[start : start + AT_ONCE]))
+    return found
+
+
+def _recall(link: sa.Connection, calls: Sequence[str]) -> dict[str, RecalledCall]:
+    known = {row.call: row for row in _of(link, record_tables.CALLS, calls)}
+    if not known:
+        return {}
+    names = list(known)
+    last: dict[RecordedTable[Any], dict[str, Any]] = {}
+    for table in (
+        record_tables.STAYS,
+        record_tables.CONVERSATIONS,
+        record_tables.HOLDS,
+        record_tables.CONSULTATIONS,
+    ):
+        rows: list[Any] = _of(link, table, names)
+        last[table] = {row.call: row for row in sorted(rows, key=lambda row: row.n)}
+    offers = [row for row in _of(link, record_tables.OFFERS, names) if row.result is None]
+    decisions = sql.DECISIONS
+    counted = (
+        sa.select(decisions.c.call, sa.func.max(decisions.c.part) + 1)
+        .where(decisions.c.call.in_(names))
+        .group_by(decisions.c.call)
+    )
+    parts = {row[0]: row[1] for row in link.execute(counted)}
+    return {
+        call: RecalledCall(
+            call=row,
+            stay=last[record_tables.STAYS].get(call),
+            conversation=last[record_tables.CONVERSATIONS].get(call),
+            hold=last[record_tables.HOLDS].get(call),
+            consultation=last[record_tables.CONSULTATIONS].get(call),
+            offers=tuple(offer for offer in offers if offer.call == call),
+            parts=parts.get(call, 0),
+        )
+        for call, row in known.items()
+    }
+
+
+def _of(link: sa.Connection, table: RecordedTable[RowT], calls: Sequence[str]) -> list[RowT]:
+    columns = sql.SQL_TABLES[table].c
+    return _rows(link, table, sa.select(*columns).where(columns.call.in_(calls)))
+
+
+def _rows(link: sa.Connection, table: RecordedTable[RowT], chosen: sa.Select[Any]) -> list[RowT]:
+    return list(map(row_reader(table.row), link.execute(chosen)))
