@@ -107,16 +107,7 @@ class _Now(Families):
         store = b.extra.get("store")
         if store is not None:
             yield from _store(store())
-        deleted = b.extra.get("deleted")
-        if deleted is not None:
-            text = "What was deleted from the record as `history` says, by what it is."
-            rows = counter("record_deleted", text, ["what"])
-            for what, count in deleted().items():
-                rows.add_metric([what], count)
-            yield rows
-        record = b.extra.get("record")
-        if record is not None:
-            yield from _record(record())
+        yield from self._record()
         queue_log = b.extra.get("queue_log")
         if queue_log is not None:
             yield from _queue_log(queue_log())
@@ -127,6 +118,21 @@ class _Now(Families):
         mobiles, reception = b.extra.get("mobiles"), b.extra.get("reception")
         if mobiles is not None and reception is not None:
             yield from _fraud(mobiles(), reception())
+
+    def _record(self) -> Iterable[Metric]:
+        extra = self._backend.extra
+        if (deleted := extra.get("deleted")) is not None:
+            text = "What was deleted from the record as `history` says, by what it is."
+            rows = counter("record_deleted", text, ["what"])
+            for what, count in deleted().items():
+                rows.add_metric([what], count)
+            yield rows
+        if (record := extra.get("record")) is not None:
+            status = record()
+            text = "Rows of the record of calls that wait to be written."
+            yield gauge("record_unsaved", text, value=status["waiting"])
+            text = "Rows of the record given up while the database was away."
+            yield counter("record_lost", text, value=status["lost"])
 
     def _pbxes(self) -> Iterable[Metric]:
         up = gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
@@ -180,13 +186,6 @@ def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
     yield gauge("store_up", "1 while the database can be written.", value=status["problem"] is None)
     yield gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
     yield counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
-
-
-def _record(status: Mapping[str, Any]) -> Iterable[Metric]:
-    text = "Rows of the record of calls that wait to be written."
-    yield gauge("record_unsaved", text, value=status["waiting"])
-    text = "Rows of the record given up while the database was away."
-    yield counter("record_lost", text, value=status["lost"])
 
 
 def _queue_log(status: Mapping[str, Any]) -> Iterable[Metric]:
