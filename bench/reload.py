@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from callrouter.api.access.people import People
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.clock import SystemClock
@@ -112,6 +114,7 @@ class Site:
             clock,
             post=self.post,
             tokens=ApiTokens(()),
+            sessions=Sessions(People(), clock),
             callers=router.board.callers,
         )
         phones = {

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal, Protocol
 
 from aiohttp import web
 
+from callrouter.api.access.logins import Logins
 from callrouter.api.access.refused_requests import RefusedRequests
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
@@ -177,6 +179,10 @@ class Backend:
     """Our URL for browsers (the current `http.public_url`); empty: not configured."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further sections of ``/api/status``, by name."""
+    sessions: Sessions | None = None
+    """Who is logged in at the page; None: logging in is not possible (tests, the simulation)."""
+    logins: Logins | None = None
+    """Checks passwords. Given together with `sessions`."""
     refusals: RefusedRequests = field(default_factory=RefusedRequests)
     """Requests that the HTTP side refused or failed to handle."""
 

@@ -9,7 +9,8 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 
 from callrouter.api.access.origins import check_origin
-from callrouter.api.access.tokens import ApiCaller, ApiTokens
+from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.changes import TOPICS, ChangeFeed, Topic, Watcher, read_topics
 from callrouter.api.context import BACKEND, CALLER, Backend, backend_of
 from callrouter.api.json_answers import SLICE, encode, encode_list
 from callrouter.api.json_values import Json, moment, seconds
@@ -45,6 +46,7 @@ class LiveClient:
         caller: who watches.
         sees: returns what the caller may see now; asked for every message.
         waiting: messages not sent yet, encoded. Those queued before the state is sent follow it.
+        notices: whether it gets every notice; otherwise it gets changes, from `ChangeFeed`.
         dropped: set when the view is to be closed.
         why: code and reason of that close.
     """
@@ -61,6 +63,7 @@ class LiveClient:
         self.caller = caller
         self.sees = sees
         self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self.notices = True
         self.dropped = asyncio.Event()
         self.why = (TOO_SLOW, "too slow; connect again for the state as it is then")
 
@@ -73,7 +76,7 @@ class LiveClient:
 
     def revoke(self) -> None:
         """Close the view: its token is no longer valid or has other rights now."""
-        self.why = (REVOKED, "the token is no longer in force, or has other rights now")
+        self.why = (REVOKED, "the token or session is no longer in force, or has other rights now")
         self.dropped.set()
 
 
@@ -99,20 +102,25 @@ class LiveViews:
             view = {"type": "record", **as_json(notice)}
         text = encode(view).decode()
         for client in self.clients:
+            if not client.notices:
+                continue
             seen = client.sees()
             if seen.everything:
                 client.send(text)
             elif (part := shown(view, seen)) is not None:
                 client.send(encode(part).decode())
 
-    def check(self, tokens: ApiTokens) -> None:
-        """Close the views whose token is no longer valid.
+    def check(self, holds: Callable[[ApiCaller], bool]) -> None:
+        """Close the views whose token or session is no longer valid.
 
-        Called after each change of the tokens. Views over the Unix socket have no token and stay
-        open.
+        Called after each change of the tokens and sessions. Views over the Unix socket have neither
+        and stay open.
+
+        Args:
+            holds: tells whether the token or session of a caller is in force.
         """
         for client in self.clients:
-            if not client.caller.local and not tokens.holds(client.caller):
+            if not client.caller.local and not holds(client.caller):
                 client.revoke()
 
     def room_for(self, caller: ApiCaller) -> None:
@@ -160,6 +168,7 @@ def decision_json(item: OfferDecided) -> Json:
 
 _UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
 LIVE: Final = web.AppKey("live", LiveViews)
+CHANGES: Final = web.AppKey("changes", ChangeFeed)
 
 
 def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
@@ -178,7 +187,8 @@ def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
 async def live(request: web.Request) -> web.WebSocketResponse:
     """Send the state in one message ``{"type": "state", …}``, then a message for every change.
 
-    The types are ``record``, ``decision`` and ``note``.
+    The types are ``record``, ``decision`` and ``note``. With ``?topics=agents,queues,calls`` they
+    are ``changes`` instead, with the new rows of what has changed, ten times a second at most.
 
     A record of something that happened while the state was being written may arrive although the
     state already includes it: apply records by their `at`.
@@ -189,12 +199,18 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     """
     backend = backend_of(request)
     check_origin(request, backend.public_url())
+    topics = _topics_in(request)
     hub, caller = request.app[LIVE], request[CALLER]
     hub.room_for(caller)
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
     _check_upgrade(ws, request)
     await ws.prepare(request)
     client = LiveClient(ws, request.transport, caller, lambda: backend.views.sight(caller))
+    feed = request.app[CHANGES]
+    watcher = Watcher(topics, client.sees, client.send) if topics else None
+    if watcher is not None:
+        feed.add(watcher)
+    client.notices = watcher is None
     hub.clients.add(client)
     try:
         async with asyncio.TaskGroup() as group:
@@ -208,7 +224,25 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         pass  # the client disconnected without a close
     finally:
         hub.clients.discard(client)
+        if watcher is not None:
+            feed.remove(watcher)
     return ws
+
+
+def _topics_in(request: web.Request) -> frozenset[Topic]:
+    """Return the topics that are to be watched; none: the feed of notices is wanted.
+
+    Raises:
+        ApiProblem: 422, there is no such topic.
+    """
+    text = request.query.get("topics")
+    if text is None:
+        return frozenset()
+    topics = read_topics(text)
+    if topics is None:
+        detail = f"'{text[:80]}' has a topic that does not exist; there are {', '.join(TOPICS)}"
+        raise ApiProblem(422, "unknown-topic", detail)
+    return topics
 
 
 async def _write(client: LiveClient, app: web.Application) -> None:

@@ -10,9 +10,11 @@ from pydantic import ConfigDict, TypeAdapter
 
 from callrouter import __version__
 from callrouter.api.access.permissions import PERMISSIONS
+from callrouter.api.access.sessions import COOKIE
 from callrouter.api.operations import OPERATIONS, Operation
 from callrouter.api.schemas.bodies import EmptyBody
 from callrouter.api.schemas.live_messages import (
+    LiveChangesJson,
     LiveDecisionJson,
     LiveNoteJson,
     LiveNoticeJson,
@@ -25,7 +27,7 @@ JsonSchema: TypeAlias = dict[str, Any]
 
 _CONFIG: Final = ConfigDict(use_attribute_docstrings=True)
 _REFERENCE: Final = "#/components/schemas/{model}"
-_LIVE: Final = (LiveStateJson, LiveNoticeJson, LiveDecisionJson, LiveNoteJson)
+_LIVE: Final = (LiveStateJson, LiveNoticeJson, LiveDecisionJson, LiveNoteJson, LiveChangesJson)
 """The messages of ``/api/live``. OpenAPI describes no WebSockets, so only their schemas are given."""
 
 _UNAUTHORIZED: Final = {401: "no token, or one that is not known"}
@@ -56,11 +58,14 @@ def document() -> JsonSchema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "callrouter", "version": __version__},
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "webhooks": {name: {"post": _webhook(name, schemas)} for name in DATA},
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
             "schemas": schemas.components,
         },
     }
@@ -212,13 +217,15 @@ def _webhook(name: str, schemas: _Schemas) -> JsonSchema:
 def _successes(operation: Operation, schemas: _Schemas) -> JsonSchema:
     """Return the answers of an operation that did what was asked, by status.
 
-    Without an answer and a media type it is the live view, which switches to WebSocket.
+    Without an answer and a media type it is the live view, which switches to WebSocket, or a
+    deletion, which answers nothing.
     """
     if operation.media is not None:
         media, text = operation.media
         return {"200": {"description": text, "content": {media: {"schema": {"type": "string"}}}}}
     if operation.answer is None:
-        return {str(operation.success): {"description": "switching to WebSocket"}}
+        text = "done" if operation.success == 204 else "switching to WebSocket"
+        return {str(operation.success): {"description": text}}
     content = _json(schemas.answer(operation.answer))
     content |= {media: {"schema": {"type": "string"}} for media in operation.files}
     answers = operation.answers or {operation.success: "as it now is"}

@@ -21,6 +21,7 @@ from callrouter.api.schemas.bodies import (
     ConversationBody,
     DeviceBody,
     EmptyBody,
+    LogInBody,
     MoveBody,
     PauseBody,
     RegisterBody,
@@ -31,6 +32,7 @@ from callrouter.api.schemas.bodies import (
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
+from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson
 from callrouter.api.schemas.status_answers import HealthJson, StatusJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
@@ -107,6 +109,29 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/status"): Operation(
         summary="The daemon, its PBXes and its configuration", answer=StatusJson
+    ),
+    ("POST", "/api/session"): Operation(
+        summary="Log in; the answer sets the session's cookie",
+        answer=SessionJson,
+        body=LogInBody,
+        problems={
+            401: "wrong name or password",
+            403: "a page of another site",
+            411: "the length of the body is missing",
+            429: "locked after too many wrong passwords; see Retry-After",
+            503: "too many people log in at this moment",
+        },
+    ),
+    ("GET", "/api/session"): Operation(summary="Who sends the request", answer=SessionJson),
+    ("DELETE", "/api/session"): Operation(
+        summary="Log out", body=EmptyBody, success=204, problems={409: "a token has no session"}
+    ),
+    ("GET", "/api/sessions"): Operation(
+        summary="Own sessions; for an admin, those of everyone", answer=list[SessionItemJson]
+    ),
+    ("GET", "/api/sessions/{id}"): Operation(summary="A session", answer=SessionItemJson),
+    ("DELETE", "/api/sessions/{id}"): Operation(
+        summary="End a session; its live views are closed", body=EmptyBody, success=204
     ),
     ("GET", "/api/openapi.json"): Operation(summary="This document", answer=dict[str, Any]),
     ("GET", "/api/agents"): Operation(summary="All agents", answer=list[AgentJson]),
@@ -271,11 +296,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         problems=_NO_FILES,
     ),
     ("GET", "/api/live"): Operation(
-        summary="WebSocket: the state, then every change",
+        summary="WebSocket: the state, then every notice; with topics, the rows that change",
         success=101,
+        query={"topics": _TEXT},
         problems={
             400: "Upgrade or Sec-WebSocket-Key is not ASCII",
             403: "a page of another site; the detail says what came and what would allow it",
+            422: "a topic is none of agents, queues and calls",
             426: "this is no WebSocket client",
             503: "too many live views are open",
         },

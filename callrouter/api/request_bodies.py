@@ -31,19 +31,23 @@ _WANTED: Final[Mapping[str, str]] = {
 T = TypeVar("T")
 
 
-async def read_body(request: web.Request, body: type[T]) -> T:
+async def read_body(
+    request: web.Request, body: type[T], *, within: float = BODY_WITHIN, most: int = 0
+) -> T:
     """Return the body of a request. An empty one counts as an object without fields.
 
     Args:
         request: the request. Its `Content-Type` is ignored: `curl -d` sends a wrong one.
         body: the type of the body, one of `callrouter.api.schemas.bodies`.
+        within: seconds allowed for it to arrive.
+        most: its most bytes, and its length must be given then; 0: as many as the application takes.
 
     Raises:
-        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 wrong fields or
-            types.
+        ApiProblem: 400 not JSON, 408 too slow, 411 no length, 413 too large, 415 compressed, 422
+            wrong fields or types.
         ConnectionResetError: the client closed the connection before its body was read.
     """
-    raw = await _read(request)
+    raw = await _read(request, within, most)
     checked: T = _checked(_parsed(raw) if raw.strip() else {}, body)
     return checked
 
@@ -58,19 +62,26 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return found
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, within: float, most: int) -> bytes:
     if request.headers.getall("Content-Encoding", ()):
         raise ApiProblem(415, "encoded-body", "send the body as it is, not compressed")
-    if request.content_length is not None and request.content_length > request.client_max_size:
-        raise ApiProblem(413, "too-large", "the body is larger than 64 KiB")
+    if most and request.content_length is None and request.can_read_body:
+        raise ApiProblem(411, "no-length", "say the body's length in Content-Length")
+    largest = most or request.client_max_size
+    if request.content_length is not None and request.content_length > largest:
+        raise ApiProblem(413, "too-large", f"the body is larger than {_size(largest)}")
     try:
-        async with asyncio.timeout(BODY_WITHIN):
+        async with asyncio.timeout(within):
             return await request.read()
     except TimeoutError as error:
-        detail = f"the body did not come within {BODY_WITHIN:.0f} s"
+        detail = f"the body did not come within {within:.0f} s"
         raise ApiProblem(408, "too-slow", detail, {"Connection": "close"}) from error
     except RuntimeError as error:  # aiohttp raises this if the connection is already closed
         raise ConnectionResetError("closed before its body was read") from error
+
+
+def _size(count: int) -> str:
+    return f"{count // 1024} KiB"
 
 
 def _checked(found: dict[str, Any], body: Any) -> Any:

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from callrouter.api.access.logins import Logins
+from callrouter.api.access.people import People
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens, SocketGroup
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
@@ -76,6 +79,8 @@ class Parts:
     mobiles: MobileService
     config: LiveConfig
     feature_codes: FeatureCodes
+    sessions: Sessions
+    logins: Logins
     self_check: SelfCheck
     loop_lag: LoopLag
     queue_log: QueueLogFile | None
@@ -121,6 +126,14 @@ def assemble(
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
+    people = People(settings)
+    sessions = Sessions(
+        people,
+        clock,
+        put=store.sessions.put,
+        forget=lambda name: store.sessions.forget_key((name,)),
+    )
+    logins = Logins(people, clock, keep=store.lockouts.keep)
     mobiles = _make_mobiles(runtime, settings, store, tasks)
     config = LiveConfig(
         folder,
@@ -129,6 +142,7 @@ def assemble(
         clock,
         post=runtime.post,
         tokens=tokens,
+        sessions=sessions,
         callers=router.board.callers,
         additions=mobiles,
         on_folder_replaced=lambda: control.also_for(folder),
@@ -174,6 +188,8 @@ def assemble(
             reports=ReadingThread(place, "reports"),
             settings=lambda: config.settings,
         ),
+        sessions=sessions,
+        logins=logins,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
         extra={
@@ -203,6 +219,8 @@ def assemble(
         mobiles=mobiles,
         config=config,
         feature_codes=feature_codes,
+        sessions=sessions,
+        logins=logins,
         self_check=self_check,
         loop_lag=loop_lag,
         queue_log=queue_log[0] if queue_log else None,

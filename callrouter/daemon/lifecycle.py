@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from callrouter import __version__
+from callrouter.api.changes import ChangeFeed
 from callrouter.api.control_socket import ControlSocket
 from callrouter.api.live import LiveViews
 from callrouter.api.server.app import HttpServer, make_app
@@ -117,6 +118,7 @@ class Daemon:
                 parts.queue_log.start()
             # Do not wait a second time for a store known to be down.
             await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
+            await self._restore_sessions()
             parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
             parts.tasks.spawn(parts.feature_codes.load_locks(), "locks after wrong PINs")
             parts.tasks.spawn(parts.outgoing.recall(), "events of before")
@@ -130,6 +132,17 @@ class Daemon:
         finally:
             await self._end(http)
 
+    async def _restore_sessions(self) -> None:
+        """Restore who is logged in at the page, if possible before the first request arrives."""
+        parts = self._parts
+
+        async def restore() -> None:
+            parts.sessions.restore(await parts.store.sessions.load())
+            parts.logins.restore(await parts.store.lockouts.load())
+
+        task = parts.tasks.spawn(restore(), "sessions at the page")
+        await asyncio.wait({task}, timeout=0.0 if parts.store.status()["problem"] else READ_WITHIN)
+
     async def _open_http(self) -> HttpServer:
         parts = self._parts
         errors = LoopErrors(parts.backend.refusals)
@@ -137,13 +150,16 @@ class Daemon:
         listening = await listen_tcp(parts.config.settings.http)
         live = LiveViews()
         parts.runtime.listen(live.listen)
+        changes = ChangeFeed(parts.backend.views, parts.backend.clock)
+        parts.runtime.listen(changes.listen)
+        parts.runtime.listen_to_rows(changes.rows_changed)
         routes = [
             route
             for pbx in parts.runtime.pbxes.values()
             if isinstance(pbx, HasRoutes)
             for route in pbx.routes()
         ]
-        app = make_app(parts.backend, parts.tokens, live, routes)
+        app = make_app(parts.backend, parts.tokens, live, routes, changes)
         return HttpServer(app, listening, self._control.listener)
 
     def _start(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.context import ConfigReadResult, ConfigState
 from callrouter.background import without_collection
@@ -74,6 +75,7 @@ class LiveConfig:
         *,
         post: Callable[[Event], None],
         tokens: ApiTokens,
+        sessions: Sessions,
         callers: Callable[[], Mapping[str, int]],
         additions: TableAdditions | None = None,
         on_folder_replaced: Callable[[], None] = lambda: None,
@@ -87,6 +89,7 @@ class LiveConfig:
             clock: The time.
             post: Receives each new routing table, as an event.
             tokens: The API tokens in force.
+            sessions: Who is logged in at the page.
             callers: Returns the number of callers in each queue now.
             additions: Adds entries to the tables built from files.
             on_folder_replaced: Called when another folder has replaced ours (a symbolic link now
@@ -103,6 +106,7 @@ class LiveConfig:
         )
         self._post = post
         self._tokens = tokens
+        self._sessions = sessions
         self._callers = callers
         self._additions = additions
         self._on_folder_replaced = on_folder_replaced
@@ -319,6 +323,7 @@ class LiveConfig:
         self.state.warnings = new.warnings
         self.state.loaded_at = self._clock.now()
         self._tokens.use(new.http.api_tokens)
+        self._sessions.use(new)
 
 
 class ConfigAccess:

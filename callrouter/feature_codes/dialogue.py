@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
 from callrouter.core.board import Board
+from callrouter.credentials.lockout import LOG_IN
 from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import one_spelling
@@ -157,7 +158,7 @@ class FeatureCodes:
     async def load_locks(self) -> None:
         """Restore the lockouts of an earlier run. Waits until the store can be read."""
         if self._locks is not None:
-            rows = await self._locks.load()
+            rows = [row for row in await self._locks.load() if not row.key.startswith(LOG_IN)]
             self.pins.lockout.restore(rows, self._clock.now())
 
     def _keep_lock(self, row: LockRow) -> None:

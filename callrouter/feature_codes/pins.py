@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-
 from callrouter.clock import Clock
+from callrouter.credentials.lockout import LONGEST, MOST, WITHIN, Lockout
+from callrouter.credentials.secret_hashes import cost, hash_of_no_pin, pin_matches
 from callrouter.feature_codes.calling_number import FEWEST_OUTSIDE
-from callrouter.feature_codes.lockout import LONGEST, MOST, WITHIN, Lockout
 from callrouter.model.lockouts import LockRow
 from callrouter.model.text import mask
 
@@ -226,40 +223,3 @@ class PinChecker:
         if not self._no_pin[0] or self._no_pin[1] != model:
             self._no_pin = (hash_of_no_pin(model), model)
         return self._no_pin[0]
-
-
-def pin_matches(digest: str, pin: str) -> bool:
-    """Whether a PIN matches an argon2id hash. Takes a tenth of a second: not for the event loop.
-
-    A text that is not such a hash matches no PIN. That is logged, since an operator must correct it.
-    """
-    try:
-        return PasswordHasher().verify(digest, pin)
-    except VerifyMismatchError:
-        return False
-    except (InvalidHashError, VerificationError):
-        logger.exception("a PIN in the configuration is no hash made by 'callrouter passwd'")
-        return False
-
-
-def cost(digest: str) -> int:
-    """The work to verify a hash (time cost times memory cost); 0 if it is not a hash."""
-    try:
-        found = extract_parameters(digest)
-    except InvalidHashError:
-        return 0
-    return found.time_cost * found.memory_cost
-
-
-def hash_of_no_pin(model: str) -> str:
-    """A hash that no PIN matches.
-
-    Args:
-        model: the hash whose parameters it gets, so that it is as expensive to verify; the default
-            ones if this is not a hash.
-    """
-    try:
-        hasher = PasswordHasher.from_parameters(extract_parameters(model))
-    except InvalidHashError:
-        hasher = PasswordHasher()
-    return hasher.hash(secrets.token_hex(16))

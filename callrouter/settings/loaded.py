@@ -146,10 +146,14 @@ class SocketSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSettings:
-    """A person who is not an agent; `password` is an argon2id hash."""
+    """A person who is not an agent; `password` is an argon2id hash.
+
+    `queues` limits a supervisor to these; empty: no limit.
+    """
 
     id: str
     role: Role
+    queues: tuple[str, ...] = ()
     password: str = field(repr=False)
 
 
@@ -207,7 +211,7 @@ class HistorySettings:
 class Settings:
     """The complete configuration.
 
-    `pins` are the argon2id hashes of agents' PINs, by agent. `files` are the files read. `warnings`
+    `pins` and `passwords` are the argon2id hashes of agents' PINs and passwords, by agent. `files` are the files read. `warnings`
     lists what is legal but unwise, by file and line.
     """
 
@@ -217,6 +221,7 @@ class Settings:
     socket: SocketSettings = SocketSettings()
     users: Mapping[str, UserSettings]
     pins: Mapping[str, str] = field(repr=False)
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     service_levels: Mapping[str, ServiceLevel]
     numbers: NumberSettings
     codes: PhoneCodes = SHIPPED_CODES

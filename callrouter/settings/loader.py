@@ -123,6 +123,7 @@ def _build(
     )
     table = table_builder.build_table(root, context)
     http = site_builder.build_http(root, context, folder)
+    users = site_builder.build_users(root, context)
     codes = build_codes(root, document)
     history = site_builder.build_history(root, document)
     if not document.findings.errors:
@@ -132,8 +133,11 @@ def _build(
         pbxes=pbx_builder.with_codes(pbxes, codes),
         http=http,
         socket=site_builder.build_socket(root, document),
-        users=site_builder.build_users(root),
+        users=users,
         pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
+        passwords={
+            id_: agent.password for id_, agent in root.agents.items() if agent.password is not None
+        },
         service_levels=site_builder.build_service_levels(root),
         numbers=site_builder.build_numbers(root),
         codes=codes,

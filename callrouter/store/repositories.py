@@ -135,6 +135,13 @@ class LockoutRepository:
         """Store a lockout, replacing the one with the same key."""
         self._writer.put(LOCKOUTS, {LOCKOUTS.key_of(row): row})
 
+    def keep(self, row: LockRow) -> None:
+        """Store a lockout that begins; delete one that is forgiven, whose `until` is 0."""
+        if row.until:
+            self.put(row)
+        else:
+            self.forget(row.key)
+
     def forget(self, key: str) -> None:
         """Delete a lockout.
 

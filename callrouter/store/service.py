@@ -21,7 +21,7 @@ from callrouter.store.repositories import (
     MobileRepository,
     StateRepository,
 )
-from callrouter.store.tables import AGENTS, ALERTS, OPEN_CALLS, OUTBOX, Key, StateRows
+from callrouter.store.tables import AGENTS, ALERTS, OPEN_CALLS, OUTBOX, SESSIONS, Key, StateRows
 from callrouter.store.writer import Upkeep, Writer
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class StoreService:
         self.open_calls = StateRepository(self._writer, OPEN_CALLS)
         self.alerts = StateRepository(self._writer, ALERTS)
         self.record = RecordWriter(self._writer)
+        self.sessions = StateRepository(self._writer, SESSIONS)
         self._dirty: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()

@@ -11,6 +11,7 @@ from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
+from callrouter.model.sessions import SessionRow
 from callrouter.outbox.outbox_rows import OpenCallRow, OutboxRow
 
 Key: TypeAlias = tuple[str, ...]
@@ -120,6 +121,7 @@ LOCKOUTS: Final = StateTable("lockouts", LockRow, ("key",))
 OUTBOX: Final = StateTable("outbox", OutboxRow, ("event", "destination"))
 OPEN_CALLS: Final = StateTable("open_calls", OpenCallRow, ("call",))
 ALERTS: Final = StateTable("alerts", AlertRow, ("alert", "subject"))
+SESSIONS: Final = StateTable("sessions", SessionRow, ("id",))
 AUDIT: Final = JournalTable("audit", AuditRow, most=10_000, days=366, records_losses=True)
 DIALLED: Final = JournalTable("dialled", DialledRow, most=10_000, days=2)
 ENDED_CALLS: Final = JournalTable("calls_over", OverRow, most=10_000, days=2)
@@ -131,6 +133,7 @@ STATE_TABLES: Final[tuple[StateTable[Any], ...]] = (
     OUTBOX,
     OPEN_CALLS,
     ALERTS,
+    SESSIONS,
 )
 JOURNAL_TABLES: Final[tuple[JournalTable[Any], ...]] = (AUDIT, DIALLED, ENDED_CALLS)
 

@@ -24,6 +24,7 @@ REVISIONS: Final = (
     "0009",
     "0010",
     "0011",
+    "0012",
 )
 """Versions of the database, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"

@@ -9,9 +9,13 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from callrouter.api.access.logins import Logins
+from callrouter.api.access.people import People
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
+from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import Backend, ConfigState
 from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
@@ -43,7 +47,7 @@ from callrouter.model.routing_table import (
 from callrouter.pbx.interface import PbxHealth
 from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
-from callrouter.settings import ApiToken
+from callrouter.settings import ApiToken, Settings
 from tests.api.contract import check_answers
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
@@ -135,6 +139,7 @@ class World:
         tokens: Sequence[ApiToken] = TOKENS,
         table: Table = TABLE,
         doors: Sequence[web.RouteDef] = (),
+        settings: Settings | None = None,
     ) -> None:
         self.clock = Clock()
         router = Router(table, rng=random.Random(1), run_id="t", now=T0)
@@ -151,6 +156,9 @@ class World:
         self.runtime.listen(self.service_totals.listen)
         self.runtime.listen(self.notices.append)
         self.runtime.listen(self.watchers.listen)
+        self.people = People(settings)
+        self.sessions = Sessions(self.people, self.clock)
+        self.logins = Logins(self.people, self.clock)
         self.backend = Backend(
             views=FloorViews(self.floor, self.call_log, self.clock),
             call_log=self.call_log,
@@ -161,8 +169,15 @@ class World:
             health=lambda: {"office": self.pbx.health()},
             started_at=T0,
             pid=1,
+            sessions=self.sessions,
+            logins=self.logins,
         )
-        self.app: web.Application = make_app(self.backend, ApiTokens(tokens), self.watchers, doors)
+        self.changes = ChangeFeed(self.backend.views, self.clock)
+        self.runtime.listen(self.changes.listen)
+        self.runtime.listen_to_rows(self.changes.rows_changed)
+        self.app: web.Application = make_app(
+            self.backend, ApiTokens(tokens), self.watchers, doors, self.changes
+        )
         check_answers(self.app)
 
     def in_step(self) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.api.access.people import People
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.background import without_collection
 from callrouter.clock import SystemClock
@@ -34,6 +36,7 @@ def config(tmp_path: Path) -> LiveConfig:
         clock,
         post=lambda _: None,
         tokens=ApiTokens([]),
+        sessions=Sessions(People(), clock),
         callers=dict,
     )
 

@@ -11,9 +11,9 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from callrouter.core.router import Router
+from callrouter.credentials.lockout import FIRST
 from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.feature_codes.dialogue import MOST_OTHERS
-from callrouter.feature_codes.lockout import FIRST
 from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
 from callrouter.model.events import PbxSnapshot
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Say

@@ -9,8 +9,9 @@ import threading
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
+from callrouter.credentials.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
+from callrouter.credentials.secret_hashes import pin_matches
 from callrouter.feature_codes.calling_number import one_spelling
-from callrouter.feature_codes.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
 from callrouter.feature_codes.pins import (
     ENDPOINT_MOST,
     HOUSE_MOST,
@@ -20,7 +21,6 @@ from callrouter.feature_codes.pins import (
     PinChecker,
     PinClaim,
     PinResult,
-    pin_matches,
 )
 from callrouter.model.lockouts import LockRow
 

@@ -368,8 +368,8 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
         "host", "port", "certificate", "key", "api_tokens", "public_url",
     }  # fmt: skip
     assert names(Settings) == {
-        "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
-        "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
+        "table", "pbxes", "http", "users", "pins", "passwords", "service_levels", "numbers", "timezone",
+        "database", "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
         "queue_log_file", "alerts", "destinations", "webhooks", "smtp",
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ by `token_delays`; what each role may do is in `permissions`.
 
 from __future__ import annotations
 
+import hmac
 import os
 import socket
 import struct
@@ -13,9 +14,11 @@ from typing import Final
 
 from aiohttp import web
 
+from callrouter.api.access.origins import check_origin
 from callrouter.api.access.permissions import PERMISSIONS, Permission
+from callrouter.api.access.sessions import COOKIE, Sessions, csrf_token
 from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup, WrongTokens
-from callrouter.api.context import CALLER, SIGHT, floor_of
+from callrouter.api.context import BACKEND, CALLER, SIGHT, floor_of
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
@@ -26,12 +29,16 @@ COMMAND_LINE: Final = "command line"
 _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _OPEN: Final = frozenset({"/healthz"})
+_LOG_IN: Final = ("POST", "/api/session")
+"""Open as well, but only for this method."""
 SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
 """Paths of routes that authenticate requests themselves."""
 
 
 API_TOKENS: Final = web.AppKey("tokens", ApiTokens)
 WRONG_TOKENS: Final = web.AppKey("wrong", WrongTokens)
+SESSIONS: Final = web.AppKey("sessions", Sessions)
+CSRF_HEADER: Final = "X-CSRF-Token"
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
@@ -47,7 +54,11 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     Raises:
         ApiProblem: 401 no or a wrong token, 403 not allowed, 429 too many requests.
     """
-    if request.path in _OPEN or request.path in request.app[SELF_AUTHENTICATED]:
+    if (
+        request.path in _OPEN
+        or (request.method, request.path) == _LOG_IN
+        or request.path in request.app[SELF_AUTHENTICATED]
+    ):
         return await handler(request)
     try:
         caller = request[CALLER] = identify(request)
@@ -178,6 +189,8 @@ def identify(request: web.Request) -> ApiCaller:
     if sock is not None and sock.family == socket.AF_UNIX:
         return _neighbour(sock, tokens.neighbours)
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not kind and (secret := request.cookies.get(COOKIE)):
+        return _person(request, secret)
     if not tokens:
         detail = (
             "no API token is configured, so no program is let in: add one under "
@@ -190,6 +203,36 @@ def identify(request: web.Request) -> ApiCaller:
     caller = tokens.find(token.strip())
     if caller is None:
         raise ApiProblem(401, "unauthorized", "this token is not known", _CHALLENGE)
+    return caller
+
+
+def _person(request: web.Request, secret: str) -> ApiCaller:
+    """Return who is logged in with a session's cookie.
+
+    A browser sends the cookie with every request to us, whichever page has made it. So a request
+    that may change something, and a WebSocket, must come from a page of ours: that is told by its
+    Origin and, for a change, by the token that only our pages know.
+
+    Raises:
+        ApiProblem: 401 the session is over, 403 the request comes from another page.
+    """
+    caller = request.app[SESSIONS].caller(secret)
+    if caller is None:
+        detail = "your session is over; log in again"
+        raise ApiProblem(401, "no-session", detail, _CHALLENGE)
+    public_url = request.app[BACKEND].public_url()
+    if request.method not in {"GET", "HEAD"}:
+        check_origin(request, public_url)
+        sent = request.headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_token(secret).encode()):
+            detail = (
+                f"a change with a session's cookie needs the header {CSRF_HEADER}, with the token "
+                "that GET /api/session gives"
+            )
+            raise ApiProblem(403, "no-csrf-token", detail)
+    elif "Upgrade" in request.headers and "Origin" not in request.headers:
+        detail = "a WebSocket with a session's cookie needs an Origin, as browsers send it"
+        raise ApiProblem(403, "wrong-origin", detail)
     return caller
 
 

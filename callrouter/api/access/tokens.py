@@ -22,8 +22,9 @@ class ApiCaller:
     """The caller of a request. `name` appears in the records of what they request.
 
     Attributes:
-        name: the name of the token in the configuration. Over the socket: ``command line`` for root
-            and the daemon's own user, the user's name for a member of the group.
+        name: the name of the token in the configuration, or the id of a person who is logged in.
+            Over the socket: ``command line`` for root and the daemon's own user, the user's name
+            for a member of the group.
         role: what the caller may do (see `permissions`).
     """
 
@@ -36,7 +37,11 @@ class ApiCaller:
     queues: tuple[str, ...] = ()
     """The queues to which a ``supervisor`` token is limited; empty: no limit."""
     key: bytes = field(default=b"", repr=False)
-    """Digest of the token: two callers are equal only with the same token and the same rights."""
+    """Digest of the token or of the session's secret: two callers are equal only with the same one
+    and the same rights.
+    """
+    session: str = ""
+    """The id of the session of a person at the page; empty for programs."""
 
     @property
     def local(self) -> bool:
@@ -172,7 +177,7 @@ class WrongTokens:
             Whether to answer 429, since too many requests are waiting already.
         """
         loop = asyncio.get_running_loop()
-        tries = self._of(_network(remote), loop.time())
+        tries = self._of(client_network(remote), loop.time())
         tries.count += 1
         if tries.count <= FREE:
             return False
@@ -199,7 +204,7 @@ class WrongTokens:
         return tries
 
 
-def _network(remote: str | None) -> str:
+def client_network(remote: str | None) -> str:
     """Return an IPv4 address, or the /64 of an IPv6 one: what one subscriber has (RFC 6177).
 
     An IPv4 address that is mapped into IPv6 counts as IPv4. What is no address stands for itself;

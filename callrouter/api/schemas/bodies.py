@@ -21,6 +21,16 @@ class EmptyBody(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class LogInBody(TypedDict, total=False):
+    """Who logs in. Both fields are required."""
+
+    user: str
+    """An id of a user or an agent, or an agent's extension."""
+    password: str
+    """The password, or an agent's PIN."""
+
+
+@with_config(_STRICT)
 class PauseBody(TypedDict, total=False):
     """A pause."""
 

@@ -55,6 +55,26 @@ class LiveDecisionJson(TypedDict):
     """From how many chances the agent was drawn; 0: nothing was drawn."""
 
 
+class LiveGoneJson(TypedDict):
+    """What is there no more, or is hidden now."""
+
+    topic: Literal["agents", "queues", "calls"]
+    id: str
+
+
+class LiveChangesJson(TypedDict):
+    """What has changed since the message before, of the topics that are watched."""
+
+    type: Literal["changes"]
+    seq: int
+    """Grows with each message. Those in which nothing is for this watcher are left out."""
+    at: Moment
+    agents: list[AgentJson]
+    queues: list[QueueJson]
+    calls: list[CallJson]
+    gone: list[LiveGoneJson]
+
+
 class LiveNoteJson(TypedDict):
     """Something odd that was otherwise ignored."""
 

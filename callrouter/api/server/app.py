@@ -12,10 +12,20 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.auth import API_TOKENS, SELF_AUTHENTICATED, WRONG_TOKENS, authorize
+from callrouter.api.access.auth import (
+    API_TOKENS,
+    SELF_AUTHENTICATED,
+    SESSIONS,
+    WRONG_TOKENS,
+    authorize,
+)
+from callrouter.api.access.logins import Logins
+from callrouter.api.access.people import People
+from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens, WrongTokens
+from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import BACKEND, Backend
-from callrouter.api.live import LIVE, LiveViews, live
+from callrouter.api.live import CHANGES, LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
 from callrouter.api.routes.agent_routes import add_agent_routes
@@ -25,6 +35,7 @@ from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
 from callrouter.api.routes.explain_routes import add_why_routes
 from callrouter.api.routes.record_routes import add_record_routes
+from callrouter.api.routes.session_routes import LOGINS, add_session_routes
 from callrouter.api.routes.status_routes import add_status_routes
 from callrouter.api.server.connection_limit import (
     IDLE,
@@ -60,7 +71,11 @@ MOST_BYTES: Final = 64 * 1024
 
 
 def make_app(
-    backend: Backend, tokens: ApiTokens, watchers: LiveViews, doors: Sequence[web.RouteDef] = ()
+    backend: Backend,
+    tokens: ApiTokens,
+    watchers: LiveViews,
+    doors: Sequence[web.RouteDef] = (),
+    changes: ChangeFeed | None = None,
 ) -> web.Application:
     """Create the application.
 
@@ -70,6 +85,8 @@ def make_app(
         watchers: the live views. The caller connects them to the runtime.
         doors: routes of other parts, such as the webhooks of a PBX. They authenticate requests
             themselves.
+        changes: the feed of changes. The caller connects it to the runtime. None: one that hears
+            of nothing.
     """
     app = web.Application(
         middlewares=[
@@ -87,13 +104,19 @@ def make_app(
     app[API_TOKENS] = tokens
     app[WRONG_TOKENS] = WrongTokens()
     app[PACE] = RefusalPace()
+    app[SESSIONS] = backend.sessions or Sessions(People(), backend.clock)
+    app[LOGINS] = backend.logins or Logins(app[SESSIONS].people, backend.clock)
     app[RATES] = RateLimits()
     app[LISTS] = SharedAnswers(LISTS_REST)
     app[FILES] = SharedAnswers(FILES_REST, FILES_APART, FILES_FREE)
     app[REPORTS] = SharedAnswers(REPORTS_REST)
     app[LIVE] = watchers
-    tokens.changed = lambda: watchers.check(tokens)
+    app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
+    app[SESSIONS].changed = tokens.changed = lambda: watchers.check(
+        lambda caller: (app[SESSIONS] if caller.session else tokens).holds(caller)
+    )
     add_status_routes(app)
+    add_session_routes(app)
     add_agent_routes(app)
     add_call_routes(app)
     add_why_routes(app)
@@ -114,6 +137,7 @@ def make_app(
 
 
 async def _goodbye(app: web.Application) -> None:
+    app[CHANGES].close()
     await app[LIVE].close()
 
 

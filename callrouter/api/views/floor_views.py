@@ -153,6 +153,15 @@ class FloorViews:
             if sight.sees_agent(i)
         )
 
+    def agent_ids(self) -> list[str]:
+        """Return the ids of all agents."""
+        return list(self._floor.agents)
+
+    def queues_of(self, agent: str) -> list[str]:
+        """Return the queues that an agent serves now; none if there is no such agent."""
+        found = self._floor.agents.get(agent)
+        return [] if found is None else [m.queue.id for m in found.memberships.values()]
+
     def check_agent(self, name: str) -> None:
         """Check that there is an agent of this id.
 
@@ -330,6 +339,13 @@ class FloorViews:
             for call in calls
             if call.id in active and sight.sees_call(call)
         )
+
+    def active_call_row(self, name: str, sight: Sight) -> CallJson | None:
+        """Return an active call as it stands in the list; None: it has ended or is not shown."""
+        found = self._floor.calls.get(name)
+        if found is None or not sight.sees_call(found):
+            return None
+        return self._call_json(found, sight, self._clock.now())
 
     def ended_calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
         """Yield the visible calls that ended recently, latest first.

@@ -55,6 +55,7 @@ def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, li
         old,
         table=under_new_names(old.table, new.table),
         pins=_keys(old.pins, agents),
+        passwords=_keys(old.passwords, agents),
         service_levels=_keys(old.service_levels, queues),
     )
     return settings, lines

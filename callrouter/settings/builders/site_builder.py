@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import ipaddress
 import shlex
+from collections.abc import Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,7 @@ from callrouter.settings.schema.root_options import (
     NumbersOptions,
     RootOptions,
 )
-from callrouter.settings.yaml.source import Document
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _ASTERISKS_OWN: Final = Path("/var/log/asterisk/queue_log")
 """The queue_log of an Asterisk whose folders are not configured."""
@@ -64,7 +65,8 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
             path = ("http", "api_tokens", index, "token")
             document.error(path, "token stands twice", "give each program its own")
         _check_agent(index, token, context)
-        _check_queues(index, token, context)
+        place = ("http", "api_tokens", index, "queues")
+        _check_queues_of(place, token.role, token.queues, "token", context)
         names.add(token.name)
         tokens.add(token.token)
     return HttpSettings(
@@ -101,19 +103,25 @@ def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> N
         context.check_name("agents", token.agent, path, "agent")
 
 
-def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
-    """Check that only a supervisor's token is limited to queues.
+def _check_queues_of(
+    path: KeyPath, role: str, queues: Sequence[str], what: str, context: BuildContext
+) -> None:
+    """Check that only a supervisor is limited to queues, and that each of these exists.
 
-    Each of these queues must exist.
+    Args:
+        path: where the queues stand.
+        role: the role of the token or user.
+        queues: its queues.
+        what: ``token`` or ``user``.
+        context: where problems are reported.
     """
-    path = ("http", "api_tokens", index, "queues")
-    if token.queues and token.role != "supervisor":
-        text = f"a token of role {token.role} is not limited by queues"
+    if queues and role != "supervisor":
+        text = f"a {what} of role {role} is not limited by queues"
         context.document.error(
             path, text, "take queues: out, or give it role: supervisor", key=True
         )
         return
-    for place, queue in enumerate(token.queues):
+    for place, queue in enumerate(queues):
         context.check_name("queues", queue, (*path, place), "queue")
 
 
@@ -149,12 +157,22 @@ def build_socket(root: RootOptions, document: Document) -> SocketSettings:
     return SocketSettings(**spec_values(root.socket))
 
 
-def build_users(root: RootOptions) -> dict[str, UserSettings]:
+def build_users(root: RootOptions, context: BuildContext) -> dict[str, UserSettings]:
     """Build the people who are not agents.
 
-    The key is a user's id. Passwords are hashes already.
+    The key is a user's id. Passwords are hashes already. An agent's id is refused, since agents
+    log in by theirs, and so are queues of anyone but a supervisor.
     """
-    return {id_: UserSettings(id=id_, **spec_values(user)) for id_, user in root.users.items()}
+    for id_, user in root.users.items():
+        if id_ in root.agents:
+            text = f"{quoted(id_)} is an agent, who logs in as agent already"
+            hint = f"give the user another id, such as {id_}-admin"
+            context.document.error(("users", id_), text, hint, key=True)
+        _check_queues_of(("users", id_, "queues"), user.role, user.queues, "user", context)
+    return {
+        id_: UserSettings(id=id_, **spec_values(user, queues=tuple(dict.fromkeys(user.queues))))
+        for id_, user in root.users.items()
+    }
 
 
 def build_numbers(root: RootOptions) -> NumberSettings:

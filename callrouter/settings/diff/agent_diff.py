@@ -38,10 +38,14 @@ def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
             yield f"agent {id_} is gone{left}"
         else:
             yield from _agent(before[id_], after[id_])
-    for id_ in differing(old.pins, new.pins):
-        # Adding or removing an agent already implies the PIN.
-        if id_ in before and id_ in after:
-            yield f"{id_}: PIN {added_or_removed(id_, old.pins, new.pins)}"
+    for what, was, now in (
+        ("PIN", old.pins, new.pins),
+        ("password", old.passwords, new.passwords),
+    ):
+        for id_ in differing(was, now):
+            # Adding or removing an agent already implies its PIN and password.
+            if id_ in before and id_ in after:
+                yield f"{id_}: {what} {added_or_removed(id_, was, now)}"
 
 
 def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:

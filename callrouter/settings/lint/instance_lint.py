@@ -20,8 +20,6 @@ from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
 _COMMENT: Final = re.compile(r"\s+#\S")
-WITHOUT_EFFECT: Final = frozenset({"users"})
-"""Keys that are read and kept but have no effect in this version."""
 
 
 def add_warnings(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
@@ -30,7 +28,6 @@ def add_warnings(root: RootOptions, table: Table, document: Document, now: float
     It is called only if there are no errors. `now` is in epoch seconds, to find holidays that are
     all past; None: they are not looked for.
     """
-    _without_effect(root, document)
     _cut_secrets(document)
     _agents(root, table, document)
     _shared_phones(table, document)
@@ -39,22 +36,6 @@ def add_warnings(root: RootOptions, table: Table, document: Document, now: float
     warn_of_queues(root, table, document, now)
     warn_of_staffing(root, table, document)
     warn_of_secrets(root, document)
-
-
-def _without_effect(root: RootOptions, document: Document) -> None:
-    found: dict[str, list[KeyPath]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
-    for key in sorted(root.model_fields_set & WITHOUT_EFFECT):
-        found[key].append((key,))
-    for section, models in (("agents", root.agents), ("queues", root.queues)):
-        for id_, model in models.items():
-            for key in model.model_fields_set & WITHOUT_EFFECT:
-                found[key].append((section, id_, key))
-    for key, paths in found.items():
-        if paths:
-            # One warning, not one for each of ten thousand agents.
-            more = f"; {len(paths) - 1} more like this" if len(paths) > 1 else ""
-            text = f"{key} is read, but without effect in this version{more}"
-            document.warning(paths[0], text, key=True)
 
 
 def _cut_secrets(document: Document) -> None:

@@ -118,6 +118,14 @@ class AgentOptions(OptionGroup):
         attribute=None,
         secret=True,
     )
+    password: f.Hash | None = option(
+        None,
+        "Hash of a password for the web page, made by 'callrouter passwd'. Without one, the PIN "
+        "is the password.",
+        example="$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
+        attribute=None,
+        secret=True,
+    )
     extension: p.Extension | None = option(
         None,
         "Keyed in with the PIN at phones that are not the agent's. Default: the digits of the "

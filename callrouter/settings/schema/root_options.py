@@ -119,6 +119,12 @@ class UserOptions(OptionGroup):
     """A person who is not an agent."""
 
     role: f.Role = option(..., "What the person may do.", example="supervisor", words=str)
+    queues: list[f.Name] = option(
+        [],
+        "With role supervisor: the queues the person sees and acts on. Default: all.",
+        example="[support]",
+        words=written.names_or_all,
+    )
     password: f.Hash = option(
         ..., "Hash of the password, made by 'callrouter passwd'.", example=_HASH, secret=True
     )

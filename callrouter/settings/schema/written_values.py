@@ -36,6 +36,11 @@ def or_none(value: object) -> str:
     return "none" if value in {None, "", ()} else str(value)
 
 
+def names_or_all(values: Iterable[object]) -> str:
+    """Return names in a row; ``all`` for none, where an empty list is no limit."""
+    return ", ".join(map(str, values)) or "all"
+
+
 def names_or_none(values: Iterable[object]) -> str:
     """Return ``a, b``, or ``none``."""
     return ", ".join(map(str, values)) or "none"

@@ -17,6 +17,8 @@ FIRST: Final = 15 * 60.0
 LONGEST: Final = 24 * 3600.0
 FORGIVEN: Final = 24 * 3600.0
 """Seconds without a wrong PIN after which a lockout counts as the first again."""
+LOG_IN: Final = "login "
+"""Begins the keys of lockouts at the page, which are stored together with those of phones."""
 KEPT: Final = 10_000
 """Number of keys remembered. Beyond it the oldest is forgotten, unless it is locked."""
 

@@ -1,0 +1,235 @@
+"""``GET /api/live?topics=…``: the state, then what has changed of agents, queues and calls.
+
+Made for pages. A page that shows a thousand agents needs the new row of those who changed, ten
+times a second at most, and not every notice. So changed ids are gathered for `EVERY` seconds, and
+the rows are made and encoded once for all watchers who may see the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final, Literal, TypeAlias, cast
+
+from callrouter.api.json_answers import encode
+from callrouter.api.json_values import Json, moment
+from callrouter.api.views.floor_views import FloorViews, UnknownIdError
+from callrouter.api.views.sight import Sight
+from callrouter.clock import Clock
+from callrouter.model.notices import Notice
+
+Topic: TypeAlias = Literal["agents", "queues", "calls"]
+TOPICS: Final[tuple[Topic, ...]] = ("agents", "queues", "calls")
+EVERY: Final = 0.1
+"""Seconds between two messages of changes."""
+SWEEP: Final = 1.0
+"""Seconds between two comparisons of some rows with what was sent of them last."""
+SWEPT: Final = 100
+"""Rows compared at a time. A thousand agents are all compared within ten seconds."""
+_TICKING: Final = frozenset(
+    {"wait_s", "talk_s", "idle_s", "wrap_up_s", "since_s", "longest_wait_s"}
+)
+"""Fields that only count time. A page counts them itself, from when it got the row."""
+
+
+class Watcher:
+    """A page that watches.
+
+    Attributes:
+        topics: what it watches.
+        sees: returns what it may see now.
+        send: sends it a message.
+    """
+
+    def __init__(
+        self,
+        topics: frozenset[Topic],
+        sees: Callable[[], Sight],
+        send: Callable[[str], None],
+    ) -> None:
+        self.topics = topics
+        self.sees = sees
+        self.send = send
+
+
+class ChangeFeed:
+    """Gathers what has changed and sends it to the watchers. Costs nothing while there are none.
+
+    Args:
+        views: makes the rows.
+        clock: the time of the messages.
+    """
+
+    def __init__(self, views: FloorViews, clock: Clock) -> None:
+        self.seq = 0
+        self._views = views
+        self._clock = clock
+        self._watchers: set[Watcher] = set()
+        self._changed: dict[Topic, dict[str, None]] = {topic: {} for topic in TOPICS}
+        self._timer: asyncio.TimerHandle | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._sent: dict[str, int] = {}
+        """Of each agent, the hash of the row as it was made last, for the sweep."""
+        self._to_sweep: Iterator[str] = iter(())
+        self._shown: dict[Sight, set[str]] = {}
+        """The calls that those who see this have been shown. The end of others is none of theirs."""
+
+    def add(self, watcher: Watcher) -> None:
+        """Send the changes to a watcher from now on."""
+        self._watchers.add(watcher)
+        seen = watcher.sees()
+        shown = self._shown.setdefault(seen, set())
+        shown.update(call["id"] for call in self._views.calls(seen))
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP, self._compare_some)
+
+    def remove(self, watcher: Watcher) -> None:
+        """Send a watcher nothing more."""
+        self._watchers.discard(watcher)
+        if not self._watchers:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the timers. Called at the end, and while no one watches."""
+        for timer in (self._timer, self._sweep):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._sweep = None
+        self._sent.clear()
+        self._shown.clear()
+        for ids in self._changed.values():
+            ids.clear()
+
+    # ------------------------------------------------------------ what changes
+
+    def listen(self, notice: Notice) -> None:
+        """Note whom a notice is about. A listener of the runtime."""
+        if not self._watchers:
+            return
+        call = getattr(notice, "call", "")
+        if isinstance(call, str) and call:
+            self._changed["calls"][call] = None
+        agent = getattr(notice, "agent", "")
+        if isinstance(agent, str) and agent:
+            self._changed["agents"][agent] = None
+            for queue in self._views.queues_of(agent):
+                self._changed["queues"][queue] = None
+        queue = getattr(notice, "queue", "")
+        if isinstance(queue, str) and queue:
+            self._changed["queues"][queue] = None
+        self._soon()
+
+    def rows_changed(self, agents: Collection[str]) -> None:
+        """Note agents whose stored state has changed. A row listener of the runtime."""
+        if self._watchers:
+            self._changed["agents"].update(dict.fromkeys(agents))
+            self._soon()
+
+    def _soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY, self._flush)
+
+    def _compare_some(self) -> None:
+        """Find agents whose row differs from the one made last, though no notice was about them.
+
+        A phone that becomes busy or unreachable changes its agent's row and may change nothing that
+        a notice is about.
+        """
+        self._sweep = asyncio.get_running_loop().call_later(SWEEP, self._compare_some)
+        for _ in range(SWEPT):
+            name = next(self._to_sweep, None)
+            if name is None:
+                self._to_sweep = iter(self._views.agent_ids())
+                break
+            before = self._sent.get(name)
+            try:
+                now = _print_of(cast("Json", self._views.agent(name)))
+            except UnknownIdError:
+                self._sent.pop(name, None)
+                continue
+            self._sent[name] = now
+            if before is not None and before != now:
+                self._changed["agents"][name] = None
+                self._soon()
+
+    # ------------------------------------------------------------ what is sent
+
+    def _flush(self) -> None:
+        self._timer = None
+        changed = {topic: list(ids) for topic, ids in self._changed.items()}
+        for ids in self._changed.values():
+            ids.clear()
+        self.seq += 1
+        made: dict[tuple[Sight, frozenset[Topic]], str] = {}
+        for watcher in list(self._watchers):
+            seen = watcher.sees()
+            key = (seen, watcher.topics)
+            if key not in made:
+                made[key] = self._message(seen, watcher.topics, changed)
+            if made[key]:
+                watcher.send(made[key])
+
+    def _message(
+        self, seen: Sight, topics: frozenset[Topic], changed: dict[Topic, list[str]]
+    ) -> str:
+        """Return the message for those who see this; empty if nothing of it has changed."""
+        body: Json = {"type": "changes", "seq": self.seq, "at": moment(self._clock.now())}
+        gone: list[Json] = []
+        for topic in TOPICS:
+            rows: list[object] = []
+            if topic in topics:
+                for name in changed[topic]:
+                    row = self._row(topic, name, seen)
+                    if row is None:
+                        gone.append({"topic": topic, "id": name})
+                    elif row:
+                        rows.append(row)
+            body[topic] = rows
+        body["gone"] = gone
+        if not gone and not any(body[topic] for topic in TOPICS):
+            return ""
+        return encode(body).decode()
+
+    def _row(self, topic: Topic, name: str, seen: Sight) -> object | None:
+        """Return a row; None: it is gone; empty: it is not for this watcher."""
+        try:
+            match topic:
+                case "agents":
+                    return self._views.agent(name) if seen.sees_agent(name) else {}
+                case "queues":
+                    return self._views.queue(name, seen) if seen.sees_queue(name) else {}
+                case "calls":
+                    return self._call_row(name, seen)
+        except UnknownIdError:
+            return None
+
+    def _call_row(self, name: str, seen: Sight) -> object | None:
+        """Return the row of a call. One that has been shown and is hidden by now counts as gone."""
+        shown = self._shown.setdefault(seen, set())
+        row = self._views.active_call_row(name, seen)
+        if row is not None:
+            shown.add(name)
+            return row
+        if name not in shown:
+            return {}
+        shown.discard(name)
+        return None
+
+
+def read_topics(text: str) -> frozenset[Topic] | None:
+    """Return the topics of a query, such as ``agents,calls``; None: one of them is unknown."""
+    names = {part.strip() for part in text.split(",")}
+    return frozenset(cast("Iterable[Topic]", names)) if names <= set(TOPICS) else None
+
+
+def _print_of(view: Json) -> int:
+    """Return a hash of a row without the fields that only count time."""
+    return hash(repr([(key, _still(value)) for key, value in view.items() if key not in _TICKING]))
+
+
+def _still(value: object) -> object:
+    if isinstance(value, dict):
+        return [(key, _still(item)) for key, item in value.items() if key not in _TICKING]
+    if isinstance(value, list):
+        return [_still(item) for item in value]
+    return value

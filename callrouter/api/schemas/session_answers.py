@@ -1,0 +1,44 @@
+"""Answers about sessions of people at the page."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from callrouter.api.schemas.vocabulary import Moment
+
+
+class SessionJson(TypedDict):
+    """Who sends the request."""
+
+    user: str
+    """The id of the person, or the name of the token."""
+    name: str
+    """The person's name, as shown."""
+    role: str
+    agent: str | None
+    """The agent for whom they act."""
+    queues: list[str]
+    """The queues to which a supervisor is limited; empty: no limit."""
+    session: str | None
+    """The session's id; null for a token."""
+    csrf_token: str | None
+    """To be sent as X-CSRF-Token with every change; null for a token, which needs none."""
+    expires_at: Moment | None
+    """When the session ends in any case; null for a token."""
+
+
+class SessionItemJson(TypedDict):
+    """A session in the list."""
+
+    id: str
+    user: str
+    created_at: Moment
+    seen_at: Moment
+    """When it was last used, give or take five minutes."""
+    expires_at: Moment
+    address: str
+    """From where the person logged in."""
+    program: str
+    """The browser, as it names itself."""
+    current: bool
+    """Whether this request belongs to it."""

@@ -1,0 +1,1 @@
+"""What PINs and passwords share: their hashes, and lockouts after wrong ones."""

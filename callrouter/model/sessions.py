@@ -1,0 +1,32 @@
+"""Sessions of people at the web page, as stored across a restart. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A session.
+
+    Attributes:
+        id: its public name, by which it is listed and revoked. It lets nothing in.
+        digest: SHA-256 of the secret in the cookie, in hex. The secret itself is stored nowhere.
+        user: the id of the user or agent.
+        stamp: digest of the hashes of password and PIN with which the person logged in. A session
+            with another stamp is over, so that a changed password ends the sessions begun with the
+            former one.
+        created_at: epoch seconds.
+        seen_at: when it was last used, in epoch seconds, give or take a few minutes.
+        address: from where the person logged in.
+        program: the browser, as it names itself.
+    """
+
+    id: str
+    digest: str
+    user: str
+    stamp: str
+    created_at: float
+    seen_at: float
+    address: str
+    program: str

@@ -1,0 +1,150 @@
+"""The live view of pages: the state, then the new rows of what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+
+from callrouter.api import changes
+from callrouter.api.access.tokens import ApiCaller
+from callrouter.model.events import DeviceState, EndpointChanged, PauseRequested
+from tests.api.contract import components, mistakes
+from tests.api.world import READER, Client, World
+
+ALL = "/api/live?topics=agents,queues,calls"
+
+
+async def rows(ws: ClientWebSocketResponse) -> dict[str, Any]:
+    """The next message."""
+    found: dict[str, Any] = await ws.receive_json(timeout=5)
+    assert found["type"] == "changes"
+    assert mistakes(found, components()["schemas"]["LiveChanges"]) == []
+    return found
+
+
+async def nothing(ws: ClientWebSocketResponse) -> None:
+    with pytest.raises(asyncio.TimeoutError):
+        await ws.receive_json(timeout=3 * changes.EVERY)
+
+
+async def test_the_rows_that_change(client: Client, world: World) -> None:
+    world.in_step()
+    async with client.ws_connect(ALL) as ws:
+        state = await ws.receive_json(timeout=5)
+        assert state["type"] == "state"
+        assert [row["id"] for row in state["agents"]] == ["alice", "bob", "front"]
+        world.sign_in("alice")
+        world.arrive("c1", "support")
+        one = await rows(ws)
+        assert [(row["id"], row["state"]) for row in one["agents"]] == [("alice", "reserved")]
+        assert [(row["id"], len(row["waiting"])) for row in one["queues"]] == [("support", 1)]
+        assert [(row["id"], row["state"]) for row in one["calls"]] == [("c1", "ringing")]
+        assert one["gone"] == []
+        world.hang_up("c1")
+        two = await rows(ws)
+        assert two["gone"] == [{"topic": "calls", "id": "c1"}]
+        assert two["seq"] > one["seq"]
+    async with asyncio.timeout(5):
+        while world.changes._sweep is not None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    assert world.changes._timer is None, "nothing runs while no one watches"
+
+
+async def test_many_changes_are_one_message(client: Client, world: World) -> None:
+    world.in_step()
+    async with client.ws_connect(ALL) as ws:
+        await ws.receive_json(timeout=5)
+        for n in range(50):
+            world.arrive(f"c{n}", "sales")
+        one = await rows(ws)
+        assert len(one["calls"]) == 50
+        assert [len(row["waiting"]) for row in one["queues"]] == [50]
+        await nothing(ws)
+
+
+async def test_only_the_topics_that_are_watched(client: Client, world: World) -> None:
+    world.in_step()
+    async with client.ws_connect("/api/live?topics=agents") as ws:
+        await ws.receive_json(timeout=5)
+        world.arrive("c1", "sales")
+        await nothing(ws)
+        world.sign_in("alice")
+        one = await rows(ws)
+        assert (len(one["agents"]), one["queues"], one["calls"]) == (1, [], [])
+
+
+async def test_a_pause_while_nothing_else_happens(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("alice")
+    async with client.ws_connect(ALL) as ws:
+        await ws.receive_json(timeout=5)
+        world.runtime.post(PauseRequested(agent="alice", reason="tea", by="sam"))
+        [row] = (await rows(ws))["agents"]
+        assert (row["state"], row["pause_reason"], row["by"]) == ("paused", "tea", "sam")
+
+
+async def test_a_phone_that_no_notice_is_about(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """front is not signed in, so that its phone changes nothing but its row."""
+    monkeypatch.setattr(changes, "SWEEP", 0.02)
+    world.in_step()
+    async with client.ws_connect(ALL) as ws:
+        await ws.receive_json(timeout=5)
+        await asyncio.sleep(0.2)
+        world.runtime.post(
+            EndpointChanged(pbx="office", endpoint="PJSIP/1002", state=DeviceState.UNREACHABLE)
+        )
+        [row] = (await rows(ws))["agents"]
+        assert (row["id"], row["devices"][0]["state"]) == ("bob", "unreachable")
+        await nothing(ws)
+
+
+async def test_an_agent_watches_what_an_agent_may_see(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("before", "sales", "+442079460001", "Jane")
+    async with client.ws_connect(ALL, headers=READER) as ws:
+        await ws.receive_json(timeout=5)
+        world.arrive("c1", "sales", "+442079460099", "Dave")
+        one = await rows(ws)
+        text = repr(one)
+        assert one["agents"] == []
+        assert "Dave" not in text
+        assert "+442079460099" not in text
+        assert "bob" not in text
+
+
+async def test_the_end_of_a_call_that_was_not_shown_is_not_told() -> None:
+    world = World()
+    world.in_step()
+    world.arrive("theirs", "sales")
+    sent: list[str] = []
+    seen = world.backend.views.sight(ApiCaller("ann", "agent", agent="alice"))
+    world.changes.add(changes.Watcher(frozenset(changes.TOPICS), lambda: seen, sent.append))
+    world.hang_up("theirs")
+    world.changes._flush()
+    assert "theirs" not in "".join(sent)
+    world.changes.close()
+    world.close()
+
+
+@pytest.mark.parametrize("topics", ["", "agents,trunks", "AGENTS", "agents;queues", "x" * 500])
+async def test_an_unknown_topic(client: Client, topics: str) -> None:
+    with pytest.raises(WSServerHandshakeError) as caught:
+        await client.ws_connect(f"/api/live?topics={topics}")
+    assert caught.value.status == 422
+
+
+async def test_a_row_is_made_once_for_all_who_see_the_same(client: Client, world: World) -> None:
+    world.in_step()
+    async with client.ws_connect(ALL) as one, client.ws_connect(ALL) as two:
+        for ws in (one, two):
+            await ws.receive_json(timeout=5)
+        world.sign_in("alice")
+        first, second = (await one.receive()).data, (await two.receive()).data
+        assert first is not None
+        assert first == second
