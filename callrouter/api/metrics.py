@@ -98,10 +98,7 @@ class _Now(Families):
         faults = b.extra.get("faults")
         if faults is not None:
             yield counter("faults", "Faults of the router's own, each logged.", value=faults())
-        refused = counter("http_refused", "Requests refused, by kind of problem.", ["kind"])
-        for kind, count in b.refusals.counts.items():
-            refused.add_metric([kind], count)
-        yield refused
+        yield from self._http()
         yield from self._pbxes()
         yield from self._floor()
         store = b.extra.get("store")
@@ -133,6 +130,17 @@ class _Now(Families):
             yield gauge("record_unsaved", text, value=status["waiting"])
             text = "Rows of the record given up while the database was away."
             yield counter("record_lost", text, value=status["lost"])
+
+    def _http(self) -> Iterable[Metric]:
+        refusals = self._backend.refusals
+        refused = counter("http_refused", "Requests refused, by kind of problem.", ["kind"])
+        for kind, count in refusals.counts.items():
+            refused.add_metric([kind], count)
+        yield refused
+        delayed = counter("http_delayed", "Answers that were delayed, by why.", ["why"])
+        for why, count in refusals.delayed.items():
+            delayed.add_metric([why], count)
+        yield delayed
 
     def _pbxes(self) -> Iterable[Metric]:
         up = gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])

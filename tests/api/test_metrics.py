@@ -139,6 +139,13 @@ async def test_refused_requests_are_counted_by_kind(client: Client) -> None:
     assert found["callrouter_http_refused_total", "unknown-path"] == 1
 
 
+async def test_delayed_answers_are_counted_by_why(client: Client, world: World) -> None:
+    world.backend.refusals.delayed.update({"refusals": 2, "wrong-tokens": 5})
+    found = await read(client)
+    assert found["callrouter_http_delayed_total", "refusals"] == 2
+    assert found["callrouter_http_delayed_total", "wrong-tokens"] == 5
+
+
 @pytest.mark.parametrize("closed", [0, 30])
 async def test_a_door_that_is_closed_to_pins_is_told(
     world: World, client: Client, closed: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 from aiohttp import web
@@ -30,20 +31,21 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_a_burst_is_answered_at_once_and_more_is_delayed(slept: list[float]) -> None:
-    pace = RefusalPace()
+    delayed = Counter[str]()
+    pace = RefusalPace(delayed)
     for _ in range(int(refusal_pace.BURST)):
         await pace.pause()
     assert slept == []
     for _ in range(10):
         await pace.pause()
     assert slept == [refusal_pace.DELAY] * 10
-    assert pace.delayed == 10
+    assert delayed == {"refusals": 10}
 
 
 async def test_no_more_wait_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refusal_pace, "BURST", 0.0)
     monkeypatch.setattr(refusal_pace, "MOST_DELAYED", 3)
-    pace = RefusalPace()
+    pace = RefusalPace(Counter())
     tasks = [asyncio.ensure_future(pace.pause()) for _ in range(5)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -409,7 +410,8 @@ async def test_the_open_path_is_no_place_to_try_tokens_at(
 
 
 async def test_many_wrong_tokens_at_once_are_turned_away() -> None:
-    wrong = token_delays.WrongTokens()
+    delayed = Counter[str]()
+    wrong = token_delays.WrongTokens(delayed)
     wrong_of = [await wrong.refused("192.0.2.1") for _ in range(token_delays.FREE)]
     assert not any(wrong_of)
     tries = [asyncio.create_task(wrong.refused("192.0.2.1")) for _ in range(20)]
@@ -417,7 +419,7 @@ async def test_many_wrong_tokens_at_once_are_turned_away() -> None:
     answers = await asyncio.gather(*tries)
     assert answers.count(True) == 20 - token_delays.MOST_OF_ONE
     assert await other is False
-    assert wrong.slowed == 20
+    assert delayed == {"wrong-tokens": 20}
 
 
 def test_an_ipv6_subscriber_is_one_address() -> None:

@@ -1,7 +1,7 @@
 """Authentication and authorization of requests.
 
 A caller is a bearer token over TCP, or a local user over the Unix socket. A wrong token is delayed
-by `token_delays`; what each role may do is in `permissions`.
+by `tokens.WrongTokens`; what each role may do is in `permissions`.
 """
 
 from __future__ import annotations

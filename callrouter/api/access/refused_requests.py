@@ -31,11 +31,14 @@ class RefusedRequests:
 
     Attributes:
         counts: refused requests since the start, by kind (the end of the problem's `type`).
+        delayed: answers that were delayed since the start, by why: ``refusals`` (too many in all) or
+            ``wrong-tokens`` (too many of one address).
         faults: requests that failed because of a fault of ours.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.delayed: Counter[str] = Counter()
         self.faults = 0
         self._seen: Counter[str] = Counter()
 

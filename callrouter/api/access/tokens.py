@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -161,12 +161,12 @@ class _Tries:
 class WrongTokens:
     """Remembers the addresses that recently used wrong tokens.
 
-    Attributes:
-        slowed: requests that were delayed or answered 429.
+    Args:
+        delayed: counts the requests that were delayed or answered 429, as ``wrong-tokens``.
     """
 
-    def __init__(self) -> None:
-        self.slowed = 0
+    def __init__(self, delayed: Counter[str]) -> None:
+        self._delayed = delayed
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
         self._paused = 0
 
@@ -181,7 +181,7 @@ class WrongTokens:
         tries.count += 1
         if tries.count <= FREE:
             return False
-        self.slowed += 1
+        self._delayed["wrong-tokens"] += 1
         if self._paused >= MOST_PAUSED or tries.paused >= MOST_OF_ONE:
             return True
         self._paused += 1

@@ -102,8 +102,8 @@ def make_app(
     app[BACKEND] = backend
     app[REFUSED_REQUESTS] = backend.refusals
     app[API_TOKENS] = tokens
-    app[WRONG_TOKENS] = WrongTokens()
-    app[PACE] = RefusalPace()
+    app[WRONG_TOKENS] = WrongTokens(backend.refusals.delayed)
+    app[PACE] = RefusalPace(backend.refusals.delayed)
     app[SESSIONS] = backend.sessions or Sessions(People(), backend.clock)
     app[LOGINS] = backend.logins or Logins(app[SESSIONS].people, backend.clock)
     app[RATES] = RateLimits()

@@ -9,6 +9,7 @@ that are granted are never delayed.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -35,12 +36,12 @@ _UNPROVEN: Final = frozenset({400, 403, 408, 413, 415})
 class RefusalPace:
     """Decides which refusals are delayed: a token bucket, and a limit on those that wait.
 
-    Attributes:
-        delayed: number of refusals that were delayed.
+    Args:
+        delayed: counts the refusals that were delayed, as ``refusals``.
     """
 
-    def __init__(self) -> None:
-        self.delayed = 0
+    def __init__(self, delayed: Counter[str]) -> None:
+        self._delayed = delayed
         self._allowance = BURST
         self._counted_at = 0.0
         self._waiting = 0
@@ -60,7 +61,7 @@ class RefusalPace:
             return
         if self._waiting >= MOST_DELAYED:
             return
-        self.delayed += 1
+        self._delayed["refusals"] += 1
         self._waiting += 1
         try:
             await asyncio.sleep(DELAY)
@@ -75,7 +76,7 @@ PACE: Final = web.AppKey("pace", RefusalPace)
 async def delay_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Delay a refused webhook, and every 403 and 429 over TCP, whatever limit it names.
 
-    Other refusals are answered at once. `token_delays` delays wrong tokens by address; a request
+    Other refusals are answered at once. `WrongTokens` delays wrong tokens by address; a request
     without any token tries nothing. The connection counts as idle while it waits, so it is among the
     first to be closed when there are too many.
     """
