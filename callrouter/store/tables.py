@@ -11,7 +11,7 @@ from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
-from callrouter.model.sessions import SessionRow
+from callrouter.model.session_row import SessionRow
 from callrouter.outbox.outbox_rows import OpenCallRow, OutboxRow
 
 Key: TypeAlias = tuple[str, ...]

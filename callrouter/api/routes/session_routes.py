@@ -19,7 +19,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.bodies import EmptyBody, LogInBody
 from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson
-from callrouter.model.sessions import SessionRow
+from callrouter.model.session_row import SessionRow
 
 logger = logging.getLogger(__name__)
 
