@@ -25,7 +25,7 @@ destinations:
 webhooks:
   - {{to: [crm, away], events: [call.entered, call.offered, call.connected, call.ended]}}
 alerts:
-  - {{name: someone-waits, when: "waiting > 0", queues: [desk], to: crm}}
+  - {{name: desk-waits, when: "waiting > 0", queues: [desk], to: crm}}
 """
 
 

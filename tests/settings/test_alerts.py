@@ -197,6 +197,7 @@ def test_wrong_alarms(tmp_path: Path, keys: str, said: str) -> None:
         (f"{HOOK}alerts:\n  - {{name: a, when: waiting > 5, to: []}}\n", "to names no destination (such as [ops])"),
         (f"{HOOK}alerts: {{name: a}}\n", 'alerts must be a list such as [{name: long-wait, when: "longest_wait > 2m", to: [ops]}], not a mapping'),
         (f"{HOOK}webhooks:\n  - {{to: crm, events: [call.ended]}}\n", "unknown destination 'crm' (there is none in destinations:)"),
+        (f"{MAIL}webhooks:\n  - {{to: sam, events: [call.ended]}}\n", "destination 'sam' is a mail address (name one with a webhook; mail is for alerts)"),
         (f"{HOOK}webhooks:\n  - {{to: ops, events: []}}\n", "events names none (such as [call.ended])"),
         (f"{HOOK}webhooks:\n  - {{to: ops, events: [call.end]}}\n", f"item 1 of events must be one of {', '.join(EVENT_NAMES)}, not 'call.end' (did you mean 'call.ended'?)"),
         (f"{HOOK}webhooks:\n  - {{to: ops, events: call.ended}}\n", "events must be a list such as [call.ended], not 'call.ended'"),

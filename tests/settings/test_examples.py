@@ -17,7 +17,7 @@ from callrouter.settings.schema.root_options import RootOptions
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^( *)```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_UNKNOWN = re.compile(r"unknown (agent|queue|pbx) '([a-z0-9_-]+)'")
+_UNKNOWN = re.compile(r"unknown (agent|queue|pbx|destination) '([a-z0-9_-]+)'")
 _UNSERVING = re.compile(r"agent '([a-z0-9_-]+)' is in no queue")
 SECTIONS = set(RootOptions.model_fields)
 VAIN = re.compile("never|no agent serves|without effect")
@@ -27,6 +27,8 @@ class Environ(dict[str, str]):
     """Every variable is set."""
 
     def __missing__(self, key: str) -> str:
+        if "HOOK_SECRET" in key:
+            return "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
         return "0123456789abcdef0123456789abcdef"
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -94,10 +96,16 @@ def completed(folder: Path, text: str) -> Settings:
                 queue = next(iter(data.setdefault("queues", {"q": {}}).values()))
                 queue.setdefault("agents", {})[name] = 1
                 continue
-            section = {"agent": "agents", "queue": "queues", "pbx": "pbx"}[kind]
-            made = {"driver": "simulated"} if kind == "pbx" else {}
-            data.setdefault(section, {})[name] = made
+            section = kind if kind == "pbx" else f"{kind}s"
+            made = MADE.get(kind, {})
+            data.setdefault(section, {})[name] = dict(made)
     raise AssertionError("what it names does not come to an end")
+
+
+MADE: Mapping[str, Mapping[str, str]] = {
+    "pbx": {"driver": "simulated"},
+    "destination": {"webhook": "https://a.example.com", "secret": "${A_HOOK_SECRET}"},
+}
 
 
 class _Plain(yaml.SafeLoader):

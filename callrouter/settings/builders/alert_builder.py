@@ -112,6 +112,7 @@ def build_webhooks(root: RootOptions, context: BuildContext) -> tuple[Subscripti
     for index, options in enumerate(root.webhooks):
         path: KeyPath = ("webhooks", index)
         to = _destinations(path, options.to, context)
+        _check_no_mail(path, options.to, root, context)
         if not options.events and not is_damaged(context.document.written(*path)):
             context.document.error((*path, "events"), "events names none", "such as [call.ended]")
         _check_queues(path, options.queues, context)
@@ -123,6 +124,18 @@ def build_webhooks(root: RootOptions, context: BuildContext) -> tuple[Subscripti
             )
         )
     return tuple(found)
+
+
+def _check_no_mail(
+    path: KeyPath, written: str | list[str], root: RootOptions, context: BuildContext
+) -> None:
+    """Report destinations of webhooks that are mail addresses: a busy day has thousands of events."""
+    for place, name in enumerate([written] if isinstance(written, str) else written):
+        found = root.destinations.get(name)
+        if found is not None and found.mail is not None:
+            where = (*path, "to") if isinstance(written, str) else (*path, "to", place)
+            text = f"destination {quoted(name)} is a mail address"
+            context.document.error(where, text, "name one with a webhook; mail is for alerts")
 
 
 def build_alerts(root: RootOptions, context: BuildContext) -> tuple[AlertRule, ...]:
