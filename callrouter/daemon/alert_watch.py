@@ -125,6 +125,7 @@ class AlertWatch:
             self._evaluator.use(rules)
         with_agents = self._turns % AGENTS_EVERY == 0
         self._turns += 1
+        changes: list[AlertChange] = []
         for rule in rules:
             now = self._clock.now()
             if rule.measure.watched is not Watched.AGENT:
@@ -133,10 +134,11 @@ class AlertWatch:
                 readings = {name: value async for name, value in self._agents(rule, now)}
             else:
                 continue
-            for change in self._evaluator.read(rule, readings, now):
-                self._log(change)
-                self._tell(change)
-        self._keep()
+            changes += self._evaluator.read(rule, readings, now)
+        self._keep()  # before it is told, so that a restart knows what was told
+        for change in changes:
+            self._log(change)
+            self._tell(change)
 
     def _readings(self, rule: AlertRule, now: float) -> dict[str, Reading]:
         match rule.measure.watched:

@@ -3,7 +3,8 @@
 Why none is lost: an event is stored by the store's own thread as soon as it is added, and its row is
 deleted only after the destination has answered that it took it. So after a `kill -9` it is sent
 again, with the same id: at least once. Only events of the last tenth of a second before a
-`kill -9` may be missing, because nothing that a call waits for may wait for a disk.
+`kill -9` may be missing, because nothing that a call waits for may wait for a disk. Those were not
+sent either (`STORED_FIRST`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from callrouter.outbox.payloads import iso_time
 
 logger = logging.getLogger(__name__)
 
+STORED_FIRST: Final = 0.1
+"""Seconds that the database has to store an event before it is sent. So what a receiver knows is known
+here after a `kill -9` too: a call that it was told of gets its end, and an alarm is not raised again."""
 _LOGGED: Final = 10
 """Events given up that are all logged; after that one in a hundred."""
 _IN_A_HUNDRED: Final = 100
@@ -93,6 +97,8 @@ class Outbox:
         self._lines: dict[str, _Line] = {}
         self._held: list[OutboxRow] = []
         """Events of calls that were added before the stored ones could be read."""
+        self._own: set[str] = set()
+        """Ids of the events of this run until the stored ones are read: some of these are ours."""
         self._loaded = False
         self._closed = False
         self._serial = 0
@@ -104,7 +110,8 @@ class Outbox:
         Until the database can be read, events of calls wait for it, since an earlier one of the
         same call may be stored. Alarms do not: one may be about the database.
         """
-        rows = await self._store.load()
+        rows = [row for row in await self._store.load() if row.event not in self._own]
+        self._own.clear()
         self._serial = max([self._serial, *(row.serial for row in rows)])
         by_destination: dict[str, list[OutboxRow]] = {}
         for row in rows:
@@ -141,6 +148,8 @@ class Outbox:
         if self._closed or len(body) > _LARGEST:
             return
         event = f"evt_{secrets.token_hex(12)}"
+        if not self._loaded:
+            self._own.add(event)
         for destination in dict.fromkeys(to):
             if destination not in known:
                 continue
@@ -152,6 +161,7 @@ class Outbox:
                 order_key=order_key,
                 name=name,
                 at=at,
+                due=self._now() + STORED_FIRST,
                 body=body,
             )
             self._store.put(row)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,3 +266,20 @@ async def test_a_server_without_starttls_gets_no_password(smtp: SmtpServer) -> N
     assert await mail(smtp, LOGIN) == (
         Outcome.AWAY, "the mail server lacks STARTTLS or login",
     )  # fmt: skip
+
+
+def test_the_example_of_the_documentation_verifies() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operator.md").read_text("utf-8")
+    block = page.split("```python\n")[1].split("```")[0]
+    made: dict[str, Any] = {}
+    exec(block, made)
+    check = made["verify"]
+    now = int(time.time())
+    check(SECRET, headers(SECRET, "evt_1", now, b"{}"), b"{}")
+    for secret, at, body in (
+        (OTHER, now, b"{}"),
+        (SECRET, now, b"{ }"),
+        (SECRET, now - 301, b"{}"),
+    ):
+        with pytest.raises(ValueError, match=r"wrong signature|too old"):
+            check(secret, headers(SECRET, "evt_1", at, b"{}"), body)
