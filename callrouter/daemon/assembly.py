@@ -46,6 +46,7 @@ from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
 from callrouter.queue_log.log_file import QueueLogFile
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_service import RecordService, RecordSources
+from callrouter.record.retention import Retention
 from callrouter.reports.service_level import Target
 from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
@@ -121,7 +122,8 @@ def assemble(
     runtime = Runtime(router, clock)
     place = choose(settings.database, folder, environ)
     database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
-    store = StoreService(router.board, runtime.post, clock, place)
+    retention = Retention(lambda: config.settings.history, clock.now, now)
+    store = StoreService(router.board, runtime.post, clock, place, upkeep=retention)
     runtime.listen_to_rows(store.rows_changed)
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
@@ -199,6 +201,7 @@ def assemble(
             "http": lambda: {"refused": dict(backend.refusals.counts)},
             "store": store.status,
             "record": record.status,
+            "deleted": lambda: dict(retention.deleted),
             "invariants": self_check.status,
             "loop": loop_lag.status,
             "reception": feature_codes.status,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
@@ -95,27 +95,54 @@ def pack_steps(items: Iterable[StepItem]) -> bytes:
         ]
         for item in items
     ]
-    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    return _closed(found)
+
+
+def _closed(items: Sequence[Any]) -> bytes:
+    text = json.dumps(items, separators=(",", ":"), ensure_ascii=False)
     made = zlib.compressobj(_LEVEL, zdict=_WORDS)
     return _FORMAT + made.compress(text.encode("utf-8", "replace")) + made.flush()
 
 
 def unpack_steps(packed: bytes) -> list[StoredStep]:
     """Return steps that were packed; those that can no longer be read are left out."""
-    if packed[:1] != _FORMAT:
-        return []
-    opened = zlib.decompressobj(zdict=_WORDS)
-    try:
-        items = json.loads(opened.decompress(packed[1:]) + opened.flush())
-    except (zlib.error, ValueError):
-        return []
     found = []
-    for serial, name, values, digest in items:
+    for serial, name, values, digest in _items(packed) or ():
         kind = _KINDS.get(name)
         notice = None if kind is None else _unpacked(kind, values)
         if notice is not None:
             found.append(StoredStep(serial, notice, digest))
     return found
+
+
+def _items(packed: bytes) -> list[Any] | None:
+    """Return the steps as JSON has them; None: these bytes are none."""
+    if packed[:1] != _FORMAT:
+        return None
+    opened = zlib.decompressobj(zdict=_WORDS)
+    try:
+        found: list[Any] = json.loads(opened.decompress(packed[1:]) + opened.flush())
+    except (zlib.error, ValueError):
+        return None
+    return found
+
+
+def with_other_numbers(packed: bytes, change: Callable[[str], str]) -> bytes:
+    """Return packed steps with each caller's number replaced, and without callers' names.
+
+    Args:
+        packed: the steps. Bytes that are no steps are returned as they are.
+        change: returns what takes the place of a number.
+    """
+    items = _items(packed)
+    if items is None:
+        return packed
+    for _, _, values, _ in items:
+        if number := values.get("caller_number"):
+            values["caller_number"] = change(number)
+        if "caller_name" in values:
+            values["caller_name"] = ""
+    return _closed(items)
 
 
 # ---------------------------------------------------------------- how a value is written
