@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -179,7 +179,8 @@ def abandoned(run: ReportRun) -> Report:
         run.progress(number / len(found))
         queue = run.site.queues.current(each["queue"])
         target = run.site.target(queue)
-        back = since.conversation(each["number_key"], each["left_at"])
+        caller = caller_of(each)
+        back = since.conversation(caller, each["left_at"])
         rows.append(
             {
                 "abandoned_at": each["left_at"],
@@ -190,7 +191,7 @@ def abandoned(run: ReportRun) -> Report:
                 "position": each["position"] or None,
                 "short": each["wait_s"] < target.short,
                 "within": each["wait_s"] <= target.within,
-                "calls_since": since.calls(each["number_key"], each["left_at"]),
+                "calls_since": since.calls(caller, each["left_at"]),
                 "called_back_at": None if back is None else back[0],
                 "called_back_by": None if back is None else run.site.agents.current(back[1]),
                 "call": each["call"],
@@ -208,34 +209,47 @@ def _abandoned_total(rows: Sequence[Row]) -> dict[str, Value]:
     }
 
 
+def caller_of(row: sa.RowMapping) -> str:
+    """Return what a caller is found by: the number, or its code once the number is replaced."""
+    return row["number_key"] or row["caller_number"] or ""
+
+
 class Since:
     """What callers did after they had hung up: further calls, and conversations with agents.
 
     Args:
         link: the open database.
-        found: rows with `number_key` and `left_at`.
+        found: rows with `caller_number`, `number_key` and `left_at`.
     """
 
     def __init__(self, link: sa.Connection, found: Sequence[sa.RowMapping]) -> None:
-        first: dict[str, float] = {}
+        numbers: dict[str, float] = {}
+        codes: dict[str, float] = {}
         for row in found:
-            key = row["number_key"]
-            if key:
-                first[key] = min(first.get(key, row["left_at"]), row["left_at"])
+            first, caller = codes if row["number_key"] else numbers, caller_of(row)
+            if caller:
+                first[caller] = min(first.get(caller, row["left_at"]), row["left_at"])
         self._calls: dict[str, list[float]] = defaultdict(list)
         self._talks: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._find(link, CALLS.c.number_key, codes)
+        self._find(link, CALLS.c.caller_number, numbers)
+
+    def _find(
+        self, link: sa.Connection, column: sa.ColumnClause[Any], first: Mapping[str, float]
+    ) -> None:
+        """Read the calls of these callers since they had hung up first."""
         call, talk = CALLS.c, CONVERSATIONS.c
         for keys in _portions(sorted(first)):
             earliest = min(first[key] for key in keys)
-            called = sa.select(call.number_key, call.entered_at).where(
-                call.number_key.in_(keys), call.entered_at > earliest
+            called = sa.select(column, call.entered_at).where(
+                column.in_(keys), call.entered_at > earliest
             )
             for key, at in link.execute(called.order_by(call.entered_at)):
                 self._calls[key].append(at)
             talked = (
-                sa.select(call.number_key, talk.started_at, talk.agent)
+                sa.select(column, talk.started_at, talk.agent)
                 .select_from(CALLS.join(CONVERSATIONS, talk.call == call.call))
-                .where(call.number_key.in_(keys), talk.started_at > earliest)
+                .where(column.in_(keys), talk.started_at > earliest)
                 .order_by(talk.started_at)
             )
             for key, at, agent in link.execute(talked):

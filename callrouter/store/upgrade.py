@@ -25,6 +25,7 @@ REVISIONS: Final = (
     "0010",
     "0011",
     "0012",
+    "0013",
 )
 """Versions of the database, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"

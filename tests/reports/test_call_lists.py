@@ -100,6 +100,36 @@ def test_callers_who_were_spoken_to_since_are_known_with_the_agent(link: sa.Conn
     assert few.notes[0].startswith("These are the last 2 abandoned calls; there are more")
 
 
+def test_a_caller_is_found_by_the_number_while_that_is_kept(link: sa.Connection) -> None:
+    """Calls have a code in place of the number only after the time in `history: numbers`."""
+    own, other = "+442079460001", "+442079460002"
+    put(
+        link,
+        "calls",
+        [
+            call_row("1.1", AT, caller_number=own, number_key="", outcome=CallOutcome.ABANDONED),
+            call_row("1.2", AT + 600, caller_number=other, number_key=""),
+            call_row("1.3", AT + 900, caller_number=own, number_key=""),
+        ],
+    )
+    gone = {"left_at": AT + 30, "wait_s": 30.0, "outcome": StayOutcome.ABANDONED}
+    put(link, "stays", [stay_row("1.1", AT, **gone)])
+    put(
+        link,
+        "conversations",
+        [
+            conversation_row("1.2", AT + 605, agent="alice", ended_at=AT + 665, talk_s=60.0),
+            conversation_row("1.3", AT + 905, agent="bob", ended_at=AT + 965, talk_s=60.0),
+        ],
+    )
+    [row] = made(link, "abandoned").rows
+    assert (row["calls_since"], row["called_back_at"], row["called_back_by"]) == (
+        1,
+        AT + 905,
+        "bob",
+    )
+
+
 def test_a_caller_who_came_back_in_the_same_call_was_spoken_to(sqlite_link: sa.Connection) -> None:
     abandoned_call(sqlite_link, "1.1", AT, "k1")
     put(
