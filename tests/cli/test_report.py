@@ -27,7 +27,7 @@ from callrouter.record.rows import CallOutcome, StayOutcome
 from callrouter.reports.formats.report_json import to_json
 from callrouter.reports.intervals import LENGTHS
 from callrouter.store.location import File
-from tests.daemon.process import Place
+from tests.daemon.process import Daemon, Place, until
 from tests.record.rows import call_row, fill, stay_row
 from tests.reports import samples
 
@@ -327,3 +327,30 @@ def test_json_of_a_report_is_what_the_api_answers() -> None:
     assert set(to_json(samples.queues(("a",)))) == {
         *("what", "title", "from", "to", "timezone", "by", "columns", "rows", "total", "notes"),
     }
+
+
+# ---------------------------------------------------------------- a daemon that runs
+
+
+def test_the_daemon_is_asked_while_it_runs(place: Place, running: Daemon, tmp_path: Path) -> None:
+    """Two callers wait in support, and one rings at the front desk."""
+    assert running.process.poll() is None
+
+    def entered() -> dict[str, int]:
+        done = place.call("report", "queues", "--json")
+        assert done.returncode == 0, done.stderr
+        return {row["queue"]: row["entered"] for row in json.loads(done.stdout)["rows"]}
+
+    until(lambda: entered() == {"support": 2, "desk": 1})
+    remote = {
+        "CALLROUTER_URL": f"http://127.0.0.1:{place.port}",
+        "CALLROUTER_TOKEN": "0123456789abcdef",
+    }
+    done = place.call("report", "hours", "--plot", str(tmp_path / "today.png"), env=remote)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "today.png").read_bytes().startswith(b"\x89PNG")
+    wrong = place.call("report", "queues", "--queue", "suport")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("did you mean 'support'?") == 1
+    assert place.call("report", "queues", "2126-01-01").returncode == 2
+    assert place.call("report", "call", "no-such-call").returncode == 2

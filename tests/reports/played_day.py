@@ -30,7 +30,7 @@ AGENTS = {
     "isabel": "Isabel Ortega", "jonas": "Jonas Weber", "kavita": "Kavita Rao", "liam": "Liam O'Connor",
 }  # fmt: skip
 QUEUES = {"sales": "Sales", "support": "Support", "billing": "Billing"}
-_PER_HOUR = {"sales": 26.0, "support": 44.0, "billing": 14.0}
+_PER_HOUR = {"sales": 17.0, "support": 34.0, "billing": 8.0}
 _MEMBERS = {
     "sales": ("alice", "ben", "chloe", "dmitri", "emma"),
     "support": ("dmitri", "emma", "farid", "grace", "hiro", "isabel", "jonas", "liam"),
@@ -61,6 +61,7 @@ class _Waiting:
     at: float
     patience: float
     offers: int = 0
+    missed: str = ""
 
 
 @dataclass
@@ -113,8 +114,9 @@ class PlayedDay:
     # ------------------------------------------------------------ agents
 
     def _plan_shift(self, agent: str) -> None:
-        starts = self._dice.choice((7.9, 7.9, 8.9, 9.9))
-        ends = starts + self._dice.choice((6.2, 8.2, 8.2))
+        place = list(AGENTS).index(agent)
+        starts = (7.9, 7.9, 8.9, 9.9)[place % 4]
+        ends = starts + (8.2 if place % 5 else 6.2)
         lunch = self._dice.uniform(11.5, 13.3)
         breaks = [
             (lunch, lunch + self._dice.uniform(0.5, 0.8), "lunch"),
@@ -135,9 +137,8 @@ class PlayedDay:
         before = self._states.pop(agent, None)
         if before is not None and before.at < at:
             self.rows.append(replace(before, until=at))
-        by = agent if reason or state == "offline" else ""
         self._states[agent] = state_row(
-            next(self._serials), agent, at, status=status, state=state, reason=reason, by=by
+            next(self._serials), agent, at, status=status, state=state, reason=reason
         )
 
     def _free(self, at: float, agent: str) -> None:
@@ -181,7 +182,7 @@ class PlayedDay:
         same = {"queue": waiting.queue, "wait_s": wait, "offers": waiting.offers, "agent": ""}
         self.rows += [
             call_row(
-                waiting.call, waiting.at, ended_at=at, caller_number=waiting.number,
+                waiting.call, waiting.at, ended_at=at, caller_number=waiting.number, number_key=waiting.number,
                 last_queue=waiting.queue, outcome=CallOutcome.ABANDONED, result="abandoned",
                 talk_s=0.0, conversations=0, **same,
             ),
@@ -195,7 +196,11 @@ class PlayedDay:
 
     def _match(self, at: float) -> None:
         for waiting in list(self._waiting):
-            free = [agent for agent in _MEMBERS[waiting.queue] if agent in self._idle]
+            free = [
+                agent
+                for agent in _MEMBERS[waiting.queue]
+                if agent in self._idle and agent != waiting.missed
+            ]
             if free:
                 self._offer(at, waiting, min(free, key=self._idle.__getitem__))
 
@@ -220,6 +225,7 @@ class PlayedDay:
                     name, waiting.call, at, ended_at=at + RING, rang_s=RING, **missed, **offer
                 )
             )
+            waiting.missed = agent
             self._later(at + RING, "free", agent)
             self._later(at + RING, "back", waiting)
             return
@@ -244,6 +250,7 @@ class PlayedDay:
         self.rows += [
             call_row(
                 waiting.call, waiting.at, ended_at=at + talk, caller_number=waiting.number,
+                number_key=waiting.number,
                 last_queue=waiting.queue, ended_by=by.value, **wait, **same,
             ),
             stay_row(waiting.call, 0, waiting.at, left_at=at, answered_at=at, **wait, **same),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rich.text import Text
@@ -19,8 +21,11 @@ from callrouter.reports.formats.local_times import (
 from callrouter.reports.report import NO_FIGURE, Report, ReportColumn, Row, Shown, Value
 
 _LEFT: Final = frozenset({Shown.TEXT, Shown.TIME, Shown.INTERVAL, Shown.FLAG})
-_WHOLE: Final = frozenset({"call", "offer"})
+_WHOLE: Final = frozenset({"call", "offer", "number", "caller_number"})
 """Texts that are of no use when cut."""
+_BELOW: Final = "detail"
+"""The column of a story whose texts stand below their rows, as long as they are."""
+_INDENT: Final = 10
 _LEAST: Final = 12
 _LONG: Final = 72 * 3600.0
 """Seconds from which `clock_duration` would give days."""
@@ -41,6 +46,12 @@ def lines(report: Report, width: int) -> list[Text]:
     head = [Text(clean(report.title), style="bold"), Text(about, style="dim")]
     if not report.rows:
         return [*head, Text(""), Text("nothing on record")]
+    if any(column.name == _BELOW for column in report.columns):
+        return [*head, Text(""), *_story(report, width)]
+    return [*head, Text(""), *_table(report, width)]
+
+
+def _table(report: Report, width: int) -> list[Text]:
     columns = [_column(column) for column in report.columns]
     starts = {row.get("interval") for row in report.rows}
     labels = interval_labels(
@@ -52,7 +63,22 @@ def lines(report: Report, width: int) -> list[Text]:
     made = layout.table(columns, rows, width)
     if report.total is not None:
         made[-1].stylize("bold")
-    return [*head, Text(""), *made, *_left_out(columns, rows, width)]
+    return [*made, *_left_out(columns, rows, width)]
+
+
+def _story(report: Report, width: int) -> list[Text]:
+    """Return a table whose details stand below each row, wrapped between words."""
+    columns = [column for column in report.columns if column.name not in {_BELOW, "offer"}]
+    heading, *rows = _table(replace(report, columns=columns), width)
+    made = [heading]
+    for line, row in zip(rows, report.rows, strict=False):
+        detail = clean(str(row.get(_BELOW) or ""))
+        indent = " " * _INDENT
+        text = textwrap.fill(
+            detail, max(30, width), initial_indent=indent, subsequent_indent=indent
+        )
+        made += [line, *(Text(part, style="dim") for part in text.split("\n") if part.strip())]
+    return [*made, *rows[len(report.rows) :]]
 
 
 def _column(column: ReportColumn) -> Column:
@@ -61,7 +87,7 @@ def _column(column: ReportColumn) -> Column:
         _heading(column),
         right=column.shown not in _LEFT,
         flexible=1 if text else 0,
-        drop=column.drop,
+        drop=0 if column.name == "call" else column.drop,
         least=_LEAST,
     )
 
@@ -114,7 +140,7 @@ def _figure(value: float, shown: Shown, report: Report) -> str:
         case Shown.SHARE:
             return f"{value:.1f} %"
         case Shown.NUMBER:
-            return f"{value:,.2f}".rstrip("0").rstrip(".")
+            return f"{value:,.1f}"
         case Shown.TIME | Shown.INTERVAL:
             when = local(value, report.zone)
             if report.to - report.from_ <= _DAY:
