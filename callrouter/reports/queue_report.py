@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from callrouter.record.rows import StayOutcome
 from callrouter.record.sql import STAYS
 from callrouter.reports.agent_times import StateTimes
-from callrouter.reports.queries import StayCounts
+from callrouter.reports.queries import MONTH, StayCounts
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.service_level import Target, differences
@@ -163,7 +163,7 @@ def _by_interval(
     counts = StayCounts(run.link, run.site.queues, run.site.target, run.queues())
     found: dict[str, StayFigures] = {}
     current = intervals.starts[0]
-    for start, from_, to in run.pieces(intervals):
+    for start, from_, to in run.pieces(intervals, MONTH):
         if start != current:
             yield current, found
             current, found = start, {}

@@ -11,7 +11,7 @@ from callrouter.record.rows import GapKind
 from callrouter.record.sql import AGENT_STATES, CALLS, RECORD_GAPS, STAYS
 from callrouter.reports.intervals import Intervals, divide
 from callrouter.reports.periods import shown_time
-from callrouter.reports.queries import Progress, distinct, pieces, rows_of
+from callrouter.reports.queries import DAY, Progress, distinct, pieces, rows_of
 from callrouter.reports.report import Report, ReportColumn, Row
 from callrouter.reports.request import Names, ReportError, ReportRequest, Scope, Site
 
@@ -101,11 +101,18 @@ class ReportRun:
             begun, found.starts[len(begun)] if len(begun) < len(found.starts) else found.to
         )
 
-    def pieces(self, intervals: Intervals) -> Iterator[tuple[float, float, float]]:
-        """Yield an interval's beginning and the pieces to ask for, and tell the progress."""
+    def pieces(
+        self, intervals: Intervals, longest: float = DAY
+    ) -> Iterator[tuple[float, float, float]]:
+        """Yield an interval's beginning and the pieces to ask for, and tell the progress.
+
+        Args:
+            intervals: those that have begun.
+            longest: seconds of a piece.
+        """
         span = max(intervals.to - intervals.starts[0], 1.0)
         for start, end in intervals.bounds():
-            for from_, to in pieces(start, end):
+            for from_, to in pieces(start, end, longest):
                 yield start, from_, to
                 self.progress(min(1.0, (to - intervals.starts[0]) / span))
 

@@ -278,7 +278,7 @@ def test_gaps_and_the_beginning_of_the_record_are_noted(link: sa.Connection) -> 
 
 def test_a_long_report_tells_how_far_it_is(sqlite_link: sa.Connection) -> None:
     told: list[float] = []
-    asked = ReportRequest(what="queues", period=read_period("last month", NOW, LONDON))
+    asked = ReportRequest(what="agents", period=read_period("last month", NOW, LONDON))
     make(asked, SITE, ALL, sqlite_link, told.append)
     assert told == sorted(told)
     assert len(told) > 20
