@@ -100,16 +100,17 @@ class StateTimes:
         at = AGENT_STATES.c
         began = [*within_period(at.at), *among(at.agent, agents)]
         inside = at.until <= sa.bindparam("end_", type_=sa.Double)
-        keys = (at.agent, at.state, at.status, at.reason)
+        agent = sa.literal_column("''") if together else at.agent
+        keys = (agent, at.state, at.status, at.reason)
         length = at.until - at.at
         self._grouped = (
             sa.select(
                 *keys, sa.func.count(), count_if(at.by != ""), total(length), sa.func.max(length)
             )
             .where(*began, inside)
-            .group_by(*keys)
+            .group_by(*keys[int(together) :])
         )
-        self._crossing = sa.select(*keys, at.by, at.at, at.until).where(
+        self._crossing = sa.select(at.agent, *keys[1:], at.by, at.at, at.until).where(
             *began, sa.or_(at.until.is_(None), sa.not_(inside))
         )
 
@@ -137,7 +138,8 @@ class StateTimes:
 
     def _time(self, start: float, agent: str) -> AgentTime | None:
         """Return an agent's time in an interval; None: the report is not about this agent."""
-        if self._agents is not None and agent not in self._agents:
+        # The grouped rows of all agents together name none; the query has chosen the agents.
+        if agent and self._agents is not None and agent not in self._agents:
             return None
         current = "" if self._together else self._run.site.agents.current(agent)
         return self._found[start].setdefault(current, AgentTime())

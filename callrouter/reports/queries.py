@@ -89,8 +89,9 @@ class StayCounts:
         self._target = target
         self._pairs = self._known_pairs(queues)
         self._queues = queues
-        self._all = self._select(*among(STAYS.c.queue, queues)).group_by(
-            STAYS.c.queue, STAYS.c.outcome, sa.text("refused"), sa.text("bin")
+        at = STAYS.c
+        self._all = self._select(at.queue, at.outcome, *among(at.queue, queues)).group_by(
+            at.queue, at.outcome, sa.text("refused"), sa.text("bin")
         )
 
     def _known_pairs(self, queues: Iterable[str] | None) -> list[tuple[float, float]]:
@@ -101,12 +102,17 @@ class StayCounts:
         target = self._target(queue)
         return target.within, target.short
 
-    def _select(self, *which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    def _select(
+        self,
+        queue: sa.ColumnElement[Any],
+        outcome: sa.ColumnElement[Any],
+        *which: sa.ColumnElement[bool],
+    ) -> sa.Select[Any]:
         at = STAYS.c
         refused = sa.and_(at.first_position == 0, at.outcome.in_([item.value for item in REFUSED]))
         turned_away = sa.case((refused, 1), else_=0).label("refused")
         bin_ = whole(sa.func.coalesce(at.wait_s, 0.0) * sa.literal_column(f"{BINS}.0"), self._link)
-        keys = (at.queue, at.outcome, turned_away, bin_.label("bin"))
+        keys = (queue, outcome, turned_away, bin_.label("bin"))
         return sa.select(
             *keys,
             sa.func.count(),
@@ -123,18 +129,21 @@ class StayCounts:
     def _rows(self, from_: float, to: float) -> Iterator[Sequence[Any]]:
         """Yield rows of counts.
 
-        SQLite would sort all stays of a long time by every key. Asked for one queue and outcome at a
-        time, it goes along an index that has all it needs, and a million stays take a second, not three.
+        Both databases would sort all stays of a long time by every key. Asked for one queue and outcome
+        at a time, they go along an index that has all they need, in a third of the time.
         """
         times: dict[str, Any] = {"from_": from_, "to_": to}
-        if self._link.dialect.name != "sqlite" or to - from_ <= DAY:
+        if to - from_ <= DAY + 3_600:
             yield from self._link.execute(self._all, times)
             return
         queues = distinct(self._link, STAYS.c.queue, STAYS)
+        wanted = sa.bindparam("queue_", type_=sa.Text)
         for outcome in (None, *StayOutcome):
             value = None if outcome is None else outcome.value
             ended = STAYS.c.outcome.is_(None) if value is None else STAYS.c.outcome == value
-            one = self._select(STAYS.c.queue == sa.bindparam("queue_"), ended)
+            one = self._select(
+                sa.cast(wanted, sa.Text), sa.cast(value, sa.Text), STAYS.c.queue == wanted, ended
+            )
             statement = one.group_by(sa.text("refused"), sa.text("bin"))
             for queue in queues:
                 if self._queues is None or queue in self._queues:
