@@ -238,12 +238,14 @@ def _target(settings: Settings, queue: str) -> Target:
     return Target() if level is None else Target(level.within, level.short_abandon, level.target)
 
 
-_LOGIN_REFUSALS: Final = ("unauthorized", "no-tokens", "too-many-wrong-tokens")
+_LOGIN_REFUSALS: Final = (
+    "unauthorized", "no-tokens", "too-many-wrong-tokens", "wrong-login", "locked",
+)  # fmt: skip
 """The kinds of refused requests that are failed logins."""
 
 
 def _refused_logins(backend: Backend, feature_codes: FeatureCodes) -> int:
-    """Return how many logins failed since the start: tokens, PINs, and ours at a PBX."""
+    """Return how many logins failed since the start: tokens, passwords, PINs, and ours at a PBX."""
     requests = sum(backend.refusals.counts[kind] for kind in _LOGIN_REFUSALS)
     links = [count for health in backend.health().values() for count in health.link]
     logins = sum(count.value for count in links if count.name == "ami_refused_logins")

@@ -1,0 +1,277 @@
+"""What each measure reads, on a floor with a virtual clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from callrouter.alerting.alert_rows import AlertRow
+from callrouter.alerting.alert_rules import AlertRule, Limit
+from callrouter.api.views.watched_views import WatchedViews
+from callrouter.daemon.alert_watch import REFUSED_WITHIN, SETTLE, AlertWatch
+from callrouter.model.events import DeviceState
+from callrouter.model.notices import Notice
+from callrouter.settings import ServiceLevel
+from callrouter.settings.schema.condition_parsing import parse_condition
+from tests.core.playbook import Play
+from tests.core.tables import agent, desk, mobile, queue, table
+
+START = 1_000_000.0
+
+
+class FakeStore:
+    """What the database holds."""
+
+    def __init__(self, rows: list[AlertRow] | None = None) -> None:
+        self.rows = {(row.alert, row.subject): row for row in rows or []}
+
+    def put(self, row: AlertRow) -> None:
+        self.rows[row.alert, row.subject] = row
+
+    def forget_key(self, key: tuple[str, str]) -> None:
+        self.rows.pop(key, None)
+
+    async def load(self) -> list[AlertRow]:
+        return list(self.rows.values())
+
+
+def alarm(
+    when: str, *, queues: tuple[str, ...] = (), clear: str = "", for_s: float = 0.0
+) -> AlertRule:
+    measure, limit = parse_condition(when)
+    over = parse_condition(f"{measure.word} {clear}")[1] if clear else limit.opposite()
+    return AlertRule(
+        name="a", measure=measure, when=limit, clear=over, queues=queues, for_s=for_s, to=("ops",)
+    )
+
+
+@dataclass
+class Site:
+    """A floor, and a watch over it by one rule."""
+
+    rule: AlertRule
+    play: Play = field(default_factory=lambda: Play(table(queue("support", "alice bob"), queue("sales", "carol")), now=START))  # fmt: skip
+    store: FakeStore = field(default_factory=FakeStore)
+    trouble: str = ""
+    refused: int = 0
+    told: list[tuple[float, str, bool]] = field(default_factory=list)
+    pbxes: dict[str, bool] = field(default_factory=lambda: {"office": True})
+
+    def __post_init__(self) -> None:
+        self.seen = len(self.play.log)
+        self.watch = self.made()
+
+    def made(self) -> AlertWatch:
+        settings = SimpleNamespace(
+            alerts=(self.rule,),
+            service_levels={"support": ServiceLevel(within=20.0, target=80)},
+        )
+        store: Any = self.store
+        return AlertWatch(
+            settings=lambda: settings,  # type: ignore[arg-type,return-value]
+            floor=WatchedViews(self.play.router.floor),
+            pbxes=lambda: self.pbxes,
+            store_trouble=lambda: self.trouble,
+            refused=lambda: self.refused,
+            store=store,
+            tell=lambda change: self.told.append(
+                (self.play.now - START, change.subject, change.raised)
+            ),
+            clock=SimpleNamespace(now=lambda: self.play.now),
+        )
+
+    async def until(self, at: float) -> None:
+        """Let time pass, and look once a second."""
+        while self.play.now < START + at:
+            self.play.until(min(self.play.now + 1.0, START + at))
+            for _, item in self.play.log[self.seen :]:
+                if isinstance(item, Notice):
+                    self.watch.listen(item)
+            self.seen = len(self.play.log)
+            await self.watch.look()
+
+    async def restarted(self) -> None:
+        self.watch = self.made()
+        await self.watch._recall()
+
+
+def lets_ring(play: Play) -> None:
+    for phone in play.everyone():
+        phone.lets_it_ring()
+
+
+async def test_waiting_and_longest_wait() -> None:
+    for when, at in (("waiting > 1", 6.0), ("longest_wait > 10s", 11.0)):
+        site = Site(alarm(when))
+        lets_ring(site.play)
+        site.play.call("c1", "support")
+        await site.until(5)
+        site.play.call("c2", "support")
+        site.play.call("c3", "sales")
+        await site.until(20)
+        assert site.told[0] == (at, "support", True)
+        expected = [("support", True)] if when.startswith("waiting") else [("support", True), ("sales", True)]  # fmt: skip
+        assert [(subject, raised) for _, subject, raised in site.told] == expected
+        for call in ("c1", "c2", "c3"):
+            site.play.caller_hangs_up(call)
+        await site.until(25)
+        assert sum(not raised for _, _, raised in site.told) == len(expected)
+
+
+async def test_only_the_queues_that_are_named() -> None:
+    site = Site(alarm("waiting > 0", queues=("sales",)))
+    lets_ring(site.play)
+    site.play.call("c1", "support")
+    await site.until(5)
+    assert site.told == []
+    site.play.call("c2", "sales")
+    await site.until(6)
+    assert site.told == [(6.0, "sales", True)]
+
+
+async def test_signed_in_and_present() -> None:
+    for when in ("signed_in < 1", "present < 1"):
+        site = Site(alarm(when, queues=("sales",)))
+        await site.until(2)
+        assert site.told == []
+        site.play.pause("carol")
+        await site.until(4)
+        assert bool(site.told) is when.startswith("present")
+        site.play.sign_out("carol")
+        await site.until(6)
+        assert [raised for _, _, raised in site.told] == [True]
+        site.play.sign_in("carol")
+        await site.until(8)
+        assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_service_level_now() -> None:
+    site = Site(alarm("service_level < 80", clear=">= 90"))
+    for phone in site.play.everyone():
+        phone.picks_up(after=1)
+    for n in range(6):
+        site.play.call(f"c{n}", "support")
+        await site.until(5 * n + 3)
+        site.play.caller_hangs_up(f"c{n}")
+        site.play.ready("alice")
+        site.play.ready("bob")
+    assert site.told == []
+    lets_ring(site.play)
+    site.play.call("d1", "support")
+    site.play.call("d2", "support")
+    await site.until(60)
+    # Both wait for longer than 20 s: 6 of 8.
+    (first,) = site.told
+    assert first[1:] == ("support", True)
+    assert 28 + 20 < first[0] < 28 + 24
+    site.play.caller_hangs_up("d1")
+    site.play.caller_hangs_up("d2")
+    await site.until(28 + 1800)
+    assert site.told == [first]  # what was answered is older than what was not
+
+
+async def test_pauses_of_each_agent() -> None:
+    site = Site(alarm("pause > 30s", queues=("support",)))
+    site.play.pause("alice")
+    site.play.pause("carol")
+    await site.until(60)
+    assert [(subject, raised) for _, subject, raised in site.told] == [("alice", True)]
+    assert 30 <= site.told[0][0] <= 36
+    site.play.resume("alice")
+    await site.until(70)
+    assert [(subject, raised) for _, subject, raised in site.told] == [("alice", True), ("alice", False)]  # fmt: skip
+
+
+async def test_phones_that_cannot_be_reached() -> None:
+    floor = table(
+        queue("support", "alice bob carol"),
+        agent("alice", desk("alice"), desk("alice", id="second", endpoint="PJSIP/alice2")),
+        agent("bob", mobile("bob")),
+        agent("carol", desk("carol", enabled=False), mobile("carol")),
+    )
+    site = Site(alarm("unreachable_phones > 0"), play=Play(floor, now=START))
+    await site.until(6)
+    assert site.told == []
+    site.play.phone_is("alice2", DeviceState.UNREACHABLE)
+    site.play.phone_is("carol", DeviceState.UNREACHABLE)  # switched off anyway
+    await site.until(12)
+    assert [(subject, raised) for _, subject, raised in site.told] == [("alice", True)]
+    assert site.watch.status()[0]["text"].startswith("a: agent alice: phones that cannot be reached: 1 (second)")  # fmt: skip
+    site.play.sign_out("alice")
+    await site.until(18)
+    assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_a_pbx_that_is_away_makes_no_phone_unreachable() -> None:
+    site = Site(alarm("unreachable_phones > 0"))
+    await site.until(6)
+    site.play.lose()
+    await site.until(40)
+    assert site.told == []
+
+
+async def test_pbx_and_database_away() -> None:
+    for when, subject in (("pbx_away > 10s", "office"), ("database_away > 10s", "")):
+        site = Site(alarm(when))
+        await site.until(5)
+        site.pbxes["office"], site.trouble = False, "it is locked"
+        await site.until(30)
+        assert site.told == [(17.0, subject, True)]
+        site.play.now += 0.5
+        await site.restarted()
+        await site.until(60)
+        assert len(site.told) == 1  # the same trouble
+        site.pbxes["office"], site.trouble = True, ""
+        await site.until(61)
+        assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_refused_logins_of_ten_minutes() -> None:
+    site = Site(alarm("refused_logins > 5"))
+    for n in range(1, 60):
+        site.refused = n // 20 * 3  # 3 in 20 s at most
+        await site.until(n)
+    assert [raised for _, _, raised in site.told] == [True]
+    await site.until(REFUSED_WITHIN)
+    assert len(site.told) == 1
+    await site.until(REFUSED_WITHIN + 70)
+    assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_after_a_restart_refusals_of_before_may_still_count() -> None:
+    site = Site(alarm("refused_logins > 5"))
+    site.refused = 10
+    await site.until(5)
+    site.refused = 0  # a new process
+    await site.restarted()
+    await site.until(300)
+    assert [raised for _, _, raised in site.told] == [True]
+    await site.until(5 + REFUSED_WITHIN + 5)
+    assert [raised for _, _, raised in site.told] == [True, False]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_what_is_not_shown_yet_is_not_known(comes_back: bool) -> None:
+    site = Site(alarm("waiting > 0"))
+    lets_ring(site.play)
+    site.play.call("c1", "support")
+    await site.until(3)
+    empty = Site(site.rule, store=site.store, play=Play(table(queue("support", "alice bob"), queue("sales", "carol")), now=START + 3, up=False))  # fmt: skip
+    empty.pbxes["office"] = False
+    await empty.restarted()
+    await empty.until(SETTLE - 5)
+    assert empty.told == []
+    if comes_back:
+        empty.pbxes["office"] = True
+        await empty.until(SETTLE - 3)
+    else:
+        await empty.until(SETTLE + 10)
+    assert [raised for _, _, raised in empty.told] == [False]
+
+
+async def test_a_limit_of_another_kind() -> None:
+    assert Limit("!=", 3).holds(4)
+    assert not Limit("!=", 3).holds(3)
