@@ -17,9 +17,10 @@ exten => 200,1,Answer()
 exten => 300,1,Dial(PJSIP/1001&PJSIP/1002,20)
 exten => 400,1,Dial(PJSIP/0441234@carrier,20)
 exten => 500,1,Answer()
- same => n,Read(DIGITS,,3,,,5)
- same => n,UserEvent(Digits,Digits: ${DIGITS})
- same => n,Set(GLOBAL(LAST_DIGITS)=${DIGITS})
+ same => n,Read(FIRST,,1,,,30)
+ same => n,Set(GLOBAL(LAST_DIGITS)=${FIRST})
+ same => n,Read(SECOND,,2,,,30)
+ same => n,Set(GLOBAL(LAST_DIGITS)=${FIRST}${SECOND})
  same => n,Hangup()
 """
 

@@ -43,6 +43,8 @@ def connect(floor: Floor, offer: Offer) -> None:
     advance_call(floor, call, CallChange.ACCEPTED)
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
+    # The connect is ordered before the stops. Two people wait for it, while the other phones may as
+    # well ring for the moment that it takes to stop 49 of them.
     floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
     for other in offer.legs.values():
         if other is not leg:

@@ -110,6 +110,8 @@ def leave_queue(
       result: why, as in ``CALLROUTER_RESULT``.
       by: the person who ordered it, if a person did.
     """
+    # In this order: the position is that in a line the call still stands in, and what is reported of
+    # its offers names the queue that they were made for.
     position = waiting.position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
     waiting.stop_waiting(floor, call)

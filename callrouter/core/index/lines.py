@@ -127,6 +127,8 @@ class LaneLine(Generic[CallT]):
     def add(self, call: CallT) -> None:
         """Insert a call that wants an agent. It must not be in this line."""
         entry = self._standing[call.id] = (*call.rank, call)
+        # A call that has tried no agent is open to each of them, so its rank alone decides and a heap is
+        # enough. Only the few that some agent has refused need the tree, which is dearer.
         if call.tried or call.offers:
             excluded = self._excluded[call.id] = call.excluded()
             self._tree.add(entry, excluded)
@@ -136,6 +138,8 @@ class LaneLine(Generic[CallT]):
             self._sweep()
 
     def _sweep(self) -> None:
+        # The heap may double before the next sweep. So a sweep of n entries is paid for by the n
+        # insertions before it, and an insertion costs the same on average however long the line is.
         kept = [entry for call, entry in self._standing.items() if call not in self._excluded]
         heapify(kept)
         self._heap = kept

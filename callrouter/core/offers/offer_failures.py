@@ -31,6 +31,8 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
       why: the reason. `NO_ANSWER` counts as a miss, and too many in a row pause the agent.
     """
     call, agent = offer.call, offer.agent
+    # Their turn is spent and they count as tried before the offer is stopped. So when the call is
+    # matched again, at the end of this very event, it goes to another agent.
     if not offer.consult:
         offer.member.turn = offer.turn
         call.tried[agent.id] = None
@@ -74,6 +76,8 @@ def _missed(floor: Floor, offer: Offer) -> None:
     if not limit or agent.misses < limit or agent.pause is not None:
         return
     agent.misses = 0
+    # Paused agents are not rung, so other calls that ring for them are withdrawn. This offer is not:
+    # its own end is being reported, as a miss.
     withdraw_all(floor, agent, but=offer)
     if agent_availability.off_hook(agent):
         agent.pending_pause = requested_state.MISSED
