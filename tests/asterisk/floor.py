@@ -258,6 +258,13 @@ class Floor:
         """
         await self.pbx.client.request({"Action": "Ping"}, timeout=20.0)
 
+    async def fallback_known(self, queue: str) -> None:
+        """Wait until Asterisk has been told which phones the fallback would ring for a queue."""
+        known = self.pbx._fallback
+        assert known is not None
+        await self.until(lambda: known._published.get(queue) not in {None, ("-", "-")})
+        await self.written()
+
     async def quiet(self, within: float = 10.0) -> None:
         """Wait until no call and no offer is left, then see that nothing is left on the PBX."""
         floor = self.router.floor

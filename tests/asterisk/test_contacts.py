@@ -193,7 +193,7 @@ async def test_the_fallback_rings_all_of_them(here: Floor, soft: Phone) -> None:
     here.phone("1001").behaviour = RingOnly()
     here.phone("1002").behaviour = RingOnly()
     soft.behaviour = Answer(after=0.5)
-    await asyncio.sleep(1.5)  # the lists are told once a second
+    await here.fallback_known("support")
     await here.crash()
     caller = await here.call()
     await caller.wait_heard("soft", 12.0)

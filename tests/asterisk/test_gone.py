@@ -151,16 +151,7 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
 async def test_the_fallback_rings_mobiles_that_press_1_only(here: Floor) -> None:
     people = [person("m1", mobile("m1", M1)), person("m2", mobile("m2", "+447700900456"))]
     await here.fresh(*people, queues=[queue("support", ["m1", "m2"])])
-    known = here.pbx._fallback
-    assert known is not None
-    await here.until(
-        lambda: (
-            known._published.get("support") is not None
-            and known._published.get("support") != ("-", "-")
-        ),
-        4,
-    )
-    await here.written()
+    await here.fallback_known("support")
     await here.crash()
     carrier = here.phone("carrier")
     carrier.behaviour = lambda dialog: (

@@ -285,7 +285,7 @@ async def test_the_fallback_honours_states_and_asks_for_key_1(here: Floor) -> No
     await here.fresh(*people, queues=[queue("support", {"a1": 1, "a3": 2})])
     await here.lab.asterisk.cli("devstate change Custom:DND1001 BUSY")
     here.phone("1003").behaviour = Answer(after=0.1, dtmf=((0.5, "1", "rfc4733"),))
-    await asyncio.sleep(1.5)  # the lists are told once a second
+    await here.fallback_known("support")
     await here.crash()
     caller = await here.call()
     await caller.wait_heard("1003", 14.0)
