@@ -36,6 +36,8 @@ class AgentRecording:
         self._by: dict[str, tuple[float, str]] = {}
         """Who last changed each agent, and when."""
         self._wrap_ups: dict[str, tuple[float, LiveConversation]] = {}
+        self._ended_before: dict[str, float] = {}
+        """When after-call work ended whose beginning waits, as all notices of its call do."""
 
     def follow(self, serial: int, notice: AgentNotice) -> None:
         """Take over what a notice says of an agent.
@@ -115,12 +117,18 @@ class AgentRecording:
         talk = call.conversation
         if talk is not None and talk.agent != notice.agent:
             talk = call.before
-        self._wrap_up_ended(notice.agent, notice.at)
+        ended = self._ended_before.pop(notice.agent, 0.0)
+        if notice.agent in self._wrap_ups:
+            self._wrap_up_ended(notice.agent, notice.at)
         if talk is not None and talk.agent == notice.agent:
             self._wrap_ups[notice.agent] = (notice.at, talk)
+            if ended >= notice.at:
+                self._wrap_up_ended(notice.agent, ended)
 
     def _wrap_up_ended(self, agent: str, at: float) -> None:
         began, talk = self._wrap_ups.pop(agent, (0.0, None))
-        if talk is not None:
+        if talk is None:
+            self._ended_before[agent] = at
+        else:
             talk.wrap_up_s = max(0.0, at - began)
             self._touch(record_tables.CONVERSATIONS, (talk.call, str(talk.n)), talk)
