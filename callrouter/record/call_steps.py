@@ -27,6 +27,8 @@ MemberFacts: TypeAlias = tuple[int, Mapping[str, int]]
 
 _FORMAT: Final = b"\x01"
 _LEVEL: Final = 6
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None)})
 _DEFAULTS: Final[dict[type[Any], tuple[tuple[str, Any], ...]]] = {}
 _HINTS: Final[dict[type[Any], dict[str, Any]]] = {}
 
@@ -99,7 +101,7 @@ def pack_steps(items: Iterable[StepItem]) -> bytes:
 
 
 def _closed(items: Sequence[Any]) -> bytes:
-    text = json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+    text = _ENCODER.encode(items)
     made = zlib.compressobj(_LEVEL, zdict=_WORDS)
     return _FORMAT + made.compress(text.encode("utf-8", "replace")) + made.flush()
 
@@ -149,15 +151,16 @@ def with_other_numbers(packed: bytes, change: Callable[[str], str]) -> bytes:
 
 
 def _packed(item: Any) -> dict[str, Any]:
-    return {
-        name: _plain(value)
-        for name, default in _defaults(type(item))
-        if (value := getattr(item, name)) != default
-    }
+    found = {}
+    for name, default in _defaults(type(item)):
+        value = getattr(item, name)
+        if value is not default and value != default:
+            found[name] = value if type(value) in _AS_THEY_ARE else _plain(value)
+    return found
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str | int | float | bool) or value is None:
+    if type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"

@@ -5,13 +5,14 @@ Each class has the fields of a row, which may still change, and makes the row wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from callrouter.record.call_steps import StepItem
 from callrouter.record.record_tables import LiveSteps
+from callrouter.record.row_codec import column_names
 from callrouter.record.rows import (
     AgentStateRow,
     CallOutcome,
@@ -216,20 +217,15 @@ def _as_they_are(steps: LiveSteps) -> LiveSteps:
     return LiveSteps(steps.call, steps.part, tuple(steps.items))
 
 
-def _copier(row: type[RowT], live: type[Any]) -> Callable[[Any], RowT]:
-    names = tuple(item.name for item in fields(row))  # type: ignore[arg-type]  # it is a dataclass
-    values = attrgetter(*names)
-    missing = set(names) - {item.name for item in fields(live)}
+def _copier(row: type[Any], live: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    names = column_names(row)
+    missing = set(names) - set(column_names(live))
     if missing:
         raise TypeError(f"{live.__name__} has no {missing}")
-
-    def copy(item: Any) -> RowT:
-        return row(**dict(zip(names, values(item), strict=True)))
-
-    return copy
+    return attrgetter(*names)
 
 
-_COPIERS: Final[dict[type[Any], Callable[[Any], Any]]] = {
+_COPIERS: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
     LiveCall: _copier(CallRow, LiveCall),
     LiveStay: _copier(StayRow, LiveStay),
     LiveOffer: _copier(OfferRow, LiveOffer),
@@ -242,7 +238,10 @@ _COPIERS: Final[dict[type[Any], Callable[[Any], Any]]] = {
 
 
 def as_row(live: Any) -> Any:
-    """Return the row of a live object as it is now. What is no live object is returned as it is."""
+    """Return the values of a live object's row as they are now, in the order of the row's fields.
+
+    The thread makes a row of them: that takes longer. What is no live object is returned as it is.
+    """
     copy = _COPIERS.get(type(live))
     return live if copy is None else copy(live)
 

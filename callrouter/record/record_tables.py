@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from callrouter.record.call_steps import MemberList, StepItem, pack_steps
-from callrouter.record.row_codec import row_values
+from callrouter.record.row_codec import row_packer
 from callrouter.record.rows import (
     AgentStateRow,
     CallRow,
@@ -33,31 +33,34 @@ class LiveSteps:
     items: Sequence[StepItem]
 
 
-def _steps(steps: LiveSteps) -> dict[str, Any]:
-    return {
-        "call": steps.call,
-        "part": steps.part,
-        "began_at": steps.items[0].notice.at,
-        "ended_at": steps.items[-1].notice.at,
-        "steps": pack_steps(steps.items),
-    }
+def _steps(steps: LiveSteps) -> tuple[Any, ...]:
+    began_at, ended_at = steps.items[0].notice.at, steps.items[-1].notice.at
+    return (steps.call, steps.part, began_at, ended_at, pack_steps(steps.items))
 
 
-def _members(members: MemberList) -> dict[str, Any]:
-    return {"digest": members.digest, "queue": members.queue, "members": members.text}
+def _members(members: MemberList) -> tuple[Any, ...]:
+    return (members.digest, members.queue, members.text)
 
 
-CALLS: Final = RecordedTable("calls", CallRow, ("call",), row_values)
-STAYS: Final = RecordedTable("stays", StayRow, ("call", "n"), row_values)
-OFFERS: Final = RecordedTable("offers", OfferRow, ("offer",), row_values)
-CONVERSATIONS: Final = RecordedTable("conversations", ConversationRow, ("call", "n"), row_values)
-HOLDS: Final = RecordedTable("holds", HoldRow, ("call", "n"), row_values)
-CONSULTATIONS: Final = RecordedTable("consultations", ConsultationRow, ("call", "n"), row_values)
-AGENT_STATES: Final = RecordedTable("agent_states", AgentStateRow, ("serial",), row_values)
+CALLS: Final = RecordedTable("calls", CallRow, ("call",), row_packer(CallRow))
+STAYS: Final = RecordedTable("stays", StayRow, ("call", "n"), row_packer(StayRow))
+OFFERS: Final = RecordedTable("offers", OfferRow, ("offer",), row_packer(OfferRow))
+CONVERSATIONS: Final = RecordedTable(
+    "conversations", ConversationRow, ("call", "n"), row_packer(ConversationRow)
+)
+HOLDS: Final = RecordedTable("holds", HoldRow, ("call", "n"), row_packer(HoldRow))
+CONSULTATIONS: Final = RecordedTable(
+    "consultations", ConsultationRow, ("call", "n"), row_packer(ConsultationRow)
+)
+AGENT_STATES: Final = RecordedTable(
+    "agent_states", AgentStateRow, ("serial",), row_packer(AgentStateRow)
+)
 DECISIONS: Final = RecordedTable("decisions", DecisionRow, ("call", "part"), _steps)
 MEMBER_LISTS: Final = RecordedTable("member_lists", MemberListRow, ("digest",), _members, keep=True)
-RUNS: Final = RecordedTable("runs", RunRow, ("run",), row_values, keep=True)
-RECORD_GAPS: Final = RecordedTable("record_gaps", GapRow, ("run", "n"), row_values, keep=True)
+RUNS: Final = RecordedTable("runs", RunRow, ("run",), row_packer(RunRow), keep=True)
+RECORD_GAPS: Final = RecordedTable(
+    "record_gaps", GapRow, ("run", "n"), row_packer(GapRow), keep=True
+)
 
 RECORDED_TABLES: Final[tuple[RecordedTable[Any], ...]] = (
     CALLS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import Enum
+from operator import attrgetter
 from types import NoneType
 from typing import Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
@@ -36,21 +37,37 @@ def _fields(row: type[Any]) -> _Fields:
     return known
 
 
-def row_values(row: Any) -> dict[str, Any]:
-    """Return a row as database values by column.
+def row_packer(row: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that makes database values, by column, of a row or of the values of its fields.
 
     Text from outside may contain a lone surrogate, which no file can hold, or NUL, which PostgreSQL
     refuses.
     """
-    values: dict[str, Any] = {}
-    for name, enum in _fields(type(row)):
-        value = getattr(row, name)
-        if enum is not None:
-            value = None if value is None else value.value
-        elif type(value) is str and not (value.isascii() and value.isprintable()):
-            value = value.encode("utf-8", "replace").decode().replace("\0", "?")
-        values[name] = value
-    return values
+    known = _fields(row)
+    get = attrgetter(*(name for name, _ in known))
+    hints = get_type_hints(row)
+    enums = [place for place, (_, enum) in enumerate(known) if enum is not None]
+    texts = [place for place, (name, _) in enumerate(known) if hints[name] is str]
+
+    def pack(item: Any) -> tuple[Any, ...]:
+        values = list(item if type(item) is tuple else get(item))
+        for place in enums:
+            value = values[place]
+            if value is not None:
+                values[place] = value.value
+        for place in texts:
+            text = values[place]
+            if not text.isascii() or "\0" in text:
+                values[place] = text.encode("utf-8", "replace").decode().replace("\0", "?")
+        return tuple(values)
+
+    return pack
+
+
+def row_values(row: Any) -> dict[str, Any]:
+    """Return a row as database values by the names of the columns."""
+    kind = type(row)
+    return dict(zip(column_names(kind), row_packer(kind)(row), strict=True))
 
 
 def row_reader(row: type[RowT]) -> Callable[[Sequence[Any]], RowT]:

@@ -128,7 +128,7 @@ class Database:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._recorded: dict[RecordedTable[Any], Any] = {}
+        self._recorded: dict[RecordedTable[Any], str] = {}
         with self._explained():
             self._link = server.open()
         try:
@@ -302,7 +302,7 @@ class Database:
         Raises:
             StoreError: the outcome is unknown. Writing the same rows again is safe.
         """
-        by_table: dict[RecordedTable[Any], list[dict[str, Any]]] = {}
+        by_table: dict[RecordedTable[Any], list[tuple[Any, ...]]] = {}
         for table, _, row in changes:
             by_table.setdefault(table, []).append(table.values(row))
         work = [(self._upsert_recorded(table), rows) for table, rows in by_table.items()]
@@ -310,18 +310,34 @@ class Database:
             try:
                 with self._link.begin():
                     for statement, rows in work:
-                        self._link.execute(statement, rows)
+                        self._link.exec_driver_sql(statement, rows)
             except _REFUSED:
-                self._write_each(work)
+                with self._link.begin():
+                    for statement, rows in work:
+                        self._write_recorded_each(statement, rows)
 
-    def _upsert_recorded(self, kind: RecordedTable[Any]) -> Any:
+    def _write_recorded_each(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        for row in rows:
+            try:
+                with self._link.begin_nested():
+                    self._link.exec_driver_sql(statement, row)
+            except _REFUSED as error:
+                why = getattr(error, "orig", error)
+                logger.error("%s refuses %r: %s; left out", self._server, row, why)  # noqa: TRY400
+
+    def _upsert_recorded(self, kind: RecordedTable[Any]) -> str:
+        """Return the driver's own statement: SQLAlchemy would take longer than the database does."""
         statement = self._recorded.get(kind)
         if statement is None:
             names = [item.name for item in fields(kind.row)]
-            insert = self._server.insert(sa.table(kind.table, *map(sa.column, names)))
-            rest = {name: insert.excluded[name] for name in names if name not in kind.key}
-            statement = insert.on_conflict_do_update(index_elements=list(kind.key), set_=rest)
-            self._recorded[kind] = statement
+            mark = "?" if self._link.dialect.paramstyle == "qmark" else "%s"
+            columns = ", ".join(f'"{name}"' for name in names)
+            rest = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in kind.key)
+            keys = ", ".join(f'"{name}"' for name in kind.key)
+            statement = self._recorded[kind] = (
+                f"INSERT INTO {kind.table} ({columns}) VALUES ({', '.join([mark] * len(names))}) "  # noqa: S608
+                f"ON CONFLICT ({keys}) DO UPDATE SET {rest}"
+            )
         return statement
 
     def query(self, work: Callable[[sa.Connection], T]) -> T:

@@ -29,10 +29,11 @@ class RecordedQueue:
         self._waiting: dict[tuple[RecordedTable[Any], Key], tuple[Any, float]] = {}
         self._losses: dict[RecordedTable[Any], Loss] = {}
         self._dropped = 0
+        self._being_written = 0
 
     def __len__(self) -> int:
-        """Number of rows that wait."""
-        return len(self._waiting)
+        """Number of rows that are not written yet."""
+        return len(self._waiting) + self._being_written
 
     @property
     def dropped(self) -> int:
@@ -55,11 +56,19 @@ class RecordedQueue:
             self._make_room()
 
     def take(self, most: int) -> list[tuple[Recorded, float]]:
-        """Take the first rows, `most` at most, each with the time at which it was put."""
+        """Take the first rows, `most` at most, each with the time at which it was put.
+
+        Call `written` or `put_back` afterwards.
+        """
         with self._lock:
             places = [place for place, _ in zip(self._waiting, range(most), strict=False)]
             taken = [(place, self._waiting.pop(place)) for place in places]
+            self._being_written = len(taken)
         return [((table, key, row), at) for (table, key), (row, at) in taken]
+
+    def written(self) -> None:
+        """The rows taken last are in the database."""
+        self._being_written = 0
 
     def put_back(self, taken: list[tuple[Recorded, float]]) -> None:
         """Put rows back that could not be written, before the others. A newer row of a key stays."""
@@ -69,6 +78,7 @@ class RecordedQueue:
                 back.pop(place, None)
                 back[place] = value
             self._waiting = back
+            self._being_written = 0
             self._make_room()
 
     def take_losses(self) -> dict[RecordedTable[Any], Loss]:

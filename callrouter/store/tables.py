@@ -80,15 +80,15 @@ class RecordedTable(Generic[RowT]):
         table: its name in the database.
         row: the type of its rows.
         key: the names of the columns that identify a row.
-        values: makes a row's values by column of what is queued for it. Called in the thread, so it
-            may take its time.
+        values: makes the values of a row, in the order of its fields, of what is queued for it. Called
+            in the thread, so it may take its time.
         keep: its rows are never dropped, as they are few.
     """
 
     table: str
     row: type[RowT]
     key: tuple[str, ...]
-    values: Callable[[Any], dict[str, Any]]
+    values: Callable[[Any], tuple[Any, ...]]
     keep: bool = False
 
 

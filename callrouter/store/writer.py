@@ -282,6 +282,7 @@ class Writer:
             except BaseException:
                 self._recorded.put_back(taken)
                 raise
+            self._recorded.written()
             if len(self._queue):
                 self._questions += self._queue.take(self._accept)
                 self._save()

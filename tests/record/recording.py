@@ -20,6 +20,7 @@ from callrouter.record.record_tables import (
     STAYS,
 )
 from callrouter.record.recorder import Recorder
+from callrouter.record.row_codec import column_names
 from callrouter.record.rows import (
     AgentStateRow,
     CallRow,
@@ -32,6 +33,10 @@ from callrouter.record.rows import (
 from callrouter.store.tables import Key, RecordedTable
 
 RowT = TypeVar("RowT")
+
+
+def _row(table: RecordedTable[RowT], values: tuple[Any, ...]) -> RowT:
+    return table.row(**dict(zip(column_names(table.row), values, strict=True)))
 
 
 class Recording:
@@ -55,7 +60,8 @@ class Recording:
         """Hand over what there is, and answer what is asked."""
         while True:
             for table, key, row in self.recorder.take(10_000):
-                self.rows.setdefault(table, {})[key] = row
+                made = _row(table, row) if isinstance(row, tuple) else row
+                self.rows.setdefault(table, {})[key] = made
             wanted = self.recorder.take_wanted()
             if not wanted:
                 return

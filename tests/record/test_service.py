@@ -204,7 +204,7 @@ async def test_what_is_lost_beyond_the_bound_is_stated(
             for n in range(30):
                 await world.whole_call(f"c{n}")
                 world.record._flush()
-        await until(lambda: world.record.status()["waiting"] == 0)
+        await world.handed_over()
         world.record._flush()
         await world.handed_over()
         lost = world.record.status()["lost"]
