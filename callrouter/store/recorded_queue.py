@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from callrouter.store.tables import Key, Loss, RecordedTable
@@ -26,10 +28,14 @@ class RecordedQueue:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[RecordedTable[Any], Key], tuple[Any, float]] = {}
+        self._waiting: OrderedDict[tuple[RecordedTable[Any], Key], tuple[Any, float]] = (
+            OrderedDict()
+        )
         self._losses: dict[RecordedTable[Any], Loss] = {}
         self._dropped = 0
         self._being_written = 0
+        self._kept = 0
+        """How many of those that wait are never dropped; they do not count for the limit."""
 
     def __len__(self) -> int:
         """Number of rows that are not written yet."""
@@ -51,7 +57,8 @@ class RecordedQueue:
             waiting = self._waiting
             for table, key, row in changes:
                 place = (table, key)
-                waiting.pop(place, None)
+                if waiting.pop(place, None) is None:
+                    self._kept += table.keep
                 waiting[place] = (row, at)
             self._make_room()
 
@@ -61,8 +68,9 @@ class RecordedQueue:
         Call `written` or `put_back` afterwards.
         """
         with self._lock:
-            places = [place for place, _ in zip(self._waiting, range(most), strict=False)]
-            taken = [(place, self._waiting.pop(place)) for place in places]
+            count = min(most, len(self._waiting))
+            taken = [self._waiting.popitem(last=False) for _ in range(count)]
+            self._kept -= sum(place[0].keep for place, _ in taken)
             self._being_written = len(taken)
         return [((table, key, row), at) for (table, key), (row, at) in taken]
 
@@ -73,11 +81,12 @@ class RecordedQueue:
     def put_back(self, taken: list[tuple[Recorded, float]]) -> None:
         """Put rows back that could not be written, before the others. A newer row of a key stays."""
         with self._lock:
-            back = {(table, key): (row, at) for (table, key, row), at in taken}
-            for place, value in self._waiting.items():
-                back.pop(place, None)
-                back[place] = value
-            self._waiting = back
+            for (table, key, row), at in reversed(taken):
+                place = (table, key)
+                if place not in self._waiting:
+                    self._waiting[place] = (row, at)
+                    self._waiting.move_to_end(place, last=False)
+                    self._kept += table.keep
             self._being_written = 0
             self._make_room()
 
@@ -88,12 +97,12 @@ class RecordedQueue:
         return losses
 
     def _make_room(self) -> None:
-        too_many = len(self._waiting) - self._most
+        too_many = len(self._waiting) - self._kept - self._most
         if too_many <= 0:
             return
         # Those that say what is missing are few and stay.
-        drop = [place for place in self._waiting if not place[0].keep]
-        for place in drop[:too_many]:
+        drop = list(islice((place for place in self._waiting if not place[0].keep), too_many))
+        for place in drop:
             _, at = self._waiting.pop(place)
             self._losses.setdefault(place[0], Loss()).add(at)
             self._dropped += 1

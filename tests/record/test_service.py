@@ -210,7 +210,7 @@ async def test_what_is_lost_beyond_the_bound_is_stated(
         lost = world.record.status()["lost"]
         gaps = world.reader.gaps(BEFORE, EVER)
         kept = world.reader.calls(BEFORE, EVER)
-    assert sum(gap.rows_lost for gap in gaps) == lost > 0
+    assert sum(gap.rows_lost for gap in gaps) == lost > 0, gaps
     assert {gap.kind for gap in gaps} == {GapKind.ROWS_LOST}
     assert {"calls", "stays", "offers", "agent_states"} <= {gap.table_name for gap in gaps}
     assert all(began <= gap.began_at <= gap.ended_at <= clock.at for gap in gaps)
