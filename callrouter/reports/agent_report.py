@@ -80,7 +80,7 @@ WORK: Final = (
     _count("withdrawn", "Withdrawn", 22),
     _count("not_connected", "Not connected", 23),
     _count("ringing", "Ringing", 24),
-    ReportColumn(name="answered_share", title="Answered", shown=Shown.SHARE, unit="%", drop=5),
+    ReportColumn(name="answered_share", title="Answer rate", shown=Shown.SHARE, unit="%", drop=5),
     _count("conversations", "Conversations", 14),
     _duration("talk_s.total", "Talk", 0),
     _duration("talk_s.mean", "Mean talk", 6),

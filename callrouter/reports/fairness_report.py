@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,7 +19,7 @@ from callrouter.record.sql import AGENT_STATES, CONVERSATIONS, OFFERS
 from callrouter.reports.agent_times import AgentTime, StateTimes, last_states
 from callrouter.reports.fairness import Expectation, verdict
 from callrouter.reports.periods import shown_time
-from callrouter.reports.queries import among, count_if, total, within_period
+from callrouter.reports.queries import DAY, among, count_if, pieces, total, within_period
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.stay_figures import seconds, share
@@ -58,22 +60,6 @@ class _Member:
     talk_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Absences:
-    """The longest times away of each agent: seconds, beginning, and why."""
-
-    longest: dict[str, list[tuple[float, float, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-
-    def add(self, agent: str, length: float, at: float, why: str) -> None:
-        """Add one that lasted `length` seconds."""
-        kept = self.longest[agent]
-        heapq.heappush(kept, (length, at, why))
-        if len(kept) > LONGEST_NAMED:
-            heapq.heappop(kept)
-
-
 def fairness(run: ReportRun) -> Report:
     """Return a row for each queue and agent who serves it or was offered its calls."""
     must_not(run, by=run.request.by)
@@ -86,15 +72,14 @@ def fairness(run: ReportRun) -> Report:
         },
         policies,
     )
-    absences = _Absences()
-    _follow(run, expectation, absences)
+    _follow(run, expectation)
     expected: dict[tuple[str, str], float] = defaultdict(float)
     for group, shares in sorted(expectation.groups.items()):
         for agent, worth in shares.expected.items():
             expected[group.queue, agent] += worth
         if shares.made:
             run.notes.append(verdict(group, shares))
-    rows = list(_rows(run, table, expected, absences))
+    rows = list(_rows(run, table, expected))
     run.note_limits()
     return run.report("Fairness", FAIRNESS_COLUMNS, rows)
 
@@ -155,75 +140,97 @@ def _policies(run: ReportRun) -> dict[str, frozenset[str]]:
 # ---------------------------------------------------------------- what happened, in order of time
 
 
-def _follow(run: ReportRun, expectation: Expectation, absences: _Absences) -> None:
-    """Let the expectation and the absences see everything that happened."""
-    names, period = run.site.agents, run.request.period
-    for lasting in last_states(run.link, period.from_, None):
-        _state(run, expectation, absences, dict(lasting))
-    for what, row in _happenings(run):
-        if what == _STATE:
-            _state(run, expectation, absences, row)
-        else:
-            queue, agent = run.site.queues.current(row["queue"]), names.current(row["agent"])
-            expectation.offered(queue, row["policy"], row["level"], agent)
+def _follow(run: ReportRun, expectation: Expectation) -> None:
+    """Let the expectation see each offer, and who was available just before it.
+
+    An agent who is offered a call stops being available at that very moment, so what happened at the
+    same time as an offer comes after it.
+    """
+    names, queues = run.site.agents, run.site.queues
+    spells = _available(run)
+    following = next(spells, None)
+    ends: list[tuple[float, str]] = []
+    for at, queue, policy, level, agent in _offers(run):
+        while following is not None and following[0] < at:
+            begin, until, who = following
+            _end(expectation, ends, begin)
+            expectation.available(names.current(who))
+            if until is not None:
+                heapq.heappush(ends, (until, names.current(who)))
+            following = next(spells, None)
+        _end(expectation, ends, at, before=True)
+        expectation.offered(queues.current(queue), policy, level, names.current(agent))
     expectation.finish()
 
 
-_OFFER: Final = 0
-_STATE: Final = 1
+def _end(
+    expectation: Expectation, ends: list[tuple[float, str]], at: float, *, before: bool = False
+) -> None:
+    """End what ended by `at`, or `before` it."""
+    while ends and (ends[0][0] < at or (ends[0][0] == at and not before)):
+        expectation.unavailable(heapq.heappop(ends)[1])
 
 
-def _happenings(run: ReportRun) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield offers and changes of state by time; at the same time, offers first.
-
-    An agent who is offered a call stops being available at that very moment.
-    """
-    offer, state = OFFERS.c, AGENT_STATES.c
-    offers = (
-        sa.select(offer.made_at.label("at"), offer.queue, offer.policy, offer.level, offer.agent)
+def _offers(run: ReportRun) -> Iterator[tuple[float, str, str, int, str]]:
+    offer = OFFERS.c
+    chosen = (
+        sa.select(offer.made_at, offer.queue, offer.policy, offer.level, offer.agent)
         .where(*within_period(offer.made_at), *among(offer.queue, run.queues()))
         .order_by(offer.made_at, offer.offer)
     )
-    states = (
-        sa.select(state.at, state.until, state.agent, state.state, state.reason, state.status)
-        .where(*within_period(state.at))
+    for _, from_, to in run.pieces(run.intervals("")):
+        yield from _stream(run, chosen, from_, to)
+
+
+def _available(run: ReportRun) -> Iterator[tuple[float, float | None, str]]:
+    """Yield when agents began to be available, until when, and who; None: they still are."""
+    state, period = AGENT_STATES.c, run.request.period
+    for row in last_states(run.link, period.from_, None):
+        if row["state"] == AgentState.AVAILABLE.value:
+            yield -math.inf, row["until"], row["agent"]
+    chosen = (
+        sa.select(state.at, state.until, state.agent)
+        .where(*within_period(state.at), state.state == AgentState.AVAILABLE.value)
+        .where(sa.or_(state.until.is_(None), state.until > state.at))
         .order_by(state.at, state.serial)
     )
-    for _, from_, to in run.pieces(run.intervals("")):
-        times = {"from_": from_, "to_": to}
-        streams = (_stream(run, _OFFER, offers, times), _stream(run, _STATE, states, times))
-        yield from heapq.merge(*streams, key=lambda item: (item[1]["at"], item[0]))
+    for start, end in run.intervals("").bounds():
+        for from_, to in pieces(start, end, DAY):
+            yield from _stream(run, chosen, from_, to)
 
 
-def _stream(
-    run: ReportRun, kind: int, chosen: sa.Select[Any], times: dict[str, float]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    found = run.link.execute(chosen.execution_options(yield_per=_AT_ONCE), times)
-    yield from ((kind, dict(row)) for row in found.mappings())
+def _stream(run: ReportRun, chosen: sa.Select[Any], from_: float, to: float) -> Iterator[Any]:
+    times = {"from_": from_, "to_": to}
+    yield from run.link.execute(chosen.execution_options(yield_per=_AT_ONCE), times)
 
 
-def _state(
-    run: ReportRun, expectation: Expectation, absences: _Absences, row: dict[str, Any]
-) -> None:
-    agent, period = run.site.agents.current(row["agent"]), run.request.period
-    if row["state"] == AgentState.AVAILABLE.value:
-        expectation.available(agent)
-    else:
-        expectation.unavailable(agent)
-    if row["state"] in _AWAY:
+def _absences(run: ReportRun) -> dict[str, list[tuple[float, float, str]]]:
+    """Return the longest times away of each agent: seconds, beginning, and why."""
+    state, period = AGENT_STATES.c, run.request.period
+    chosen = sa.select(state.agent, state.at, state.until, state.reason, state.status).where(
+        state.at >= period.from_, state.at < period.to, state.state.in_(sorted(_AWAY))
+    )
+    lasting = (row for row in last_states(run.link, period.from_, None) if row["state"] in _AWAY)
+    found: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    streamed = run.link.execute(chosen.execution_options(yield_per=_AT_ONCE)).mappings()
+    for row in itertools.chain(lasting, streamed):
         until = run.until if row["until"] is None else min(row["until"], run.until)
         at = max(row["at"], period.from_)
-        why = row["reason"] or row["status"].replace("-", " ")
         if until > at:
-            absences.add(agent, until - at, at, why)
+            why = row["reason"] or row["status"].replace("-", " ")
+            kept = found[run.site.agents.current(row["agent"])]
+            heapq.heappush(kept, (until - at, at, why))
+            if len(kept) > LONGEST_NAMED:
+                heapq.heappop(kept)
+    return found
 
 
 def _rows(
     run: ReportRun,
     table: dict[str, dict[str, _Member]],
     expected: dict[tuple[str, str], float],
-    absences: _Absences,
 ) -> Iterator[Row]:
+    absences = _absences(run)
     intervals = run.intervals("")
     times = StateTimes(run, intervals, None)
     times.before()
@@ -250,7 +257,7 @@ def _rows(
                 "talk_share": share(one.talk_s, whole),
                 "available_s": seconds(time.state_s.get(AgentState.AVAILABLE.value, 0.0)),
                 "away_s": seconds(sum(time.state_s.get(state, 0.0) for state in _AWAY)),
-                "away": _told(run, absences.longest.get(agent, [])),
+                "away": _told(run, absences.get(agent, [])),
             }
 
 

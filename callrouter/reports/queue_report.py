@@ -58,7 +58,7 @@ FIGURES: Final = (
     _duration("abandoned_wait_s.median", "Median wait, abandoned", 27),
     _duration("abandoned_wait_s.p90", "90 % wait, abandoned", 28),
     _duration("abandoned_wait_s.max", "Longest wait, abandoned", 29),
-    _share("abandoned_share", "Abandoned", 6),
+    _share("abandoned_share", "Abandon rate", 6),
     ReportColumn(name="abandoned_within", title="Abandoned in time", drop=20),
     ReportColumn(name="abandoned_short", title="Short", drop=13),
     ReportColumn(name="from_elsewhere", title="From elsewhere", drop=19),

@@ -52,14 +52,12 @@ def test_what_was_to_be_expected_is_found_a_second_time_offer_by_offer(
         queue, agent = now.get(o.queue, o.queue), now.get(o.agent, o.agent)
         there = {agent}
         for name in members[queue]:
-            # The state in force just before the offer, of whichever id the agent had.
-            own = [
-                s
+            # Available just before the offer, under whichever id the agent had.
+            if any(
+                now.get(s.agent, s.agent) == name and s.state == "available"
+                and s.at < o.made_at <= (NOW if s.until is None else s.until)
                 for s in record.agent_states
-                if now.get(s.agent, s.agent) == name and s.at < o.made_at
-            ]
-            last = max(own, key=lambda s: (s.at, s.serial), default=None)
-            if last is not None and last.state == "available":
+            ):  # fmt: skip
                 there.add(name)
         levels = o.policy.startswith("priority")
         same = {
