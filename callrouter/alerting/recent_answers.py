@@ -48,6 +48,8 @@ class RecentAnswers:
         waits = self._waits.get(notice.queue)
         if waits is None:
             waits = self._waits[notice.queue] = deque(maxlen=_MOST)
+        while waits and waits[0][0] < notice.at - WINDOW:
+            waits.popleft()
         waits.append((notice.at, notice.wait_s, isinstance(notice, ConversationStarted)))
 
     def level(self, queue: str, within: float, overdue: int, now: float) -> float | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from callrouter.model.text import counted
-from callrouter.outbox.delivery_queue import Attempt, DeliveryQueue, Outcome
+from callrouter.outbox.delivery_queue import MOST, Attempt, DeliveryQueue, Outcome
 from callrouter.outbox.destinations import Destination
 from callrouter.outbox.outbox_rows import OutboxRow
 from callrouter.outbox.payloads import iso_time
@@ -168,7 +168,7 @@ class Outbox:
             if self._loaded or not name.startswith("call."):
                 self._queue(row)
             else:
-                self._held.append(row)
+                self._hold(row)
 
     def close(self) -> None:
         """Take no more events. What is being sent is sent again after the next start."""
@@ -210,6 +210,13 @@ class Outbox:
         if dropped is not None:
             self._give_up(line, dropped, "too many wait")
         line.wake.set()
+
+    def _hold(self, row: OutboxRow) -> None:
+        """Keep an event of a call until the stored ones can be read."""
+        self._held.append(row)
+        if len(self._held) > MOST:
+            dropped = self._held.pop(0)
+            self._give_up(self._line(dropped.destination), dropped, "too many wait")
 
     async def _serve(self, name: str, line: _Line) -> None:
         """Send what is due, as long as the daemon runs."""

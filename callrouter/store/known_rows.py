@@ -30,6 +30,8 @@ class KnownRows:
     def __init__(self) -> None:
         self.unsaved = PendingRows()
         self._known: dict[StateTable[Any], dict[Key, Any]] = {table: {} for table in STATE_TABLES}
+        self._new: dict[StateTable[Any], set[Key]] = {table: set() for table in STATE_TABLES}
+        """Keys that no database has had: rows that came since the last write."""
         self._was_read = False
 
     @property
@@ -43,18 +45,25 @@ class KnownRows:
     def accept(self, rows: PendingRows) -> list[tuple[JournalTable[Any], list[Any]]]:
         """Add rows from the queue. Returns the journal rows that had to be dropped.
 
-        A state row that is already known is left out: most events change nothing that is stored.
+        A state row that is already known is left out: most events change nothing that is stored. So
+        is one that comes and goes while the database is away, of which there may be many.
         """
         for table, changes in rows.states.items():
-            known = self._known[table]
+            known, new, unsaved = self._known[table], self._new[table], self.unsaved.states[table]
             for key, row in changes.items():
                 if row is None:
                     known.pop(key, None)
+                    if key in new:
+                        new.discard(key)
+                        unsaved.pop(key, None)
+                        continue
                 elif known.get(key) == row:
                     continue
                 else:
+                    if self._was_read and key not in known and key not in unsaved:
+                        new.add(key)
                     known[key] = row
-                self.unsaved.states[table][key] = row
+                unsaved[key] = row
         return [
             (journal, self.unsaved.add(journal, entries))
             for journal, entries in rows.entries.items()
@@ -75,6 +84,8 @@ class KnownRows:
         Call it only after the transaction has succeeded.
         """
         self.unsaved = PendingRows()
+        for keys in self._new.values():
+            keys.clear()
 
     def compare(self, found: StateRows) -> None:
         """Take account of what a newly opened database holds.

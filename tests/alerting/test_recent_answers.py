@@ -70,7 +70,7 @@ def test_what_is_old_does_not_count() -> None:
         recent.listen(answered(n, 99.0))
     for n in range(5):
         recent.listen(answered(WINDOW + n, 1.0))
-    assert recent.level("q", 20.0, 0, 10.0) == pytest.approx(100 * 5 / 15)
+    assert recent.level("q", 20.0, 0, WINDOW + 4.0) == pytest.approx(100 * 5 / 11)
     assert recent.level("q", 20.0, 0, WINDOW + 10.0) == 100.0
 
 
