@@ -20,11 +20,14 @@ from callrouter.files import located
 from callrouter.store import file_permissions
 from callrouter.store.location import StoreError
 from callrouter.store.tables import JOURNAL_TABLES, STATE_TABLES
+from callrouter.store.upgrade_progress import CopyProgress
 
 logger = logging.getLogger(__name__)
 
 BUSY: Final = 1.0
 """Seconds to wait for another program's lock."""
+COPIED_AT_ONCE: Final = 5000
+"""Pages of a copy between two looks at its progress: 20 MB."""
 _CHECKED_PAGES: Final = 4096
 """A file of this size (16 MB) is checked as a whole, in some 20 ms."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -153,7 +156,9 @@ class Sqlite:
             raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error
         try:
             with contextlib.closing(sqlite3.connect(copy)) as target:
-                inner.backup(target)
+                inner.backup(
+                    target, pages=COPIED_AT_ONCE, progress=CopyProgress(self._path, self._now)
+                )
         except (OSError, sqlite3.Error) as error:
             copy.unlink(missing_ok=True)
             raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from callrouter.store.location import StoreError
+from callrouter.store.upgrade_progress import progress_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def bring_up(link: sa.Connection, server: Upgraded) -> None:
     before = version or old
     if before is not None:
         server.keep_copy(link, before)
-    with server.upgrading(link), link.begin():
+    what = f"bringing the database from version {before} to {REVISIONS[-1]}"
+    with server.upgrading(link), progress_of(what), link.begin():
         _upgrade(link, old)
         if old is not None:
             link.exec_driver_sql(f"DROP TABLE {_OLD_TABLE}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -13,9 +15,10 @@ from alembic.script import ScriptDirectory
 
 from callrouter.model.events import SignedIn, SignedOut
 from callrouter.record.record_tables import RECORDED_TABLES
-from callrouter.store import upgrade
+from callrouter.store import sqlite, upgrade, upgrade_progress
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at
+from callrouter.store.location import File
 from callrouter.store.tables import JOURNAL_TABLES, STATE_TABLES, AnyTable
 from callrouter.store.upgrade import REVISIONS
 from tests.core.tables import queue, table
@@ -193,3 +196,45 @@ async def test_without_a_copy_there_is_no_upgrade(
         async with running(TWO, path, clock) as world:
             assert "no copy of it could be made" in world.store.status()["problem"]
     assert "migrations" in tables(path)
+
+
+async def test_a_long_upgrade_says_how_it_gets_on(
+    tried: Tried, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.command.upgrade", _only_to("0008"))
+        server = server_at(tried.place, clock.now)
+        link = server.open()
+        upgrade.bring_up(link, server)
+        link.close()
+    caplog.set_level("INFO")
+    real = command.upgrade
+
+    def slow(*given: Any) -> None:
+        time.sleep(0.3)
+        real(*given)
+
+    monkeypatch.setattr("alembic.command.upgrade", slow)
+    monkeypatch.setattr(upgrade_progress, "EVERY", 0.1)
+    async with running(TWO, tried.place, clock):
+        pass
+    assert "bringing the database from version 0008 to 00" in caplog.text
+    assert "0 s so far" in caplog.text
+
+
+def test_the_copy_of_a_large_file_says_how_it_gets_on(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    script(path, BY_HAND + "CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(4000000));")
+    caplog.set_level("INFO")
+    monkeypatch.setattr(upgrade_progress, "EVERY", 0.0)
+    monkeypatch.setattr(sqlite, "COPIED_AT_ONCE", 200)
+    server = server_at(File(path), clock.now)
+    link = server.open()
+    upgrade.bring_up(link, server)
+    link.close()
+    said = [line for line in caplog.messages if "before the upgrade: " in line]
+    assert f"copying {path} before the upgrade: 100 %" in said
+    assert len(said) > 3
+    (copy,) = path.parent.glob("*.version-*")
+    assert ask(copy, "SELECT length(x) FROM big") == [(4_000_000,)]
