@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 from callrouter.store.tables import Key, Loss, RecordedTable
 
-MOST: Final = 200_000
-"""Rows that wait at most: about 100 MB, or some 20,000 calls."""
+MOST: Final = 120_000
+"""Rows that wait at most: about 100 MB, or some 12,000 calls."""
 
 Recorded: TypeAlias = tuple[RecordedTable[Any], Key, Any]
 """A table, the key of a row, and what the table makes the row's values of."""
