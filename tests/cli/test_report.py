@@ -141,21 +141,29 @@ def test_a_full_disk_leaves_no_half_file(
     assert [item.read_bytes() for item in tmp_path.iterdir()] == [before] * (before is not None)
 
 
-def test_a_full_disk_under_the_output(recorded: Place) -> None:
-    for words in (("--csv",), ("--xlsx", "-")):
-        with Path("/dev/full").open("wb") as full:
-            done = subprocess.run(
-                [sys.executable, "-m", "callrouter", "report", "queues", "2026-11-27", *words],
-                env=recorded.environ,
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        assert done.returncode == 2
-        assert done.stderr.splitlines()[-1] == (
-            "callrouter: the report cannot be written: No space left on device"
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_gets_full_is_said(recorded: Place, tmp_path: Path, unbuffered: str) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", LIMITED, "hours", "2026-11-27", "--by", "15m", "--json"],
+            env={**recorded.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
+    assert done.returncode == 2
+    said = "callrouter: the report cannot be written: File too large"
+    assert done.stderr.splitlines()[-1] == said
+    assert (tmp_path / "out").stat().st_size == 50_000
+
+
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+os.execv(sys.executable, [sys.executable, "-m", "callrouter", "report", *sys.argv[1:]])
+"""
+"""Runs it where no file may be longer than 50,000 bytes."""
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -102,7 +103,6 @@ def report(
     else:
         with _output_errors():
             _print(made, as_json=as_json, as_csv=as_csv)
-            sys.stdout.flush()
 
 
 def _one_of(given: dict[str, str | bool | None]) -> None:
@@ -170,14 +170,22 @@ def _print(made: Report, *, as_json: bool, as_csv: bool) -> None:
 
 @contextmanager
 def _output_errors() -> Iterator[None]:
-    """Say that the output cannot be written, such as to a full disk.
+    """Write all of the output, or say that it cannot be written, such as to a full disk.
+
+    With ``PYTHONUNBUFFERED``, Python itself drops what a disk that gets full does not take.
 
     Raises:
         CommandFailed: so it is (exit status 2).
         BrokenPipeError: the reader has gone, which is no error.
     """
+    raw: object = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), sys.stdout.encoding, sys.stdout.errors, line_buffering=True
+        )
     try:
         yield
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -219,7 +227,6 @@ def _write(file: str, name: str, made: Report) -> None:
     if file == "-":
         with _output_errors():
             sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
         return
     try:
         _put(Path(file), content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 
 from callrouter.reports.formats.file_formats import FILE_FORMATS
 from callrouter.reports.formats.report_json import from_json
@@ -20,7 +21,8 @@ def main() -> None:
     Raises:
         SystemExit: the report cannot be had in the format.
     """
-    os.nice(10)
+    with suppress(OSError):  # a service manager may forbid it
+        os.nice(10)
     try:
         content = FILE_FORMATS[sys.argv[1]].make(from_json(json.load(sys.stdin.buffer)))
     except ValueError as error:

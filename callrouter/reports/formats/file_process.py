@@ -39,6 +39,7 @@ def make_file(report: bytes, name: str) -> bytes:
         RuntimeError: the process failed.
     """
     environ = {key: os.environ[key] for key in _NEEDED if key in os.environ}
+    environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start a thread for each processor
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", "callrouter.reports.formats", name],
