@@ -135,7 +135,7 @@ def _call_row(run: ReportRun, call: sa.RowMapping) -> Row:
         "caller_name": call["caller_name"],
         "outcome": call["outcome"],
         "result": call["result"],
-        "agent": site.agents.current(call["agent"]),
+        "agent": run.scope.person(site.agents.current(call["agent"])),
         "wait_s": seconds(call["wait_s"]),
         "talk_s": seconds(call["talk_s"]),
         "hold_s": seconds(call["hold_s"]),
@@ -193,7 +193,7 @@ def abandoned(run: ReportRun) -> Report:
                 "within": each["wait_s"] <= target.within,
                 "calls_since": since.calls(caller, each["left_at"]),
                 "called_back_at": None if back is None else back[0],
-                "called_back_by": None if back is None else run.site.agents.current(back[1]),
+                "called_back_by": back and run.scope.person(run.site.agents.current(back[1])),
                 "call": each["call"],
                 "entered_at": each["entered_at"],
             }

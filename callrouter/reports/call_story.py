@@ -166,11 +166,18 @@ class _Teller:
             "at": at,
             "what": what,
             "queue": site.queues.current(queue) or None,
-            "agent": site.agents.current(agent) or None,
+            "agent": self._run.scope.person(site.agents.current(agent)),
             "after_s": None if after is None else round(after, 3),
             "detail": detail or None,
             "offer": offer or None,
         }
+
+    def _named(self, id_: str) -> str:
+        """Return an agent or a place for a sentence, with agents as the asker may see them."""
+        names = self._run.site.agents
+        if names.current(id_) not in names.shown:
+            return id_
+        return self._run.scope.person(names.current(id_)) or "a colleague"
 
     @staticmethod
     def _entry(stay: StayRow) -> str:
@@ -243,9 +250,9 @@ class _Teller:
         how = "" if talk.ended_by is None else talk.ended_by.value.replace("-", " ")
         parts = [f"by {how}" if how in {"agent", "caller", "supervisor"} else how]
         if talk.to:
-            parts.append(f"to {talk.to}")
+            parts.append(f"to {self._named(talk.to)}")
         if talk.by:
-            parts.append(f"by {talk.by}")
+            parts.append(f"by {self._named(talk.by)}")
         detail = ", ".join(filter(None, parts))
         yield self._step(
             talk.ended_at, "conversation ended", talk.queue, agent=talk.agent, after=talk.talk_s,
@@ -258,7 +265,7 @@ class _Teller:
             )  # fmt: skip
 
     def _consultation(self, asked: ConsultationRow) -> Iterator[dict[str, Any]]:
-        colleague = self._run.site.agents.current(asked.colleague)
+        colleague = self._named(asked.colleague)
         yield self._step(
             asked.asked_at, "asked a colleague", asked.queue, agent=asked.agent, detail=colleague
         )

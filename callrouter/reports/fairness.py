@@ -147,8 +147,15 @@ class Expectation:
             self.unavailable(agent)
 
 
-def verdict(group: Group, shares: Shares) -> str:
-    """Return in words whether the offers of a group were spread as its policy promises."""
+def verdict(group: Group, shares: Shares, hidden: str = "") -> str:
+    """Return in words whether the offers of a group were spread as its policy promises.
+
+    Args:
+        group: which offers.
+        shares: those made and those expected.
+        hidden: what to call the agent who is furthest off, if the reader may not see names; empty:
+            the id.
+    """
     promise, _ = promise_of(group.policy)
     made = sum(shares.made.values())
     agents = sorted(set(shares.made) | set(shares.expected))
@@ -170,7 +177,7 @@ def verdict(group: Group, shares: Shares) -> str:
         return f"{start}. They differ no more than chance explains ({figures})."
     furthest = max(agents, key=lambda agent: abs(_excess(shares, agent)))
     return (
-        f"{start}. They differ more than chance explains ({figures}): {furthest} had "
+        f"{start}. They differ more than chance explains ({figures}): {hidden or furthest} had "
         f"{shares.made.get(furthest, 0):,} where {shares.expected.get(furthest, 0.0):,.0f} were to be "
         "expected of the time available. Skills, escalation, preferred agents and agents who had "
         "missed the call are not considered."

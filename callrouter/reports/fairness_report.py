@@ -78,7 +78,7 @@ def fairness(run: ReportRun) -> Report:
         for agent, worth in shares.expected.items():
             expected[group.queue, agent] += worth
         if shares.made:
-            run.notes.append(verdict(group, shares))
+            run.notes.append(verdict(group, shares, "one agent" if run.scope.masked else ""))
     rows = list(_rows(run, table, expected))
     run.note_limits()
     return run.report("Fairness", FAIRNESS_COLUMNS, rows)

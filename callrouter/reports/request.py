@@ -66,6 +66,11 @@ class Scope:
         """Return a caller's number as the asker may see it."""
         return mask(number) if self.masked else number
 
+    def person(self, agent: str) -> str | None:
+        """Return an agent as the asker may see them: agents see no other names. None: none, or hidden."""
+        hidden = self.masked and agent != self.agent
+        return None if hidden or not agent else agent
+
 
 ALL: Final = Scope()
 

@@ -194,7 +194,38 @@ def test_numbers_are_masked_and_only_own_calls_are_listed(sqlite_link: sa.Connec
     answered_call(sqlite_link, "1.2", AT + 1, "k1", "bob")
     own = Scope(frozenset({"support"}), frozenset({"alice"}), "alice", masked=True)
     (row,) = made(sqlite_link, "calls", scope=own).rows
-    assert (row["call"], row["number"]) == ("1.1", "+44…001")
+    assert (row["call"], row["number"], row["agent"]) == ("1.1", "+44…001", "alice")
+    abandoned_call(sqlite_link, "1.0", AT - 100, "k1")
+    (row,) = made(sqlite_link, "abandoned", scope=own).rows
+    assert (row["number"], row["called_back_by"]) == ("+44…001", "alice")
+    put(
+        sqlite_link,
+        "offers",
+        [offer_row("o1", AT + 1, call="1.1", agent="carol", result=OfferResult.NO_ANSWER)],
+    )
+    put(
+        sqlite_link,
+        "consultations",
+        [
+            ConsultationRow(
+                call="1.1",
+                n=0,
+                conversation=0,
+                queue="support",
+                agent="alice",
+                colleague="bob",
+                asked_at=AT + 9,
+                talked_at=None,
+                ended_at=None,
+                outcome="",
+            )
+        ],
+    )
+    told = str(made(sqlite_link, "call", call="1.1", scope=own).rows)
+    assert "a colleague" in told
+    assert "alice" in told
+    assert "carol" not in told
+    assert "bob" not in told
     assert (
         made(sqlite_link, "call", call="1.1", scope=own)
         .notes[0]
