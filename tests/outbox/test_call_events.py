@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import TypeAdapter
 
+from callrouter.api.openapi import document
 from callrouter.model.commands import Result
 from callrouter.model.events import (
     CallerTransferred,
@@ -25,8 +26,10 @@ from callrouter.model.events import (
 from callrouter.model.notices import Notice
 from callrouter.model.routing_table import ToQueue
 from callrouter.outbox.call_events import CallEvents, MadeEvent
+from callrouter.outbox.destinations import EVENT_NAMES
 from callrouter.outbox.outbox_rows import OpenCallRow
-from callrouter.outbox.payloads import DATA
+from callrouter.outbox.payloads import DATA, iso_time
+from tests.api.contract import mistakes
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 from tests.core.world import ACTS, World
@@ -50,10 +53,23 @@ class Told:
         for event in made:
             assert event.data.keys() == get_type_hints(DATA[event.name]).keys()
             ADAPTERS[event.name].validate_python(event.data)
+            assert described(event) == []
         return made
 
     def of(self, call: str) -> list[tuple[str, dict[str, Any]]]:
         return [(e.name, e.data) for e in self.all() if e.data.get("call") == call]
+
+
+def described(event: MadeEvent) -> list[str]:
+    """What of an event is not as the OpenAPI document has it."""
+    body = {"type": event.name, "timestamp": iso_time(event.at), "data": event.data}
+    post = document()["webhooks"][event.name]["post"]
+    return mistakes(body, post["requestBody"]["content"]["application/json"]["schema"])
+
+
+def test_the_document_has_every_event() -> None:
+    assert set(DATA) == {*EVENT_NAMES, "alert.fired", "alert.cleared"}
+    assert document()["webhooks"].keys() == DATA.keys()
 
 
 def names(events: list[tuple[str, dict[str, Any]]]) -> list[str]:
