@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench soak chaos chaos-short fuzz held lint types layers unit asterisk lock sbom clean
+.PHONY: demo test coverage bench soak chaos chaos-short fuzz held lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -108,6 +108,10 @@ lock:
 # What is inside a production installation, as CycloneDX 1.6, in sbom.json.
 sbom: $(STAMP)
 	@$(BIN)/python -m release.sbom > sbom.json && echo "wrote sbom.json"
+
+# What the page takes from npm, bundled and pinned by digests; after changing release/vendor/package.json.
+vendor: $(STAMP)
+	@$(BIN)/python -m release.vendor_page
 
 clean:
 	rm -rf $(VENV)

@@ -110,6 +110,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/status"): Operation(
         summary="The daemon, its PBXes and its configuration", answer=StatusJson
     ),
+    ("GET", "/"): Operation(
+        summary="The page for people", media=("text/html", "a page that needs JavaScript")
+    ),
+    ("GET", "/page/{name}"): Operation(
+        summary="A file of the page",
+        media=("*/*", "a script, a style sheet, a catalogue or a picture"),
+        problems={404: "there is no such file"},
+    ),
     ("POST", "/api/session"): Operation(
         summary="Log in; the answer sets the session's cookie",
         answer=SessionJson,

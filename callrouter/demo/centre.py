@@ -44,6 +44,9 @@ class Centre:
         self.daemon = DaemonProcess(self.place, self.place / "daemon.log")
         self.asterisk: Asterisk | None = None
         self._install, self._rng, self._say = install, rng, say
+        self.page = ""
+        """The address of the page, once the daemon is there."""
+        self._page_password = f"demo-{secrets.token_hex(2)}"
         self._staff: Staff | None = None
         self._callers = Callers(rng)
         self._tasks = Tasks()
@@ -68,17 +71,19 @@ class Centre:
 
     def join(self) -> list[str]:
         """Return how to take part, in lines of at most 80 characters unless names are long."""
+        see = f" See it:       {self.page} as {files.SUPERVISOR} or {files.STAFF[0]}, password {self._page_password}"
         command = f"{_program()} --config {self.daemon.config} status"
         ask = [f" Ask it:       {command}"]
         if len(ask[0]) > _NARROW:  # a truncated command cannot be copied
             ask = [" Ask it:", f" {command}"]
         if self.asterisk is None:
-            return ask
+            return [see, *ask]
         server, password = f"127.0.0.1:{self.asterisk.sip_port}", self.asterisk.options.password
         who = f"user {files.YOUR_PHONE}, password {password} ('{files.YOU}')"
         return [
             f" Be an agent:  SIP {server} UDP, {who}",
             f" Be a caller:  user {GUEST}, same password; dial {' | '.join(files.QUEUES)}",
+            see,
             *ask,
         ]
 
@@ -93,7 +98,9 @@ class Centre:
         if self._install is not None:
             self._say("starting Asterisk …")
             manager = await self._start_asterisk(self._install)
-        files.write(self.daemon.config, manager, files.free_port())
+        port = files.free_port()
+        files.write(self.daemon.config, manager, port, self._page_password)
+        self.page = f"http://127.0.0.1:{port}/"
         self._say("starting the daemon" + (" and the phones …" if self.asterisk else " …"))
         if self.asterisk is None:
             await self.daemon.start()

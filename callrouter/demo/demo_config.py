@@ -6,12 +6,16 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from callrouter import resources
 
 STAFF = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "henry")
 """Agents with a phone of the demo; their desk phones are 1001, 1002, …"""
 YOU = "you"
 """The agent whose phone belongs to the user."""
+SUPERVISOR = "sam"
+"""Who logs in at the page and sees the whole floor."""
 QUEUES = ("support", "sales", "front-desk")
 MOBILES = {"alice": "447700900101", "dave": "447700900104"}
 """Numbers that Ofcom reserves for drama, without the +."""
@@ -68,24 +72,27 @@ def free_port() -> int:
         return port
 
 
-def write(folder: Path, manager: Manager | None, http_port: int) -> None:
+def write(folder: Path, manager: Manager | None, http_port: int, password: str) -> None:
     """Write the three files; without a `manager`, for the simulated PBX.
 
     Args:
         folder: created for this user only, if it is missing.
         manager: how the daemon reaches Asterisk; None: the simulated PBX.
         http_port: where the daemon listens on 127.0.0.1.
+        password: with which the supervisor and every agent log in at the page.
     """
+    # Cheaper than for a real password: this one is made at random, and gone with the demo.
+    digest = PasswordHasher(time_cost=1, memory_cost=8192).hash(password)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in {
-        "callrouter.yaml": _operator(manager, http_port),
-        "agents.yaml": _agents(),
+        "callrouter.yaml": _operator(manager, http_port, digest),
+        "agents.yaml": _agents(digest),
         "queues.yaml": _QUEUES,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _operator(manager: Manager | None, http_port: int) -> str:
+def _operator(manager: Manager | None, http_port: int, digest: str) -> str:
     if manager is None:
         pbx = "    driver: simulated"
     else:
@@ -101,13 +108,16 @@ pbx:
 {pbx}
 http:
   listen: 127.0.0.1:{http_port}
+users:
+  {SUPERVISOR}: {{role: supervisor, password: "{digest}"}}
 """
 
 
-def _agents() -> str:
+def _agents(digest: str) -> str:
     lines = ["agents:"]
     for agent in (*STAFF, YOU):
-        lines += [f"  {agent}:", f"    name: {agent.title()}", "    devices:"]
+        lines += [f"  {agent}:", f"    name: {agent.title()}", f'    password: "{digest}"']
+        lines.append("    devices:")
         lines.append(f"      desk: PJSIP/{phone_of(agent)}")
         if agent in MOBILES:
             # On a mobile only key 1 accepts, so that its voicemail never takes a call.

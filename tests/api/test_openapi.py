@@ -36,6 +36,8 @@ async def test_the_document_covers_every_route(client: Client, world: World) -> 
     }
     assert told == there == OPERATIONS.keys()
     assert OPERATIONS.keys() - PERMISSIONS.keys() == {
+        ("GET", "/"),
+        ("GET", "/page/{name}"),
         ("GET", "/healthz"),
         ("POST", "/api/session"),
     }

@@ -11,7 +11,7 @@ from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 @pytest.mark.parametrize("manager", [files.Manager(16001, "Vq8-kT2x-9fLw-Zr4m"), None])
 def test_the_folder_is_a_good_configuration(tmp_path: Path, manager: files.Manager | None) -> None:
     place = tmp_path / "demo"
-    files.write(place, manager, files.free_port())
+    files.write(place, manager, files.free_port(), "demo-1234")
     assert place.stat().st_mode & 0o077 == 0
     settings = load(place, environ={})
     assert settings.warnings == ()

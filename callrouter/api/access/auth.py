@@ -28,7 +28,9 @@ from callrouter.settings.config_files import owner_name
 COMMAND_LINE: Final = "command line"
 _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
-_OPEN: Final = frozenset({"/healthz"})
+_OPEN: Final = frozenset({"/", "/healthz"})
+_PAGE: Final = "/page/"
+"""Begins the paths of the page's files, which are the same for all and tell nothing."""
 _LOG_IN: Final = ("POST", "/api/session")
 """Open as well, but only for this method."""
 SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
@@ -56,6 +58,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     """
     if (
         request.path in _OPEN
+        or request.path.startswith(_PAGE)
         or (request.method, request.path) == _LOG_IN
         or request.path in request.app[SELF_AUTHENTICATED]
     ):

@@ -34,6 +34,7 @@ from callrouter.api.routes.config_routes import add_config_routes
 from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
 from callrouter.api.routes.explain_routes import add_why_routes
+from callrouter.api.routes.page_routes import add_page_routes
 from callrouter.api.routes.record_routes import add_record_routes
 from callrouter.api.routes.session_routes import LOGINS, add_session_routes
 from callrouter.api.routes.status_routes import add_status_routes
@@ -115,6 +116,7 @@ def make_app(
     app[SESSIONS].changed = tokens.changed = lambda: watchers.check(
         lambda caller: (app[SESSIONS] if caller.session else tokens).holds(caller)
     )
+    add_page_routes(app)
     add_status_routes(app)
     add_session_routes(app)
     add_agent_routes(app)

@@ -1,0 +1,56 @@
+// Requests to the daemon, with the session's cookie and the token that proves they come from this page.
+
+import { signal } from "../vendor/preact.js";
+
+/** Who is logged in, as `GET /api/session` says; null: no one; undefined: not known yet. */
+export const session = signal(undefined);
+
+/** A refusal of the daemon. `message` is its sentence for people, `kind` its word for programs. */
+export class Refusal extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || String(status));
+    this.status = status;
+    this.kind = (problem.type || "").split(":").pop();
+  }
+}
+
+/** Send a request. Returns the JSON of the answer, or null without one. Throws `Refusal` or, if the
+ * daemon cannot be reached, TypeError. */
+export async function ask(method, path, body) {
+  const headers = {};
+  if (method !== "GET") {
+    headers["Content-Type"] = "application/json";
+    if (session.value?.csrf_token) headers["X-CSRF-Token"] = session.value.csrf_token;
+  }
+  const answer = await fetch(path, {
+    method, headers, credentials: "same-origin", redirect: "error",
+    body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
+  });
+  const found = answer.status === 204 ? null : await answer.json().catch(() => ({}));
+  if (answer.ok) return found;
+  const refusal = new Refusal(answer.status, found ?? {});
+  if (refusal.kind === "no-session") session.value = null;
+  throw refusal;
+}
+
+/** Find out who is logged in. */
+export async function whoAmI() {
+  try {
+    session.value = await ask("GET", "/api/session");
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    session.value = null;
+  }
+}
+
+/** Log in. Browsers keep the cookie only over HTTPS (or on localhost), so look whether it came back. */
+export async function logIn(user, password) {
+  await ask("POST", "/api/session", { user, password });
+  await whoAmI();
+  return session.value !== null;
+}
+
+export async function logOut() {
+  await ask("DELETE", "/api/session");
+  session.value = null;
+}

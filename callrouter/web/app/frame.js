@@ -1,0 +1,59 @@
+// What stands around every view: where one is, how old the data are, language, colours, logging out.
+
+import { html, signal, useEffect } from "../vendor/preact.js";
+import { ask, logOut, session } from "./api.js";
+import { age, connected } from "./live.js";
+import { attempt, Toast } from "./parts.js";
+import { keep, kept, language, LANGUAGES, speak, t } from "./words.js";
+
+const THEMES = ["auto", "light", "dark"];
+const KEPT = "callrouter-theme";
+
+/** The view that is shown: the part of the address behind #. */
+export const view = signal(location.hash.slice(1));
+addEventListener("hashchange", () => { view.value = location.hash.slice(1); });
+
+const theme = signal(THEMES.includes(kept(KEPT)) ? kept(KEPT) : "auto");
+export function paint() { document.documentElement.dataset.theme = theme.value; }
+
+export function Languages() {
+  return html`<label class="language"><span class="hidden">${t("language")}</span>
+    <select value=${language.value} onChange=${(event) => speak(event.currentTarget.value)}>
+      ${Object.entries(LANGUAGES).map(([id, item]) => html`<option key=${id} value=${id} lang=${id}>${item.name}</option>`)}
+    </select></label>`;
+}
+
+function Age() {
+  if (connected.value) return html`<span class="age good"><span aria-hidden="true">●</span> ${t("live")}</span>`;
+  return html`<span class="age bad" role="alert"><span aria-hidden="true">▲</span> ${t("cut", { count: age.value })}</span>`;
+}
+
+/** Log out everywhere: end every other session of this person, then this one. */
+async function everywhere() {
+  for (const item of await ask("GET", "/api/sessions")) {
+    if (!item.current && item.user === session.value.user) await ask("DELETE", `/api/sessions/${item.id}`);
+  }
+  await logOut();
+}
+
+export function Frame({ views, children }) {
+  const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
+  useEffect(paint, [theme.value]);
+  return html`<header class="frame">
+      <a class="logo" href="#">callrouter</a>
+      <nav aria-label=${t("views")}>${views.map((item) => html`<a key=${item} href=${`#${item}`}
+        aria-current=${view.value === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
+      <${Age} />
+      <span class="spring"></span>
+      <${Languages} />
+      <button class="plain" onClick=${() => { theme.value = next; keep(KEPT, next); }} aria-label=${t(`theme.${theme.value}`)} title=${t(`theme.${theme.value}`)}>◐</button>
+      <button class="plain wide" onClick=${() => document.documentElement.requestFullscreen?.()} aria-label=${t("full-screen")} title=${t("full-screen")}>⛶</button>
+      <details class="menu"><summary><bdi>${session.value.name}</bdi></summary><div>
+        <p>${t(`role.${session.value.role}`)}</p>
+        <button onClick=${() => attempt(logOut)}>${t("log-out")}</button>
+        <button onClick=${() => attempt(everywhere)}>${t("log-out-everywhere")}</button>
+      </div></details>
+    </header>
+    ${children}
+    <${Toast} />`;
+}

@@ -1,0 +1,95 @@
+// What the daemon shows now: agents, queues and calls, kept up to date over a WebSocket.
+
+import { batch, computed, signal } from "../vendor/preact.js";
+import { session, whoAmI } from "./api.js";
+
+export const agents = signal(new Map());
+export const queues = signal(new Map());
+export const calls = signal(new Map());
+/** Whether the feed is connected and its state has come. */
+export const connected = signal(false);
+/** The page's clock: epoch milliseconds of the daemon, ticking each second. */
+export const now = signal(Date.now());
+/** When the last message came, by this machine's clock. */
+const heard = signal(0);
+/** Seconds since the daemon was last heard of, if the feed is cut. */
+export const age = computed(() => (connected.value ? 0 : Math.round((now.value - offset - heard.value) / 1000)));
+
+const REVOKED = 4001;
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 10000;
+
+let offset = 0; // the daemon's clock minus ours, in milliseconds
+let socket = null;
+let pause = FIRST_PAUSE;
+
+setInterval(() => { now.value = Date.now() + offset; }, 1000);
+
+/** Watch until `leave`. Connects again by itself; the state then comes whole. */
+export function watch() {
+  if (socket) return;
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const own = new WebSocket(`${scheme}://${location.host}/api/live?topics=agents,queues,calls`);
+  socket = own;
+  own.onmessage = (event) => { if (socket === own) take(JSON.parse(event.data)); };
+  own.onclose = async (event) => {
+    if (socket !== own) return;
+    socket = null;
+    connected.value = false;
+    if (event.code === REVOKED) await whoAmI().catch(() => undefined);
+    if (!session.value) return;
+    setTimeout(watch, pause * (0.75 + Math.random() / 2));
+    pause = Math.min(LONGEST_PAUSE, pause * 2);
+    if (pause > 2000) whoAmI().catch(() => undefined); // a session that is over would be refused for ever
+  };
+}
+
+/** Stop watching and forget what was shown. */
+export function leave() {
+  const own = socket;
+  socket = null;
+  own?.close();
+  batch(() => {
+    connected.value = false;
+    for (const rows of [agents, queues, calls]) rows.value = new Map();
+  });
+}
+
+function take(message) {
+  const at = Date.parse(message.at);
+  heard.value = Date.now();
+  if (message.type === "state") {
+    offset = at - Date.now();
+    pause = FIRST_PAUSE;
+    batch(() => {
+      now.value = at;
+      agents.value = byId(message.agents, at);
+      queues.value = byId(message.queues, at);
+      calls.value = byId(message.calls, at);
+      connected.value = true;
+    });
+  } else if (message.type === "changes") {
+    batch(() => {
+      for (const [name, rows] of [["agents", agents], ["queues", queues], ["calls", calls]]) {
+        const gone = message.gone.filter((item) => item.topic === name);
+        if (!message[name].length && !gone.length) continue;
+        const made = new Map(rows.value);
+        for (const row of message[name]) made.set(row.id, stamped(row, at));
+        for (const item of gone) made.delete(item.id);
+        rows.value = made;
+      }
+    });
+  }
+}
+
+const byId = (rows, at) => new Map(rows.map((row) => [row.id, stamped(row, at)]));
+
+/** A row with the time at which its counting fields were right. */
+const stamped = (row, at) => ({ ...row, at });
+
+/** What a counting field of a row has come to by now, in seconds. Follows the page's clock. */
+export const running = (value, at) => (value === null || value === undefined ? null : Math.max(0, value + (now.value - at) / 1000));
+/** What is left of a field that counts down. */
+export const left = (value, at) => (value === null || value === undefined ? null : Math.max(0, value - (now.value - at) / 1000));
+/** Seconds since a moment of the daemon, such as `since`. */
+export const ago = (moment) => (moment ? Math.max(0, (now.value - Date.parse(moment)) / 1000) : null);

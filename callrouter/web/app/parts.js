@@ -1,0 +1,92 @@
+// Pieces that several views share.
+
+import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
+import { ask } from "./api.js";
+import { duration, t } from "./words.js";
+
+/** What went wrong last, or was done; shown at the bottom and read out by screen readers. */
+export const said = signal(null);
+
+/** Do something that may be refused, and say so. Returns whether it was done. */
+export async function attempt(action, done = "") {
+  try {
+    const found = await action();
+    said.value = done ? { text: done, bad: false } : null;
+    return found ?? true;
+  } catch (error) {
+    said.value = { text: error instanceof TypeError ? t("unreachable") : error.message, bad: true };
+    return false;
+  }
+}
+
+export function Toast() {
+  const now = said.value;
+  useEffect(() => {
+    if (!now) return undefined;
+    const timer = setTimeout(() => { if (said.value === now) said.value = null; }, now.bad ? 9000 : 4000);
+    return () => clearTimeout(timer);
+  }, [now]);
+  return html`<div class="toast" role="status" aria-live="polite">
+    ${now && html`<p class=${now.bad ? "bad" : ""}>${now.text}
+      <button class="plain" onClick=${() => { said.value = null; }} aria-label=${t("close")}>✕</button></p>`}
+  </div>`;
+}
+
+/** A button that sends a request and cannot be pressed twice while it does. */
+export function Act({ to, body, done, children, kind = "", label, ask: question }) {
+  const [busy, setBusy] = useState(false);
+  const press = async () => {
+    if (question && !confirm(question)) return;
+    setBusy(true);
+    await attempt(typeof to === "function" ? to : () => ask("POST", to, body), done);
+    setBusy(false);
+  };
+  return html`<button class=${kind} disabled=${busy} onClick=${press} aria-label=${label}>${children}</button>`;
+}
+
+/** A dialogue above the page. Escape and a click outside close it; the focus goes back afterwards. */
+export function Dialogue({ title, onClose, children }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return html`<dialog ref=${box} onClose=${onClose} aria-label=${title}
+      onClick=${(event) => { if (event.target === box.current) box.current.close(); }}>
+    <header><h2>${title}</h2>
+      <button class="plain" onClick=${() => box.current.close()} aria-label=${t("close")}>✕</button></header>
+    <div class="inside">${children}</div>
+  </dialog>`;
+}
+
+/** A phone number, which reads from left to right in every language. */
+export const Num = ({ of, name }) => html`<bdi dir="ltr" class="number">${of || t("withheld")}</bdi>${name ? html` <bdi>${name}</bdi>` : ""}`;
+
+export const Time = ({ s }) => html`<span class="time"><bdi dir="ltr">${duration(s)}</bdi></span>`;
+
+/** The states of an agent, in the order in which a supervisor looks for them, with their shapes. */
+export const STATES = ["available", "ringing", "reserved", "on-call", "wrap-up", "paused", "offline"];
+const SHAPES = { available: "●", ringing: "◉", reserved: "◌", "on-call": "■", "wrap-up": "◧", paused: "❚❚", offline: "○" };
+export const State = ({ of }) => html`<span class=${`state ${of}`}><span aria-hidden="true">${SHAPES[of]}</span> ${t(`state.${of}`)}</span>`;
+
+/** The rows of a long list that are in sight. All rows are `height` pixels high. */
+export function Window({ rows, height, children, label }) {
+  const [from, setFrom] = useState(0);
+  const box = useRef(null);
+  const [seen, setSeen] = useState(30);
+  useEffect(() => {
+    const look = () => setSeen(Math.ceil(box.current.clientHeight / height) + 4);
+    look();
+    addEventListener("resize", look);
+    return () => removeEventListener("resize", look);
+  }, [height]);
+  const first = Math.max(0, Math.min(from, rows.length - 1) - 2);
+  const shown = rows.slice(first, first + seen);
+  return html`<div class="window" ref=${box} tabindex="0" role="list" aria-label=${label}
+      onScroll=${(event) => setFrom(Math.floor(event.currentTarget.scrollTop / height))}>
+    <div class="whole" ref=${(node) => node && (node.style.blockSize = `${rows.length * height}px`)}>
+      ${shown.map((row, n) => html`<div key=${row.key ?? row.id} class="row" role="listitem"
+        ref=${(node) => node && (node.style.insetBlockStart = `${(first + n) * height}px`)}>${children(row)}</div>`)}
+    </div></div>`;
+}

@@ -1,0 +1,63 @@
+// Words, numbers and durations in the language of the person who looks.
+
+import { signal } from "../vendor/preact.js";
+
+/** Languages with their own names, locale for numbers, and direction. */
+export const LANGUAGES = {
+  en: { name: "English", locale: "en-GB", dir: "ltr" },
+  ar: { name: "العربية", locale: "ar-EG-u-nu-arab", dir: "rtl" },
+  zh: { name: "中文", locale: "zh-CN", dir: "ltr" },
+};
+const KEPT = "callrouter-language";
+
+export const language = signal("en");
+const words = signal({});
+
+/** Load a catalogue and switch to it, without a reload of the page. */
+export async function speak(wanted) {
+  const name = LANGUAGES[wanted] ? wanted : "en";
+  const found = await (await fetch(`/page/lang/${name}.json`)).json();
+  words.value = found;
+  language.value = name;
+  document.documentElement.lang = name;
+  document.documentElement.dir = LANGUAGES[name].dir;
+  keep(KEPT, name);
+}
+
+/** The language that was chosen before, or the browser's. */
+export const preferred = () => kept(KEPT) ?? navigator.languages.map((item) => item.slice(0, 2)).find((item) => LANGUAGES[item]) ?? "en";
+
+/** The text of a key, with its variables filled in. A text with plural forms is an object, by the
+ * categories of Intl.PluralRules, and takes its form by `count`. */
+export function t(key, variables = {}) {
+  let text = words.value[key] ?? key;
+  if (typeof text === "object") {
+    const rule = new Intl.PluralRules(LANGUAGES[language.value].locale).select(variables.count);
+    text = text[rule] ?? text.other;
+  }
+  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof variables[name] === "number" ? count(variables[name]) : variables[name] ?? ""));
+}
+
+export const count = (value) => new Intl.NumberFormat(LANGUAGES[language.value].locale).format(value);
+
+export const share = (value) => (value === null || value === undefined || Number.isNaN(value) ? "–"
+  : new Intl.NumberFormat(LANGUAGES[language.value].locale, { style: "percent", maximumFractionDigits: 0 }).format(value));
+
+/** A duration as minutes and seconds, or hours and minutes: 0:07, 12:40, 1:02:03. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  const whole = Math.floor(seconds);
+  const two = new Intl.NumberFormat(LANGUAGES[language.value].locale, { minimumIntegerDigits: 2, useGrouping: false });
+  const parts = [Math.floor((whole % 3600) / 60), whole % 60];
+  if (whole >= 3600) return [count(Math.floor(whole / 3600)), ...parts.map((part) => two.format(part))].join(":");
+  return `${count(parts[0])}:${two.format(parts[1])}`;
+}
+
+export const clockTime = (moment) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { timeStyle: "short" }).format(new Date(moment));
+
+export function keep(name, value) {
+  try { localStorage.setItem(name, value); } catch { /* a private window keeps nothing */ }
+}
+export function kept(name) {
+  try { return localStorage.getItem(name); } catch { return null; }
+}
