@@ -14,6 +14,7 @@ from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
@@ -172,6 +173,8 @@ class Backend:
     mobiles: MobileService | None = None
     """None if unavailable (tests, the simulation)."""
     record: RecordAccess | None = None
+    """None if unavailable (tests, the simulation)."""
+    past_calls: PastCalls | None = None
     """None if unavailable (tests, the simulation)."""
     listen: Callable[[], str] = str
     """The URL where the API listens; empty before it does."""

@@ -194,7 +194,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         problems={422: "only is neither live nor ended"},
     ),
     ("GET", "/api/calls/{id}"): Operation(
-        summary="A call, with what happened to it", answer=CallDetailJson
+        summary="A call, with what happened to it",
+        answer=CallDetailJson,
+        problems={503: "the record of earlier calls can't be read now"},
     ),
     ("DELETE", "/api/calls/{id}"): Operation(
         summary="End a call: a waiting one, or a conversation",
@@ -204,7 +206,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/calls/{id}/why"): Operation(
         summary="Every decision taken for a call, with reasons",
         answer=WhyJson,
-        problems={409: "the part of an id that was given fits several calls"},
+        problems={
+            409: "the part of an id that was given fits several calls",
+            503: "the record of earlier calls can't be read now",
+        },
     ),
     ("POST", "/api/calls/{id}/move"): Operation(
         summary=(

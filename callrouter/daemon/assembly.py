@@ -20,6 +20,7 @@ from callrouter.api.access.people import People
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens, SocketGroup
 from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import ControlSocket
@@ -31,6 +32,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
 from callrouter.daemon.ended_call_memory import EndedCallMemory
+from callrouter.daemon.history_recall import HistoryRecall
 from callrouter.daemon.last_good import StartConfig
 from callrouter.daemon.live_config import ConfigAccess, LiveConfig
 from callrouter.daemon.loop_lag import LoopLag
@@ -77,6 +79,7 @@ class Parts:
     record: RecordService
     database_lock: DatabaseLock
     ended_calls: EndedCallMemory
+    recall: HistoryRecall
     mobiles: MobileService
     config: LiveConfig
     feature_codes: FeatureCodes
@@ -172,12 +175,15 @@ def assemble(
     )  # fmt: skip
     for listener in listeners:
         runtime.listen(listener)
+    past = ReadingThread(place, "past calls")
+    recall = HistoryRecall(past, router.board, runtime.post, call_log, clock)
     self_check, loop_lag = SelfCheck(runtime), LoopLag()
     backend = Backend(
         views=FloorViews(router.floor, call_log, clock),
         post=runtime.post,
         clock=clock,
         call_log=call_log,
+        past_calls=PastCalls(past, router.floor, call_log),
         service_totals=service_totals,
         config=config.state,
         health=lambda: {name: pbx.health() for name, pbx in runtime.pbxes.items()},
@@ -219,6 +225,7 @@ def assemble(
         record=record,
         database_lock=database_lock,
         ended_calls=EndedCallMemory(store.ended_calls, runtime.pbxes, clock),
+        recall=recall,
         mobiles=mobiles,
         config=config,
         feature_codes=feature_codes,

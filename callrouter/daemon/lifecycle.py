@@ -113,6 +113,9 @@ class Daemon:
         try:
             # Before any request can arrive and any PBX can ring.
             await parts.store.start()
+            parts.tasks.spawn(parts.recall.restore(), "what the record knows")
+            if not parts.store.status()["problem"]:
+                await parts.recall.wait_for_tried()
             parts.record.start()
             if parts.queue_log is not None:
                 parts.queue_log.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from callrouter.model.agent_status import AgentStatus
 
@@ -26,6 +26,16 @@ class Standing(NamedTuple):
 
 NO_PHONE: Final = Standing(AgentStatus.NO_PHONE)
 SIGNED_OUT: Final = Standing(AgentStatus.SIGNED_OUT)
+
+
+class Standings(Protocol):
+    """Says what agents were doing at the steps of a call, by their serial numbers."""
+
+    def standing(self, agent: str, serial: int) -> Standing | None:
+        """What an agent was doing just before `serial`; None: no longer kept."""
+
+    def standing_after(self, agent: str, serial: int) -> Standing | None:
+        """What an agent did next after `serial`; None: nothing else."""
 
 
 class _Timeline:

@@ -8,13 +8,14 @@ batches; and who was passed over and why is worked out on request (`callrouter.a
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final, get_args
 
 from callrouter.api.calllog.agent_timelines import NO_PHONE, SIGNED_OUT, AgentTimelines, Standing
 from callrouter.api.calllog.logged_call import NO_MEMBERS, STEPS, LoggedCall, Members
-from callrouter.api.calllog.totals import CallTotals, DayTotals
+from callrouter.api.calllog.totals import CallTotals, DayTotals, TodayBefore
 from callrouter.core.floor import Floor
 from callrouter.model.agent_status import AgentState, AgentStatus
 from callrouter.model.call_notices import (
@@ -128,6 +129,26 @@ class CallLog:
                     call.kept.append((serial, notice, members))
             else:
                 self._follow_agent(notice)
+
+    def restore(self, ended: Sequence[LoggedCall], today: TodayBefore | None) -> None:
+        """Take over what the record has of earlier runs. What happened in this run is newer.
+
+        Args:
+            ended: calls that have ended, the first to end first. Their steps are in the record.
+            today: what was counted today before this run; None: not known.
+        """
+        self.catch_up()
+        known = self._ended
+        self._ended = OrderedDict(
+            (call.call, call)
+            for call in ended[-LISTED:]
+            if call.call not in self._active and call.call not in known
+        )
+        self._ended.update(known)
+        if today is not None:
+            names = self._floor.former_queues
+            queues = {names.get(queue, queue): day for queue, day in today.queues.items()}
+            self._totals.restore(replace(today, queues=queues))
 
     # ------------------------------------------------------------ reading
 

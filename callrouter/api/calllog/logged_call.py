@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Any, Final, TypeAlias
@@ -63,6 +63,7 @@ class LoggedCall:
         kept: notices and steps, oldest first. Notices without a serial number are stored bare:
             every offer makes five.
         left_out: number of steps no longer kept.
+        in_record: of an earlier run: its steps are in the record alone.
     """
 
     call: str
@@ -82,6 +83,13 @@ class LoggedCall:
     entered: bool = False
     kept: list[CallNotice | Step] = field(default_factory=list)
     left_out: int = 0
+    in_record: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether it was found waiting or talking, so that the record may know how it began."""
+        first = self.steps()[0][1] if self.kept else None
+        return isinstance(first, CallEntered) and first.waited_s is not None and not first.refused
 
     def shorten(self) -> None:
         """Drop the oldest steps beyond the limit.
@@ -142,6 +150,32 @@ class LoggedCall:
         change = _CHANGES.get(type(notice))
         if change is not None:
             change(self, notice)
+
+
+def replayed(call: str, kept: Sequence[CallNotice | Step]) -> LoggedCall:
+    """Return a call as its notices and steps describe it, of which there is at least one.
+
+    Args:
+        call: its id.
+        kept: as in `LoggedCall`. It becomes the call's own.
+    """
+    first = kept[0][1] if isinstance(kept[0], tuple) else kept[0]
+    made = LoggedCall(call, first.at, kept[0][0] if isinstance(kept[0], tuple) else 0)
+    for item in kept:
+        notice = item[1] if isinstance(item, tuple) else item
+        if isinstance(notice, CallEntered):
+            facts = notice.facts
+            priority, entered = (
+                (None, None) if facts is None else (facts.priority, facts.first_entered_at)
+            )
+            made.ended_at = None
+            made.enter(notice, priority, entered)
+        elif isinstance(notice, CallNotice):
+            made.follow(notice)
+    made.kept = list(kept)
+    if len(made.kept) > 2 * STEPS:
+        made.shorten()
+    return made
 
 
 # ---------------------------------------------------------------- what a notice changes

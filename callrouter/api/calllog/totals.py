@@ -76,6 +76,21 @@ class DayTotals:
     longest_wait: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodayBefore:
+    """What queues counted today before this run.
+
+    Attributes:
+        midnight: the end of that day, in epoch seconds.
+        queues: by queue.
+        live: calls among them that had not ended. If they are found, they have been counted.
+    """
+
+    midnight: float
+    queues: Mapping[str, DayTotals]
+    live: frozenset[str]
+
+
 class CallTotals:
     """Counts notices.
 
@@ -99,6 +114,27 @@ class CallTotals:
         self._zone = zone
         self._today: dict[str, DayTotals] = {}
         self._midnight = 0.0
+        self._found: dict[str, str] = {}
+        """Today's calls that were found in a queue, and the queue."""
+        self._counted_before: frozenset[str] = frozenset()
+
+    def restore(self, before: TodayBefore) -> None:
+        """Add what was counted today before this run, unless that day is over.
+
+        A call that was counted before the restart, and found after it, counts once.
+        """
+        if self._midnight and before.midnight != self._midnight:
+            return
+        self._midnight = before.midnight
+        self._counted_before = before.live
+        for name, counted in before.queues.items():
+            day = self._today.setdefault(name, DayTotals())
+            for one in ("entered", "answered", "abandoned", "left"):
+                setattr(day, one, getattr(day, one) + getattr(counted, one))
+            day.longest_wait = max(day.longest_wait, counted.longest_wait)
+        for call, queue in self._found.items():
+            if call in before.live:
+                self._today[queue].entered -= 1
 
     def count(self, notice: Notice) -> None:
         """Count a notice.
@@ -127,6 +163,8 @@ class CallTotals:
         if now < self._midnight:
             return
         self._today.clear()
+        self._found.clear()
+        self._counted_before = frozenset()
         zone = self._zone()
         tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
         self._midnight = datetime.combine(tomorrow, time(), zone).timestamp()
@@ -139,7 +177,12 @@ class CallTotals:
 
     def _entered(self, notice: CallEntered) -> None:
         self.calls[notice.queue] += 1
-        self._day(notice.queue, notice.at).entered += 1
+        day = self._day(notice.queue, notice.at)
+        if notice.waited_s is not None and notice.refused is None:
+            self._found[notice.call] = notice.queue
+            if notice.call in self._counted_before:
+                return
+        day.entered += 1
 
     def _connected(self, notice: ConversationStarted) -> None:
         self.waits.setdefault(notice.queue, WaitHistogram()).add(notice.wait_s)

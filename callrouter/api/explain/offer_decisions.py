@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import Step
 from callrouter.api.explain.explanation_text import (
     ORDER,
@@ -146,7 +146,7 @@ class DecisionContext:
         outcomes: how the latest earlier offer of this call to each agent ended.
     """
 
-    log: CallLog
+    log: Standings
     step: Step
     made: OfferDecided
     ringing: set[str]

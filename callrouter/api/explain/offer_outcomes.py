@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import Step
 from callrouter.api.explain.explanation_text import (
     after_ringing,
@@ -138,7 +138,7 @@ def _happened(offer: ExplainedOffer, serial: int, notice: OfferNotice, winner: s
             pass
 
 
-def outcome(log: CallLog, offer: ExplainedOffer, now: float) -> tuple[str, str]:
+def outcome(log: Standings, offer: ExplainedOffer, now: float) -> tuple[str, str]:
     """Return the outcome of an offer.
 
     Args:
@@ -166,7 +166,7 @@ def _device_words(failure: DeviceFailed | CallerIdRefused) -> str:
     return failed_words(failure.why)
 
 
-def _outcome(log: CallLog, offer: ExplainedOffer, now: float) -> tuple[str, str]:
+def _outcome(log: Standings, offer: ExplainedOffer, now: float) -> tuple[str, str]:
     began = offer.made.at
     if offer.over is not None:
         return _talked(offer, offer.over)
@@ -204,7 +204,7 @@ def _talked(
     return "talked", f"{talked}, {ended}"
 
 
-def _came_to_nothing(log: CallLog, offer: ExplainedOffer, ended: OfferEnded) -> tuple[str, str]:
+def _came_to_nothing(log: Standings, offer: ExplainedOffer, ended: OfferEnded) -> tuple[str, str]:
     agent, began, outcome = offer.made.agent, offer.made.at, ended.outcome
     rang = None if offer.rang_at is None else ended.at - offer.rang_at
     if outcome is OfferEnd.LOST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import LoggedCall, Step
 from callrouter.api.explain import why_not
 from callrouter.api.explain.explanation_text import NAMED
@@ -38,7 +38,7 @@ from callrouter.model.routing_table import HangUp, target_text
 from callrouter.model.text import counted, first_few, rough_duration
 
 
-async def explain_call(log: CallLog, floor: Floor, call: LoggedCall, now: float) -> WhyJson:
+async def explain_call(log: Standings, floor: Floor, call: LoggedCall, now: float) -> WhyJson:
     """Return everything about a call for ``GET /api/calls/{id}/why``.
 
     Yields to the loop in between.

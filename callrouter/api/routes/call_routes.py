@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from callrouter.api.access.auth import identify, not_yours
+from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_large, answer_list
 from callrouter.api.problem_json import ApiProblem
@@ -17,6 +18,7 @@ from callrouter.api.schemas.call_answers import CallDetailJson, CallJson
 from callrouter.api.views.floor_views import ActiveCall, FloorViews
 from callrouter.model.events import CallEndRequested, CallMoveRequested, ConversationAction
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
+from callrouter.store.location import StoreError
 
 
 def add_call_routes(app: web.Application) -> None:
@@ -85,20 +87,41 @@ async def call(request: web.Request) -> web.Response:
     The id must be whole, unlike for ``/why``.
 
     Raises:
-        ApiProblem: 403, the caller may not see it.
+        ApiProblem: 403 the caller may not see it, 503 the record cannot be read.
         UnknownIdError: there is none of this id.
     """
-    return answer(_shown(request, request.match_info["id"]))
+    name = request.match_info["id"]
+    past = await _past(request, name)
+    return answer(_shown(request, name, past))
 
 
-def _shown(request: web.Request, name: str) -> CallDetailJson:
-    """Return an active or ended call with what happened to it.
+async def _past(request: web.Request, name: str) -> LoggedCall | None:
+    """Return a call that ended before this run, or so long ago that only the record has it.
+
+    None: this run knows it, or there is no record, or no call of this id in it.
+
+    Raises:
+        ApiProblem: 503, the record cannot be read.
+    """
+    backend = backend_of(request)
+    here = backend.call_log.call(name)
+    if backend.past_calls is None or (here is not None and not here.in_record):
+        return None
+    try:
+        return await backend.past_calls.call(name)
+    except StoreError as error:
+        detail = f"call '{name[:80]}' is not of this run, and the record can't be read: {error}"
+        raise ApiProblem(503, "no-record", detail) from error
+
+
+def _shown(request: web.Request, name: str, past: LoggedCall | None = None) -> CallDetailJson:
+    """Return an active or ended call with what happened to it; `past` is it if it is of the record.
 
     Raises:
         ApiProblem: 403, the caller may not see it.
         UnknownIdError: there is none of this id.
     """
-    found = floor_of(request).call(name, request[SIGHT])
+    found = floor_of(request).call(name, request[SIGHT], past)
     if found is None:
         raise not_yours(request)
     return found

@@ -22,8 +22,11 @@ CallStateName: TypeAlias = Literal[
     "left",
     "taken",
     "transferred",
+    "lost",
 ]
-"""What is happening to an active call, or how an ended call ended."""
+"""What is happening to an active call, or how an ended call ended. One that was gone after a time
+without a router is ``lost``.
+"""
 
 DeviceStateName: TypeAlias = Literal["idle", "in-use", "busy", "unreachable"]
 DeviceKind: TypeAlias = Literal["endpoint", "number"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.explain.why_call import explain_call
@@ -307,13 +308,20 @@ class FloorViews:
         """
         return len(self._log.ended())
 
-    def call(self, name: str, sight: Sight = EVERYTHING) -> CallDetailJson | None:
+    def call(
+        self, name: str, sight: Sight = EVERYTHING, past: LoggedCall | None = None
+    ) -> CallDetailJson | None:
         """Return an active or ended call with what happened to it; None: it is not shown.
+
+        Args:
+            name: its id.
+            sight: what the caller may see.
+            past: the call, if it is read from the record.
 
         Raises:
             UnknownIdError: there is none of this id.
         """
-        logged = self._log.call(name)
+        logged = past or self._log.call(name)
         found = self._floor.calls.get(name)
         if found is not None:
             view = self._call_json(found, sight, self._clock.now())
@@ -418,9 +426,14 @@ class FloorViews:
 
     # ------------------------------------------------------------ explanations
 
-    async def why(self, call: LoggedCall) -> WhyJson:
-        """Return every decision that was made for a call. Yields to the loop in between."""
-        return await explain_call(self._log, self._floor, call, self._clock.now())
+    async def why(self, call: LoggedCall, standings: Standings) -> WhyJson:
+        """Return every decision that was made for a call. Yields to the loop in between.
+
+        Args:
+            call: the call, of this run or of the record.
+            standings: says what agents were doing at its steps.
+        """
+        return await explain_call(standings, self._floor, call, self._clock.now())
 
     def why_not(self, agent: str, queue: str, sight: Sight) -> WhyNotJson:
         """Return why an agent is not rung now.
