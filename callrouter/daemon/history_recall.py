@@ -127,8 +127,7 @@ class HistoryRecall:
         for number, call in enumerate(calls, start=-len(calls)):
             call.serial = number  # older than every call of this run
         self._log.restore(calls, today)
-        if calls:
-            logger.info("the record is read: %s before this run", counted(len(calls), "last call"))
+        logger.info("the record is read: %s of before", counted(len(calls), "ended call"))
 
 
 def _tried(reader: RecordReader) -> tuple[TriedBefore, ...]:

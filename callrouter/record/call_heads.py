@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from callrouter.model.frozen import frozen
 from callrouter.record import record_tables as tables
 from callrouter.record import sql
-from callrouter.record.record_reader import CallFilter, RecordReader
+from callrouter.record.record_reader import CallFilter, CallStory, RecordReader
 from callrouter.record.row_codec import row_reader
 from callrouter.record.rows import (
     CallOutcome,
@@ -63,6 +63,15 @@ class CallHead:
     def talk_s(self) -> float | None:
         """Seconds of its last conversation; None: it had none."""
         return None if self.conversation is None else self.conversation.talk_s
+
+
+def head_of(story: CallStory) -> CallHead:
+    """Return the head of a call of which everything was read."""
+    return CallHead(
+        row=story.call,
+        stay=story.stays[-1] if story.stays else None,
+        conversation=story.conversations[-1] if story.conversations else None,
+    )
 
 
 def latest_heads(reader: RecordReader, most: int) -> list[CallHead]:

@@ -50,10 +50,13 @@ class MemberList:
 
     @property
     def text(self) -> str:
-        """The members as JSON: ``{agent: [escalation step, {skill: level}]}``."""
+        """The members as JSON, in their order: ``{agent: [escalation step, {skill: level}]}``."""
         if not self._text:
-            found = {agent: [step, dict(skills)] for agent, (step, skills) in self.members.items()}
-            self._text = json.dumps(found, separators=(",", ":"), sort_keys=True)
+            found = {
+                agent: [step, dict(sorted(skills.items()))]
+                for agent, (step, skills) in self.members.items()
+            }
+            self._text = json.dumps(found, separators=(",", ":"))
         return self._text
 
     @property

@@ -24,11 +24,12 @@ from callrouter.model.events import (
     ConversationAction,
     ConversationRequested,
     DeviceState,
+    Event,
     LegEnd,
     TransferKind,
 )
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.notices import AgentStatusChanged, Notice, TableReloaded
+from callrouter.model.notices import AgentStatusChanged, Notice, Output, TableReloaded
 from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import (
     HangUp,
@@ -43,13 +44,23 @@ from callrouter.model.text import rough_duration
 from tests.api.world import Client, World
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
+from tests.record.past_reading import explained
+from tests.record.recording import Recording
 
 
 class Explained(Play):
-    """A story with a call log."""
+    """A story with a call log, and a record by which every answer is given a second time."""
 
     call_log: CallLog | None = None
     heard = 0
+    recording: Recording | None = None
+
+    def feed(self, event: Event) -> list[Output]:
+        if self.recording is None:
+            self.recording = Recording(self.router)
+        out = super().feed(event)
+        self.recording.hear(out)
+        return out
 
     def answer(self, call: str) -> WhyJson:
         if self.call_log is None:
@@ -60,7 +71,12 @@ class Explained(Play):
         self.heard = len(self.log)
         trail = self.call_log.find(call)
         assert trail is not None
-        return asyncio.run(why_call.explain_call(self.call_log, self.router.floor, trail, self.now))
+        floor, now = self.router.floor, self.now
+        found = asyncio.run(why_call.explain_call(self.call_log, floor, trail, now))
+        if trail.entered and not trail.left_out:
+            assert self.recording is not None
+            assert explained(self.recording, floor, trail.call, now) == found
+        return found
 
     def why(self, call: str) -> list[str]:
         """What the command line shows, without the clock and the heading."""

@@ -97,7 +97,10 @@ def test_an_older_notice_without_a_field_has_its_default() -> None:
 
 def test_members_are_named_by_what_they_are() -> None:
     one = MemberList("q", {"ann": (0, {}), "bob": (1, {"french": 2})})
-    same = MemberList("q", {"bob": (1, {"french": 2}), "ann": (0, {})})
+    same = MemberList("q", {"ann": (0, {}), "bob": (1, {"french": 2})})
     assert one.digest == same.digest
+    # `why` names them in the order of the queue.
+    assert one.digest != MemberList("q", {"bob": (1, {"french": 2}), "ann": (0, {})}).digest
+    assert [*members_of(one.text)] == ["ann", "bob"]
     assert members_of(one.text) == one.members
     assert len({one.digest, MemberList("p", one.members).digest, MemberList("q", {}).digest}) == 3

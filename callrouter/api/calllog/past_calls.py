@@ -14,7 +14,7 @@ from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import CallEntered, OfferDecided, OfferEnded
 from callrouter.model.notices import CallNotice
 from callrouter.model.routing_table import AgentSpec, MemberSpec, QueueSpec, SignIn
-from callrouter.record.call_heads import CallHead, heads_of
+from callrouter.record.call_heads import CallHead, head_of, heads_of
 from callrouter.record.call_steps import MemberFacts, StoredStep, members_of, unpack_steps
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_reader import RecordReader
@@ -22,6 +22,8 @@ from callrouter.record.rows import AgentStateRow
 
 _SHIFT: Final = 10**18
 """Is taken from serial numbers of the record, so that they are below those of this run's log."""
+_NO_SERIAL: Final = -2 * _SHIFT
+"""Stands for the 0 of the log, and is below the serial numbers of decisions as that is."""
 _AFTER: Final = 1.0
 """Seconds after the last step of a call within which what agents did next explains it."""
 _STATUSES: Final = {status.name.lower().replace("_", "-"): status for status in AgentStatus}
@@ -139,19 +141,19 @@ class PastCalls:
 
 
 def _read(reader: RecordReader, name: str) -> _Read | None:
-    heads = heads_of(reader, [name])
     story = reader.story(name)
-    if story is None or not heads:
+    if story is None:
         return None
+    head = head_of(story)
     steps = [step for part in story.decisions for step in unpack_steps(part.steps)]
     texts = reader.member_lists({step.digest for step in steps if step.digest})
     members = {digest: members_of(text) for digest, text in texts.items()}
     if not steps:
-        return _Read(heads[0], steps, members, ())
+        return _Read(head, steps, members, ())
     begin, end = steps[0].notice.at, max(step.notice.at for step in steps) + _AFTER
     names = {agent for found in members.values() for agent in found}
     names |= {step.notice.agent for step in steps if isinstance(step.notice, OfferDecided)}
-    return _Read(heads[0], steps, members, reader.agent_states(begin, end, names))
+    return _Read(head, steps, members, reader.agent_states(begin, end, names))
 
 
 def _by_queue(found: _Read) -> dict[str, tuple[str, Mapping[str, MemberFacts]]]:
@@ -196,7 +198,7 @@ def _kept(step: StoredStep, lists: Mapping[str, _PastMembers]) -> CallNotice | S
         return (step.serial - _SHIFT, notice, lists.get(step.digest, NO_MEMBERS))
     if isinstance(notice, OfferEnded):
         return (step.serial - _SHIFT, notice, NO_MEMBERS)
-    return notice
+    return (_NO_SERIAL, notice, NO_MEMBERS)
 
 
 def _before(kept: list[CallNotice | Step], here: LoggedCall) -> list[CallNotice | Step]:
