@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -31,8 +31,9 @@ from callrouter.record.rows import (
 from callrouter.store.tables import RecordedTable
 
 RowT = TypeVar("RowT")
+T = TypeVar("T")
 AT_ONCE: Final = 500
-"""Calls looked up together: SQLite takes 32,766 values in a statement at most, older ones 999."""
+"""Keys looked up together: SQLite takes 32,766 values in a statement at most, older ones 999."""
 
 
 @frozen
@@ -106,8 +107,10 @@ def take_over(link: sa.Connection, run: str, first_serial: int) -> Before:
     if last:
         end = last[0].stopped_at or last[0].alive_at
         until = sa.case((states.c.at > end, states.c.at), else_=end)
-        open_ = (states.c.until.is_(None), states.c.serial < first_serial)
-        link.execute(sa.update(states).where(*open_).values(until=until))
+        _, lasts = sql.last_states(states.c.serial < first_serial)
+        for serials in _portions(list(link.execute(lasts).scalars())):
+            open_ = (states.c.serial.in_(serials), states.c.until.is_(None))
+            link.execute(sa.update(states).where(*open_).values(until=until))
     return Before(run=last[0] if last else None, serial=highest)
 
 
@@ -123,9 +126,14 @@ def open_calls(link: sa.Connection, before: float, pbxes: Collection[str]) -> li
 def recall(link: sa.Connection, calls: Sequence[str]) -> dict[str, RecalledCall]:
     """Return what the record has of calls, by call. Those that it does not have are not in it."""
     found: dict[str, RecalledCall] = {}
-    for start in range(0, len(calls), AT_ONCE):
-        found.update(_recall(link, calls[start : start + AT_ONCE]))
+    for some in _portions(calls):
+        found.update(_recall(link, some))
     return found
+
+
+def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]
 
 
 def _recall(link: sa.Connection, calls: Sequence[str]) -> dict[str, RecalledCall]:

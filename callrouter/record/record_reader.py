@@ -255,17 +255,7 @@ class RecordReader:
         early = states.c.at < at
         if serial is not None:
             early = sa.or_(early, sa.and_(states.c.at == at, states.c.serial < serial))
-        # An index look-up for each agent: millions of states need not be read.
-        known = _known_agents()
-        last = (
-            sa.select(states.c.serial)
-            .where(states.c.agent == known.c.agent, early)
-            .order_by(states.c.at.desc(), states.c.serial.desc())
-            .limit(1)
-            .correlate(known)
-            .scalar_subquery()
-        )
-        lasts = sa.select(last.label("serial")).where(known.c.agent.is_not(None))
+        known, lasts = sql.last_states(early)
         found: dict[str, AgentStateRow] = {}
         with self.connection():
             for names in [None] if agents is None else _portions(agents):
@@ -356,16 +346,6 @@ def _conditions(wanted: CallFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.outcome is not None:
         found.append(calls.c.outcome == wanted.outcome.value)
     return found
-
-
-def _known_agents() -> sa.CTE:
-    """Return every agent with a state, and a null at the end, by one step in the index for each."""
-    first, later = sql.AGENT_STATES.alias(), sql.AGENT_STATES.alias()
-    known = sa.select(sa.func.min(first.c.agent).label("agent")).cte("known", recursive=True)
-    following = sa.select(sa.func.min(later.c.agent)).where(later.c.agent > known.c.agent)
-    return known.union_all(
-        sa.select(following.correlate(known).scalar_subquery()).where(known.c.agent.is_not(None))
-    )
 
 
 def _portions(names: Collection[str]) -> Iterator[Sequence[str]]:
