@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.routes import record_routes
+from callrouter.record.number_fates import NumberChange, StoredNumber
+from callrouter.record.own_values import make_number_secret
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_reader import RecordReader
 from callrouter.record.rows import CallOutcome, StayOutcome
@@ -322,6 +325,20 @@ async def test_pages_are_stable_while_calls_come_in(client: Client, world: Recor
 )
 async def test_filters(client: Client, query: str, expected: list[str]) -> None:
     assert await ids(client, query) == expected
+
+
+async def test_a_caller_is_found_whose_number_is_masked_by_now(
+    client: Client, world: RecordedWorld
+) -> None:
+    engine = sa.create_engine(f"sqlite:///{world.place.path}")
+    with engine.begin() as link:
+        secret = make_number_secret(link)
+    engine.dispose()
+    changed = NumberChange("mask", secret).replaced(StoredNumber("+441632960999", ""))
+    old = call_row("old", T0, caller_number=changed.number, number_key=changed.key)
+    fill(world.place, old, call_row("new", T0 + 1, caller_number="+441632960999"))
+    assert await ids(client, "?number=%2B441632960999") == ["new", "old"]
+    assert await ids(client, "?number=%2B441632960998") == []
 
 
 async def test_who_sees_which_ended_calls(client: Client) -> None:

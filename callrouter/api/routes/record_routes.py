@@ -7,6 +7,7 @@ import binascii
 import json
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final
@@ -22,6 +23,8 @@ from callrouter.api.record_access import RecordAccess, scope_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
 from callrouter.model.text import in_quotes, listed, mask
+from callrouter.record.number_fates import number_key
+from callrouter.record.own_values import read_number_secret
 from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
 from callrouter.record.rows import CallOutcome, CallRow
 from callrouter.reports.periods import PeriodError, read_period
@@ -225,7 +228,7 @@ async def recorded_calls(request: web.Request) -> web.Response:
     most = _limit(query.get("limit", ""))
 
     def look(reader: RecordReader) -> list[CallRow]:
-        return reader.ended_calls(wanted, after, most + 1)
+        return reader.ended_calls(_with_codes(reader, wanted), after, most + 1)
 
     try:
         found = await record.lookups.ask(look)
@@ -238,6 +241,16 @@ async def recorded_calls(request: web.Request) -> web.Response:
     }
     request.app[RATES].charge(identify(request), most / USUAL_CALLS)
     return answer(page)
+
+
+def _with_codes(reader: RecordReader, wanted: CallFilter) -> CallFilter:
+    """Return a filter that also finds a caller whose number is not kept any more, by its code."""
+    if not wanted.numbers:
+        return wanted
+    with reader.connection() as link:
+        secret = read_number_secret(link)
+    number = max(wanted.numbers, key=lambda form: form.startswith("+"))
+    return wanted if secret is None else replace(wanted, number_key=number_key(secret, number))
 
 
 def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -> CallFilter:
