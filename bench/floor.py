@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from callrouter.api.calllog.call_log import CallLog
@@ -86,7 +86,9 @@ class Floor:
 
     def __init__(self, table: Table, *, busy: int, why: bool = False) -> None:
         self.router = Router(table, rng=random.Random(1), run_id="b")
-        self.call_log = CallLog(self.router.floor) if why else None
+        self.listen: Callable[[Notice], None] | None = None
+        if why:
+            self.listen = CallLog(self.router.floor).listen
         self.now = 1.0
         self.events = self.arrived = self.ended = 0
         self.busy = busy
@@ -115,8 +117,8 @@ class Floor:
                 self.rings.append(command)  # type: ignore[arg-type]  # it is one
             elif kind is StopRing:
                 self.stops.append(command)  # type: ignore[arg-type]  # it is one
-            elif self.call_log is not None and isinstance(command, Notice):
-                self.call_log.listen(command)
+            elif self.listen is not None and isinstance(command, Notice):
+                self.listen(command)
 
     def arrive(self) -> None:
         self.arrived += 1

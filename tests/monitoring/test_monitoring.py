@@ -100,7 +100,7 @@ def test_every_label_that_is_asked_for_is_on_its_metric(labels: dict[str, set[st
                 assert set(_LABEL.findall(selector)) <= labels[name] | GIVEN_BY_PROMETHEUS, text
         for grouped in _BY.findall(text):
             missing = {label.strip() for label in grouped.split(",")} - every
-            assert missing <= {"le", "why", "kind", "what"}, text
+            assert missing <= {"le", "why", "kind", "what", "destination"}, text
     assert asked > 20
 
 
