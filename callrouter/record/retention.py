@@ -28,7 +28,7 @@ from callrouter.record.retention_steps import (
     DeleteStates,
     GiveBackSpace,
     ReplaceNumbers,
-    Step,
+    RetentionStep,
 )
 from callrouter.settings.loaded import HistorySettings
 from callrouter.settings.schema.durations import format_duration
@@ -77,8 +77,8 @@ class Retention:
         self._now = now
         self.deleted: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
         self._due = started_at + FIRST_AFTER
-        self._pass: Iterator[Step] | None = None
-        self._step: Step | None = None
+        self._pass: Iterator[RetentionStep] | None = None
+        self._step: RetentionStep | None = None
         self._most = 50
         self._handled: Counter[str] = Counter()
         self._in_force: HistorySettings | None = None
@@ -138,7 +138,7 @@ class Retention:
             self._step = next(self._pass, None)
         return True
 
-    def _steps(self, settings: HistorySettings, now: float) -> list[Step]:
+    def _steps(self, settings: HistorySettings, now: float) -> list[RetentionStep]:
         """Return the steps of a pass: whole calls first, so that the others find less."""
         oldest = now - settings.keep
         by_size = DeleteBySize(settings.max_size)

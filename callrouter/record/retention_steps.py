@@ -39,7 +39,7 @@ class Taken(NamedTuple):
     done: bool
 
 
-class Step(ABC):
+class RetentionStep(ABC):
     """A part of a pass, taken in portions. `what` is the name under which its rows are counted."""
 
     what: ClassVar[str]
@@ -59,7 +59,7 @@ def _delete_calls(link: sa.Connection, calls: Sequence[str]) -> None:
     link.execute(sa.delete(sql.CALLS).where(sql.CALLS.c.call.in_(calls)))
 
 
-class DeleteCalls(Step):
+class DeleteCalls(RetentionStep):
     """Deletes calls that ended before a time, and calls whose end is missing and that began before it."""
 
     what = "calls"
@@ -69,7 +69,7 @@ class DeleteCalls(Step):
         self._ended = False
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         calls = sql.CALLS
         at = calls.c.entered_at if self._ended else calls.c.ended_at
         chosen = sa.select(calls.c.call).where(at < self._before)
@@ -84,7 +84,7 @@ class DeleteCalls(Step):
         return Taken(len(found), done)
 
 
-class DeleteBySize(Step):
+class DeleteBySize(RetentionStep):
     """Deletes the calls that ended first, until the record is no larger than allowed.
 
     How many is computed once for each pass, from the size and the number of calls: the size itself
@@ -102,7 +102,7 @@ class DeleteBySize(Step):
         self.deleted_up_to = 0.0
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         if self._left is None:
             self._left = self._too_many(link)
         if not self._left:
@@ -125,7 +125,7 @@ class DeleteBySize(Step):
         return math.ceil(count * (1 - self._largest * _ROOM / size))
 
 
-class DeleteStates(Step):
+class DeleteStates(RetentionStep):
     """Deletes states of agents that were over before a time.
 
     `before` is asked at each step: a step before this one may have deleted calls by size, and
@@ -138,7 +138,7 @@ class DeleteStates(Step):
         self._before = before
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         states, before = sql.AGENT_STATES, self._before()
         chosen = sa.select(states.c.serial).where(states.c.at < before, states.c.until < before)
         most *= 4  # they are small
@@ -148,7 +148,7 @@ class DeleteStates(Step):
         return Taken(len(found), done=len(found) < most)
 
 
-class DeleteGaps(Step):
+class DeleteGaps(RetentionStep):
     """Deletes what is said to be missing from a time that is not kept, and runs that were over."""
 
     what = "gaps"
@@ -157,14 +157,14 @@ class DeleteGaps(Step):
         self._before = before
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`. They are few, so all go at once."""
+        """See `RetentionStep.take`. They are few, so all go at once."""
         gaps, runs = sql.RECORD_GAPS, sql.RUNS
         gone = link.execute(sa.delete(gaps).where(gaps.c.ended_at < self._before)).rowcount
         link.execute(sa.delete(runs).where(runs.c.alive_at < self._before))
         return Taken(gone, done=True)
 
 
-class DeleteDecisions(Step):
+class DeleteDecisions(RetentionStep):
     """Deletes the steps of calls whose last step was before a time. The calls themselves stay."""
 
     what = "decisions"
@@ -173,7 +173,7 @@ class DeleteDecisions(Step):
         self._before = before
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         steps = sql.DECISIONS
         old = steps.c.ended_at < self._before
         chosen = sa.select(steps.c.call).where(old).order_by(steps.c.ended_at).limit(most)
@@ -183,7 +183,7 @@ class DeleteDecisions(Step):
         return Taken(len(set(found)), done=len(found) < most)
 
 
-class ReplaceNumbers(Step):
+class ReplaceNumbers(RetentionStep):
     """Replaces callers' numbers, and deletes their names, in calls that ended before a time.
 
     One object serves all passes of a run: it remembers the last call that it has looked at.
@@ -204,7 +204,7 @@ class ReplaceNumbers(Step):
         return self
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         calls = sql.CALLS
         later = sa.tuple_(calls.c.ended_at, calls.c.call) > sa.tuple_(*map(sa.literal, self._seen))
         columns = (calls.c[name] for name in _NUMBER_COLUMNS)
@@ -253,7 +253,7 @@ def _replace_in_steps(link: sa.Connection, calls: Sequence[str], change: NumberC
         link.execute(sa.update(steps).where(*mine).values(steps=sa.bindparam("steps")), changed)
 
 
-class GiveBackSpace(Step):
+class GiveBackSpace(RetentionStep):
     """Gives pages that are free in a SQLite file back to the disk, but for some for new rows.
 
     PostgreSQL's autovacuum makes the space of deleted rows free for new ones by itself.
@@ -262,7 +262,7 @@ class GiveBackSpace(Step):
     what = "pages"
 
     def take(self, link: sa.Connection, most: int) -> Taken:
-        """See `Step.take`."""
+        """See `RetentionStep.take`."""
         if link.dialect.name != "sqlite":
             return Taken(0, done=True)
         pages, free = (
