@@ -12,7 +12,7 @@ For each rule and each queue, agent or PBX that it watches there is one alarm:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from callrouter.alerting.alert_rows import AlertRow
@@ -107,21 +107,37 @@ class Evaluator:
 
         Returns what the destinations must be told.
         """
+        return self.read_part(rule, readings, now) + self.end_gone(rule, readings, now)
+
+    def read_part(
+        self, rule: AlertRule, readings: Mapping[str, Reading], now: float
+    ) -> list[AlertChange]:
+        """Take the readings of a part of what a rule watches. `end_gone` follows the last part."""
+        changes = (
+            self._follow(rule, subject, reading, now, gone=False)
+            for subject, reading in readings.items()
+        )
+        return [change for change in changes if change is not None]
+
+    def end_gone(self, rule: AlertRule, there: Container[str], now: float) -> list[AlertChange]:
+        """End the alarms of a rule about what is not `there` any more."""
         known = [subject for name, subject in self._rows if name == rule.name]
-        told = []
-        for subject in dict.fromkeys((*readings, *known)):
-            reading = readings.get(subject, GONE)
-            gone = subject not in readings
-            change = self._follow(rule, subject, reading, now, gone=gone)
-            if change is not None:
-                told.append(change)
-        return told
+        changes = (
+            self._follow(rule, subject, GONE, now, gone=True)
+            for subject in known
+            if subject not in there
+        )
+        return [change for change in changes if change is not None]
 
     def _follow(
         self, rule: AlertRule, subject: str, reading: Reading, now: float, *, gone: bool
     ) -> AlertChange | None:
         key = (rule.name, subject)
-        row = self._rows.get(key) or AlertRow(alert=rule.name, subject=subject)
+        row = self._rows.get(key)
+        if row is None:
+            if reading.value is None or not rule.when.holds(reading.value):
+                return None  # nearly always
+            row = AlertRow(alert=rule.name, subject=subject)
         if reading.value is not None:
             self._latest[key] = reading
             row = _step(rule, row, reading.value, now)

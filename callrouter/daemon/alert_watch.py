@@ -37,6 +37,7 @@ _LOAD_WITHIN: Final = 10.0
 away is one of the alarms."""
 
 _UNKNOWN: Final = Reading(None)
+_NONE: Final = Reading(0.0)
 
 
 class AlertWatch:
@@ -129,12 +130,14 @@ class AlertWatch:
         for rule in rules:
             now = self._clock.now()
             if rule.measure.watched is not Watched.AGENT:
-                readings = self._readings(rule, now)
+                changes += self._evaluator.read(rule, self._readings(rule, now), now)
             elif with_agents:
-                readings = {name: value async for name, value in self._agents(rule, now)}
-            else:
-                continue
-            changes += self._evaluator.read(rule, readings, now)
+                there: set[str] = set()
+                async for readings in self._agents(rule, now):
+                    changes += self._evaluator.read_part(rule, readings, now)
+                    there.update(readings)
+                changes += self._evaluator.end_gone(rule, there, now)
+            await asyncio.sleep(0)
         self._keep()  # before it is told, so that a restart knows what was told
         for change in changes:
             self._log(change)
@@ -206,27 +209,26 @@ class AlertWatch:
         known = now - self._began >= REFUSED_WITHIN or rule.when.holds(count)
         return Reading(count) if known else _UNKNOWN
 
-    async def _agents(self, rule: AlertRule, now: float) -> AsyncIterator[tuple[str, Reading]]:
-        """Yield the reading of each agent, a part of them at a time."""
+    async def _agents(self, rule: AlertRule, now: float) -> AsyncIterator[dict[str, Reading]]:
+        """Yield the readings of the agents, a part of them at a time, with a pause for calls between."""
         known, start = self._calls_are_known(now), 0
-        while True:
-            names = self._floor.agents(start, AGENTS_AT_ONCE)
-            for name in names:
-                if not rule.queues or self._floor.is_member_of(name, rule.queues):
-                    yield name, self._agent(rule, name, now, known=known)
-            if len(names) < AGENTS_AT_ONCE:
-                return
+        while names := self._floor.agents(start, AGENTS_AT_ONCE):
+            yield {
+                name: self._agent(rule, name, now, known=known)
+                for name in names
+                if not rule.queues or self._floor.is_member_of(name, rule.queues)
+            }
             start += AGENTS_AT_ONCE
             await asyncio.sleep(0)
 
     def _agent(self, rule: AlertRule, agent: str, now: float, *, known: bool) -> Reading:
         if rule.measure is Measure.PAUSE:
             pause = self._floor.pause(agent, now)
-            return Reading(0.0) if pause is None else Reading(*pause)
+            return _NONE if pause is None else Reading(*pause)
         if not known:
             return _UNKNOWN
         phones = self._floor.unreachable_phones(agent)
-        return Reading(len(phones), ", ".join(phones))
+        return Reading(len(phones), ", ".join(phones)) if phones else _NONE
 
     def _log(self, change: AlertChange) -> None:
         words = sentence(change.rule, change.subject, change.reading)
