@@ -89,19 +89,37 @@ def rows(chance: random.Random, number: int, calls: int) -> Iterator[tuple[str, 
         }  # fmt: skip
 
 
+def put(link: sa.Connection, table: str, found: list[dict[str, Any]]) -> None:
+    """Write rows by the quickest way of the database."""
+    names = ", ".join(f'"{name}"' for name in found[0])
+    driver: Any = link.connection.driver_connection
+    if link.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(found[0]))
+        driver.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})",
+            [tuple(row.values()) for row in found],
+        )
+        return
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        for row in found:
+            copy.write_row(tuple(row.values()))
+
+
 def fill(place: Place, calls: int) -> int:
     """Make the tables and the calls; returns the size in bytes."""
     kind = server_at(place, time.time)
     Database(kind).close()
     link, chance = kind.open(), random.Random(1)
     with link.begin():
+        if link.dialect.name != "sqlite":
+            link.execute(sa.text("SET LOCAL statement_timeout = 0"))
         for start in range(0, calls, AT_ONCE):
             made: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
             for number in range(start, min(start + AT_ONCE, calls)):
                 for name, row in rows(chance, number, calls):
                     made[name].append(row)
             for name, found in made.items():
-                link.execute(sa.insert(sa.table(name, *map(sa.column, found[0]))), found)
+                put(link, name, found)
     with link.begin():
         if isinstance(place, Address):
             size = int(link.scalar(sa.text("SELECT pg_database_size(current_database())")) or 0)
@@ -140,15 +158,19 @@ def measure(name: str, place: Place, calls: int) -> None:
             queue=options.get("queue", ""),
             call=options.get("call", ""),
         )
-        taken: list[float] = []
+        taken: list[tuple[float, float]] = []
         found = 0
         for _ in range(3 if what in {"queues", "call"} else 1):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             with reader.connection() as link:
                 found = len(make(asked, site, ALL, link).rows)
-            taken.append(time.perf_counter() - began)
+            taken.append((time.perf_counter() - began, time.process_time() - worked))
+        best, processor = min(taken)
         words = " ".join((what, *(f"{key}={value}" for key, value in options.items())))
-        print(f"  {words:22} {min(taken):8.3f} s  {found:6,} rows", flush=True)
+        print(
+            f"  {words:22} {best:8.3f} s {processor:8.3f} s of our processor time {found:6,} rows",
+            flush=True,
+        )
     reader.close()
 
 

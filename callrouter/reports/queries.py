@@ -67,6 +67,11 @@ def within_period(column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]
     return [column >= FROM, column < TO]
 
 
+_OUTCOMES: Final = {item.value: item for item in StayOutcome}
+_SUMS: Final = 11
+"""Columns before the counts of each target."""
+
+
 class StayCounts:
     """Counts the stays that entered queues in a time.
 
@@ -133,7 +138,7 @@ class StayCounts:
         at a time, they go along an index that has all they need, in a third of the time.
         """
         times: dict[str, Any] = {"from_": from_, "to_": to}
-        if to - from_ <= DAY + 3_600:
+        if to - from_ <= DAY / 4:
             yield from self._link.execute(self._all, times)
             return
         queues = distinct(self._link, STAYS.c.queue, STAYS)
@@ -151,27 +156,25 @@ class StayCounts:
 
     def between(self, from_: float, to: float) -> Iterator[StayGroup]:
         """Yield the groups of the stays that began from `from_` up to, without, `to`."""
-        found = self._rows(from_, to)
-        for row in found:
-            queue, outcome, refused, bin_, count, elsewhere, again, wait, longest, talk, hold = row[
-                :11
-            ]
-            current = self._names.current(queue)
-            pair = self._pairs.index(self._pair(current))
+        known: dict[str, tuple[str, int, int]] = {}
+        for row in self._rows(from_, to):
+            queue, outcome, refused, bin_, count, elsewhere, again, *sums = row[:_SUMS]
+            if queue not in known:
+                current = self._names.current(queue)
+                pair = self._pairs.index(self._pair(current))
+                known[queue] = current, _SUMS + pair, _SUMS + len(self._pairs) + pair
+            current, within, short = known[queue]
             yield StayGroup(
-                queue=current,
-                outcome=None if outcome is None else StayOutcome(outcome),
-                refused=bool(refused),
-                bin=int(bin_),
-                count=count,
-                from_elsewhere=int(elsewhere),
-                re_entries=int(again),
-                within=int(row[11 + pair]),
-                short=int(row[11 + len(self._pairs) + pair]),
-                wait_s=wait,
-                longest_s=longest,
-                talk_s=talk,
-                hold_s=hold,
+                current,
+                None if outcome is None else _OUTCOMES[outcome],
+                bool(refused),
+                bin_,
+                count,
+                int(elsewhere),
+                int(again),
+                int(row[within]),
+                int(row[short]),
+                *sums,
             )
 
 

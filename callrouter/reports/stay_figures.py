@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from callrouter.record.rows import StayOutcome
 from callrouter.reports.report import Value
@@ -91,8 +91,7 @@ class Waits:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class StayGroup:
+class StayGroup(NamedTuple):
     """Stays of one queue, with one outcome, that waited for the same tenth of a second.
 
     Attributes:
@@ -100,7 +99,7 @@ class StayGroup:
         outcome: None: they wait.
         bin: tenths of a second; 0 while they wait.
         refused: whether they were not let in.
-        count: how many, those below included.
+        stays: how many, those below included.
         from_elsewhere: how many came from another queue: overflow, transfer, or moved.
         re_entries: how many came back after their call was over.
         within: how many waited no longer than the queue's time.
@@ -113,7 +112,7 @@ class StayGroup:
     outcome: StayOutcome | None
     refused: bool
     bin: int
-    count: int
+    stays: int
     from_elsewhere: int
     re_entries: int
     within: int
@@ -143,27 +142,27 @@ class StayFigures:
     def put(self, group: StayGroup) -> None:
         """Add a group."""
         if group.refused:
-            self.refused += group.count
+            self.refused += group.stays
             return
-        self.entered += group.count
+        self.entered += group.stays
         self.from_elsewhere += group.from_elsewhere
         self.re_entries += group.re_entries
         self.talk_s += group.talk_s
         self.hold_s += group.hold_s
         match group.outcome:
             case None:
-                self.waiting += group.count
+                self.waiting += group.stays
             case StayOutcome.ANSWERED:
-                self.level.answered += group.count
+                self.level.answered += group.stays
                 self.level.answered_within += group.within
-                self.waits.put(group.bin, group.count, group.wait_s, group.longest_s)
+                self.waits.put(group.bin, group.stays, group.wait_s, group.longest_s)
             case StayOutcome.ABANDONED:
-                self.level.abandoned += group.count
+                self.level.abandoned += group.stays
                 self.level.abandoned_within += group.within
                 self.level.abandoned_short += group.short
-                self.abandoned_waits.put(group.bin, group.count, group.wait_s, group.longest_s)
+                self.abandoned_waits.put(group.bin, group.stays, group.wait_s, group.longest_s)
             case outcome:
-                self.left[outcome] = self.left.get(outcome, 0) + group.count
+                self.left[outcome] = self.left.get(outcome, 0) + group.stays
 
     def add(self, other: StayFigures) -> None:
         """Add the figures of other stays."""
