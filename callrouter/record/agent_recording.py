@@ -17,8 +17,7 @@ from callrouter.model.notices import (
     WrapUpEnded,
 )
 from callrouter.record import record_tables
-from callrouter.record.call_recording import Touched
-from callrouter.record.live_rows import LiveAgentState, LiveCall, LiveConversation
+from callrouter.record.live_rows import LiveAgentState, LiveCall, LiveConversation, Touched
 
 _NAMES: Final = {status: status.name.lower().replace("_", "-") for status in AgentStatus}
 

@@ -6,7 +6,7 @@ Pure. `callrouter.record.recorder` calls `follow` with every notice and writes w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from callrouter.model.call_notices import (
     CallAbandoned,
@@ -31,20 +31,17 @@ from callrouter.model.commands import Result
 from callrouter.model.events import TransferKind
 from callrouter.model.notices import CallNotice, OfferNotice
 from callrouter.model.outcomes import (
-    ConsultationStep,
     EndedBy,
 )
 from callrouter.model.routing_table import ToQueue, target_text
 from callrouter.record import record_tables
 from callrouter.record.live_rows import (
     LiveCall,
-    LiveConsultation,
-    LiveConversation,
-    LiveHold,
     LiveOffer,
     LiveStay,
+    Touched,
 )
-from callrouter.record.offer_results import OFFER_RESULTS, in_one_word
+from callrouter.record.offer_results import OFFER_RESULTS
 from callrouter.record.rows import (
     CallOutcome,
     ConversationEnd,
@@ -53,17 +50,10 @@ from callrouter.record.rows import (
     OfferResult,
     StayOutcome,
 )
-from callrouter.store.tables import Key, RecordedTable
+from callrouter.record.talk_recording import TalkRecording
 
 RULE: Final = "rule"
 """`CallRow.ended_by` of a call that left by a rule of its queue."""
-
-
-class Touched(Protocol):
-    """Notes that something is to be written."""
-
-    def __call__(self, table: RecordedTable[Any], key: Key, live: object, /) -> None:
-        """Note it. `live` makes the row when it is written."""
 
 
 class CallRecording:
@@ -75,6 +65,7 @@ class CallRecording:
 
     def __init__(self, touch: Touched) -> None:
         self._touch = touch
+        self._talks = TalkRecording(touch)
 
     def follow(self, call: LiveCall, notice: CallNotice) -> None:
         """Take over what a notice says of a call. Kinds that are only steps change nothing."""
@@ -121,7 +112,7 @@ class CallRecording:
 
     def _leave_behind(self, call: LiveCall, at: float) -> None:
         """End what a call that was found elsewhere after a gap had before."""
-        self._end_conversation(call, at, ConversationEnd.LOST)
+        self._talks.end(call, at, ConversationEnd.LOST)
         stay = call.stay
         if stay is not None and stay.outcome is None:
             wait = max(0.0, at - stay.entered_at - stay.talked_s)
@@ -168,7 +159,7 @@ class CallRecording:
         """End a conversation from before a gap whose caller proves to be waiting."""
         if call.talking is None:
             return
-        self._end_conversation(call, at, ConversationEnd.LOST)
+        self._talks.end(call, at, ConversationEnd.LOST)
         self._begin_stay(call, call.last_queue, at, HowIn.FOUND, 0)
 
     def abandoned(self, call: LiveCall, notice: CallAbandoned) -> None:
@@ -290,42 +281,12 @@ class CallRecording:
         self._end_offer(call, offer, notice.at, OfferResult.ACCEPTED)
         call.accepted = offer
         self._answer(call, notice.at, notice.wait_s, notice.agent)
-        self._talk(call, notice, notice.at, ConversationKind.FIRST)
+        self._talks.begin(call, notice, notice.at, ConversationKind.FIRST)
 
     def _answer(self, call: LiveCall, at: float, wait_s: float, agent: str) -> None:
         stay = self._stop_waiting(call, at, StayOutcome.ANSWERED, wait_s)
         if stay is not None:
             stay.answered_at, stay.agent = at, agent
-
-    def _talk(
-        self, call: LiveCall, notice: OfferNotice, at: float, kind: ConversationKind
-    ) -> LiveConversation:
-        stay, call.before = call.stay, call.conversation
-        talk = call.conversation = LiveConversation(
-            call=call.call, n=call.talks, stay=0 if stay is None else stay.n, queue=notice.queue,
-            agent=notice.agent, offer=notice.offer, kind=kind, started_at=at,
-        )  # fmt: skip
-        call.talks += 1
-        call.conversations += 1
-        call.agent = notice.agent
-        self._touch(record_tables.CONVERSATIONS, (call.call, str(talk.n)), talk)
-        return talk
-
-    def _end_conversation(
-        self, call: LiveCall, at: float, by: ConversationEnd, *, to: str = "", name: str = ""
-    ) -> None:
-        talk, stay = call.talking, call.stay
-        if talk is None:
-            return
-        self._end_hold(call, at)
-        talk.ended_at, talk.ended_by, talk.to, talk.by = at, by, to, name
-        talk.talk_s = max(0.0, at - talk.started_at)
-        call.talk_s += talk.talk_s
-        if stay is not None:
-            stay.talk_s += talk.talk_s
-            stay.agent = talk.agent or stay.agent
-            self._touch_stay(stay)
-        self._touch(record_tables.CONVERSATIONS, (call.call, str(talk.n)), talk)
 
     def requeued(self, call: LiveCall, notice: CallRequeued) -> None:
         """It waits again, in the same stay, as if it had not been answered."""
@@ -339,7 +300,7 @@ class CallRecording:
                 stay.outcome = stay.left_at = stay.wait_s = stay.answered_at = None
             self._touch_stay(stay)
         if talk is not None:
-            self._end_conversation(call, notice.at, ConversationEnd.REQUEUED)
+            self._talks.end(call, notice.at, ConversationEnd.REQUEUED)
             call.conversations -= 1
             call.agent = ""
         call.accepted = None
@@ -357,8 +318,8 @@ class CallRecording:
         if call.talking is None:
             began = notice.at - notice.talk_s
             self._answer(call, began, notice.wait_s, notice.agent)
-            self._talk(call, notice, began, ConversationKind.FOUND)
-        self._end_conversation(call, notice.at, by, to=to, name=name)
+            self._talks.begin(call, notice, began, ConversationKind.FOUND)
+        self._talks.end(call, notice.at, by, to=to, name=name)
         self._end(call, notice.at, CallOutcome.ANSWERED, Result.ANSWERED.value)
         call.ended_by, call.ended_by_name = by.value, name
 
@@ -378,67 +339,21 @@ class CallRecording:
         """The colleague who was asked has the caller."""
         consultation = call.consultation
         if consultation is not None:
-            self._end_consultation(call, consultation, notice.at, "put-through")
+            self._talks.end_consultation(call, consultation, notice.at, "put-through")
         end = ConversationEnd.PUT_THROUGH
-        self._end_conversation(call, notice.at, end, to=notice.to, name=notice.by)
-        talk = self._talk(call, notice, notice.at, ConversationKind.PUT_THROUGH)
+        self._talks.end(call, notice.at, end, to=notice.to, name=notice.by)
+        talk = self._talks.begin(call, notice, notice.at, ConversationKind.PUT_THROUGH)
         talk.agent, talk.offer = notice.to, ""
         call.agent = notice.to
         call.transfers += 1
 
     def held(self, call: LiveCall, notice: HoldChanged) -> None:
         """The caller was put on hold, or taken off it."""
-        self._end_hold(call, notice.at)
-        if notice.on:
-            hold = call.hold = LiveHold(
-                call=call.call, n=call.held, conversation=max(0, call.talks - 1),
-                agent=notice.agent, began_at=notice.at, by=notice.by,
-            )  # fmt: skip
-            call.held += 1
-            self._touch(record_tables.HOLDS, (call.call, str(hold.n)), hold)
-
-    def _end_hold(self, call: LiveCall, at: float) -> None:
-        hold, call.hold = call.hold, None
-        if hold is None:
-            return
-        hold.ended_at = at
-        seconds = max(0.0, at - hold.began_at)
-        call.hold_s += seconds
-        if call.stay is not None:
-            call.stay.hold_s += seconds
-            self._touch_stay(call.stay)
-        if call.conversation is not None:
-            call.conversation.hold_s += seconds
-            self._touch(
-                record_tables.CONVERSATIONS,
-                (call.call, str(call.conversation.n)),
-                call.conversation,
-            )
-        self._touch(record_tables.HOLDS, (call.call, str(hold.n)), hold)
+        self._talks.held(call, notice)
 
     def consulted(self, call: LiveCall, notice: ConsultationChanged) -> None:
         """A colleague is asked, talks, or has gone."""
-        asked = call.consultation
-        if notice.what in {ConsultationStep.ASKED, ConsultationStep.NO_PHONE} or asked is None:
-            asked = call.consultation = LiveConsultation(
-                call=call.call, n=call.consulted, conversation=max(0, call.talks - 1),
-                queue=notice.queue, agent=notice.agent, colleague=notice.colleague,
-                asked_at=notice.at,
-            )  # fmt: skip
-            call.consulted += 1
-            self._touch(record_tables.CONSULTATIONS, (call.call, str(asked.n)), asked)
-        if notice.what is ConsultationStep.TALKING:
-            asked.talked_at = notice.at
-            self._touch(record_tables.CONSULTATIONS, (call.call, str(asked.n)), asked)
-        elif notice.what is not ConsultationStep.ASKED:
-            self._end_consultation(call, asked, notice.at, in_one_word(notice.what))
-
-    def _end_consultation(
-        self, call: LiveCall, asked: LiveConsultation, at: float, outcome: str
-    ) -> None:
-        asked.ended_at, asked.outcome = at, outcome
-        call.consultation = None
-        self._touch(record_tables.CONSULTATIONS, (call.call, str(asked.n)), asked)
+        self._talks.consulted(call, notice)
 
     # ------------------------------------------------------------ gone in a gap
 
@@ -451,7 +366,7 @@ class CallRecording:
         """
         answered = call.talking is not None
         if call.consultation is not None:
-            self._end_consultation(call, call.consultation, at, "")
+            self._talks.end_consultation(call, call.consultation, at, "")
         self._leave_behind(call, at)
         self._end(call, at, CallOutcome.ANSWERED if answered else CallOutcome.LOST, "")
         self._touch(record_tables.CALLS, (call.call,), call)

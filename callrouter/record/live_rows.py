@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from callrouter.record.call_steps import StepItem
 from callrouter.record.record_tables import LiveSteps
@@ -28,11 +28,19 @@ from callrouter.record.rows import (
     StayOutcome,
     StayRow,
 )
+from callrouter.store.tables import Key, RecordedTable
 
 RowT = TypeVar("RowT")
 
 STEPS_OF_A_PART: Final = 32
 """Steps stored together. A call that goes on writes only its last part again."""
+
+
+class Touched(Protocol):
+    """Notes that something is to be written."""
+
+    def __call__(self, table: RecordedTable[Any], key: Key, live: object, /) -> None:
+        """Note it. `live` makes the row when it is written."""
 
 
 @dataclass(slots=True, kw_only=True)
