@@ -69,10 +69,12 @@ def draw_intervals(report: Report) -> bytes:
         _draw_waits(waits, shown[0] if shown else None)
     level = level_column(report)
     _draw_levels(levels, report, shown, level)
+    labels = [" ".join(text.split()) for text in interval_labels(report, starts).values()]
     for axes in (calls, waits, levels):
-        label_intervals(axes, list(interval_labels(report, starts).values()))
+        label_intervals(axes, labels)
     figure.align_ylabels()
-    title = f"{_of_one(report, lines) or report.title}: calls, waits and service level"
+    title = _of_one(report, lines) or report.title.removesuffix(" by interval")
+    title += ": calls, waits and service level"
     foot = level_text(report, level)
     if len(starts) < len(every):
         foot += " No calls came before and after the hours shown."
@@ -218,6 +220,7 @@ def _draw_levels(axes: Axes, report: Report, lines: Sequence[_PlotLine], column:
             ha="right",
             va="bottom",
             fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.8},
         )
     axes.set_ylim(0, 105)
     axes.set_yticks(range(0, 101, 20), [f"{share} %" for share in range(0, 101, 20)])
@@ -236,9 +239,10 @@ def level_column(report: Report) -> str:
 def level_text(report: Report, column: str) -> str:
     """Return what the service level in a plot means, in a sentence."""
     times = {row.get("service_level.within_s") for row in report.rows} - {None}
+    within = "the time of each queue"
+    if len(times) == 1:
+        within = rough_duration(float(str(times.pop())))
     kind = column.rpartition(".")[2].replace("_", " ")
-    if not times:
-        return f"Service level ({kind})."
-    if len(times) > 1:
-        return f"Service level ({kind}): answered within the time that each queue aims at."
-    return f"Service level ({kind}): answered within {rough_duration(float(str(times.pop())))}."
+    if kind == "strict":
+        return f"Service level: answered within {within}, of all that were answered or abandoned."
+    return f"Service level ({kind}): answered within {within}."
