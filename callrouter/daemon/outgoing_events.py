@@ -12,7 +12,7 @@ from callrouter.alerting.evaluator import AlertChange
 from callrouter.api.views.watched_views import WatchedViews
 from callrouter.clock import Clock
 from callrouter.daemon.alert_texts import alert_data
-from callrouter.model.notices import Notice
+from callrouter.model.notices import CallNotice, Notice
 from callrouter.outbox.call_events import FOLLOWED, CallEvents, MadeEvent
 from callrouter.outbox.delivery_queue import Attempt
 from callrouter.outbox.destinations import Destination
@@ -74,7 +74,6 @@ class OutgoingEvents:
         self._calls = CallEvents(self._save_call)
         self._batch: list[Notice] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._follows_calls = False
 
     # ------------------------------------------------------------ from the core
 
@@ -100,12 +99,13 @@ class OutgoingEvents:
     def _make(self) -> None:
         self._timer = None
         batch, self._batch = self._batch, []
-        self._follows_calls = any(
+        follows_calls = any(
             name.startswith("call.") for each in self._settings().webhooks for name in each.events
         )
-        self._add(self._calls.handle(batch))
-        if not self._follows_calls:
+        if not follows_calls:
             self._calls.forget_all()
+            batch = [notice for notice in batch if not isinstance(notice, CallNotice)]
+        self._add(self._calls.handle(batch))
 
     def _add(self, events: list[MadeEvent]) -> None:
         subscriptions = self._settings().webhooks
@@ -125,7 +125,7 @@ class OutgoingEvents:
     def _save_call(self, call: str, row: OpenCallRow | None) -> None:
         if row is None:
             self._store.open_calls.forget_key((call,))
-        elif self._follows_calls:
+        else:
             self._store.open_calls.put(row)
 
     # ------------------------------------------------------------ start and end

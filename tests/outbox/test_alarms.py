@@ -31,7 +31,7 @@ alerts:
   - {{name: no-desk, when: "signed_in < 1", queues: [desk], to: ops}}
   - {{name: at-night, when: "waiting > 1", quiet: "daily 00:00-24:00", queues: [support], to: ops}}
   - {{name: refused, when: "refused_logins >= 3", to: ops}}
-  - {{name: away, when: "pbx_away > 2s", to: ops}}
+  - {{name: away, when: "pbx_away > 6s", to: ops}}
   - {{name: lunch, when: "pause > 1s", to: ops}}
 """
 TOKEN = {"Authorization": "Bearer 0123456789abcdef"}
@@ -60,7 +60,7 @@ def told(receiver: Receiver) -> list[tuple[str, str]]:
     return [(event.type, event.data["alert"]) for event in receiver.taken]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_alarms_over_a_kill(place: Place) -> None:
     receiver, smtp = Receiver(), SmtpServer()
     await receiver.open()

@@ -79,6 +79,7 @@ class Floor:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.timeout(240)
 async def test_each_event_arrives_in_order_whatever_happens(place: Place) -> None:
     receiver = Receiver()
     await receiver.open()
