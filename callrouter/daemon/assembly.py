@@ -54,7 +54,7 @@ from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
-from callrouter.store.location import choose
+from callrouter.store.location import Place, choose
 from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
@@ -131,14 +131,7 @@ def assemble(
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
-    people = People(settings)
-    sessions = Sessions(
-        people,
-        clock,
-        put=store.sessions.put,
-        forget=lambda name: store.sessions.forget_key((name,)),
-    )
-    logins = Logins(people, clock, keep=store.lockouts.keep)
+    sessions, logins = _make_sessions(settings, store, clock)
     mobiles = _make_mobiles(runtime, settings, store, tasks)
     config = LiveConfig(
         folder,
@@ -155,19 +148,8 @@ def assemble(
     feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
     call_log = CallLog(router.floor)
     service_totals = ServiceTotals(lambda queue: _target(config.settings, queue))
-    watched = WatchedViews(router.floor)
-    outgoing = OutgoingEvents(
-        settings=lambda: config.settings, floor=watched, store=store, tasks=tasks, clock=clock
-    )
-    alert_watch = AlertWatch(
-        settings=lambda: config.settings,
-        floor=watched,
-        pbxes=lambda: {name: runtime.in_step(name) for name in runtime.pbxes},
-        store_trouble=lambda: str(store.status()["problem"] or ""),
-        refused=lambda: _refused_logins(backend, feature_codes),
-        store=store.alerts,
-        tell=outgoing.tell,
-        clock=clock,
+    outgoing, alert_watch = _make_alerts(
+        runtime, config, store, tasks, refused=lambda: _refused_logins(backend, feature_codes)
     )
     listeners = (
         log_notice, call_log.listen, service_totals.listen, outgoing.listen, alert_watch.listen,
@@ -191,11 +173,7 @@ def assemble(
         pid=os.getpid(),
         files=ConfigAccess(config),
         mobiles=mobiles,
-        record=RecordAccess(
-            lookups=ReadingThread(place, "look-ups in the record"),
-            reports=ReadingThread(place, "reports"),
-            settings=lambda: config.settings,
-        ),
+        record=_record_access(place, config),
         sessions=sessions,
         logins=logins,
         listen=lambda: sockets.url(settings.http),
@@ -265,6 +243,53 @@ def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: s
         runtime.attach(pbx)
         if isinstance(pbx, KeepsRecords):
             runtime.listen(pbx.listen)
+
+
+def _make_sessions(
+    settings: Settings, store: StoreService, clock: SystemClock
+) -> tuple[Sessions, Logins]:
+    people = People(settings)
+    sessions = Sessions(
+        people,
+        clock,
+        put=store.sessions.put,
+        forget=lambda name: store.sessions.forget_key((name,)),
+    )
+    return sessions, Logins(people, clock, keep=store.lockouts.keep)
+
+
+def _make_alerts(
+    runtime: Runtime,
+    config: LiveConfig,
+    store: StoreService,
+    tasks: Tasks,
+    *,
+    refused: Callable[[], int],
+) -> tuple[OutgoingEvents, AlertWatch]:
+    """Create what watches for alarms, and what sends them and the events of calls."""
+    floor, clock = WatchedViews(runtime.router.floor), runtime.clock
+    outgoing = OutgoingEvents(
+        settings=lambda: config.settings, floor=floor, store=store, tasks=tasks, clock=clock
+    )
+    alert_watch = AlertWatch(
+        settings=lambda: config.settings,
+        floor=floor,
+        pbxes=lambda: {name: runtime.in_step(name) for name in runtime.pbxes},
+        store_trouble=lambda: str(store.status()["problem"] or ""),
+        refused=refused,
+        store=store.alerts,
+        tell=outgoing.tell,
+        clock=clock,
+    )
+    return outgoing, alert_watch
+
+
+def _record_access(place: Place, config: LiveConfig) -> RecordAccess:
+    return RecordAccess(
+        lookups=ReadingThread(place, "look-ups in the record"),
+        reports=ReadingThread(place, "reports"),
+        settings=lambda: config.settings,
+    )
 
 
 def _make_record(runtime: Runtime, store: StoreService, tasks: Tasks, run_id: str) -> RecordService:
