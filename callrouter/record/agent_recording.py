@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from callrouter.model.agent_status import AgentState, AgentStatus
@@ -19,6 +20,8 @@ from callrouter.model.notices import (
 from callrouter.record import record_tables
 from callrouter.record.live_rows import LiveAgentState, LiveCall, LiveConversation, Touched
 
+_ENDS: Final = 100
+"""How many ends of after-call work are remembered of an agent."""
 _NAMES: Final = {status: status.name.lower().replace("_", "-") for status in AgentStatus}
 
 
@@ -35,8 +38,8 @@ class AgentRecording:
         self._by: dict[str, tuple[float, str]] = {}
         """Who last changed each agent, and when."""
         self._wrap_ups: dict[str, tuple[float, LiveConversation]] = {}
-        self._ended_before: dict[str, float] = {}
-        """When after-call work ended whose beginning waits, as all notices of its call do."""
+        self._wrap_up_ends: dict[str, deque[float]] = {}
+        """When each agent's after-call work ended lately. Notices of calls may be taken up later."""
 
     def follow(self, serial: int, notice: AgentNotice) -> None:
         """Take over what a notice says of an agent.
@@ -50,11 +53,11 @@ class AgentRecording:
                 reason, who = notice.pause_reason, by if at == notice.at else ""
                 self._begin(serial, notice, notice.status, reason, who)
             case WrapUpEnded():
-                self._wrap_up_ended(notice.agent, notice.at)
+                self._wrap_up_over(notice.agent, notice.at)
             case AgentSignedIn():
                 self._goes_on(serial, notice, AgentStatus.NO_PHONE, "", notice.by)
             case AgentSignedOut():
-                self._wrap_up_ended(notice.agent, notice.at)
+                self._wrap_up_over(notice.agent, notice.at)
                 self._goes_on(serial, notice, AgentStatus.SIGNED_OUT, "", notice.by)
             case AgentPaused():
                 self._goes_on(serial, notice, AgentStatus.PAUSED, notice.reason, notice.by)
@@ -112,22 +115,26 @@ class AgentRecording:
         """Note that after-call work for the call's last conversation began.
 
         With several calls at once, the work for an earlier one ends where that for the next begins.
+        A call that waits to be looked up tells of its work later, perhaps when that is over.
         """
         talk = call.conversation
         if talk is not None and talk.agent != notice.agent:
             talk = call.before
-        ended = self._ended_before.pop(notice.agent, 0.0)
-        if notice.agent in self._wrap_ups:
-            self._wrap_up_ended(notice.agent, notice.at)
-        if talk is not None and talk.agent == notice.agent:
-            self._wrap_ups[notice.agent] = (notice.at, talk)
-            if ended >= notice.at:
+        self._wrap_up_ended(notice.agent, notice.at)
+        if talk is None or talk.agent != notice.agent:
+            return
+        self._wrap_ups[notice.agent] = (notice.at, talk)
+        for ended in self._wrap_up_ends.get(notice.agent, ()):
+            if ended > notice.at:
                 self._wrap_up_ended(notice.agent, ended)
+                return
+
+    def _wrap_up_over(self, agent: str, at: float) -> None:
+        self._wrap_up_ends.setdefault(agent, deque(maxlen=_ENDS)).append(at)
+        self._wrap_up_ended(agent, at)
 
     def _wrap_up_ended(self, agent: str, at: float) -> None:
         began, talk = self._wrap_ups.pop(agent, (0.0, None))
-        if talk is None:
-            self._ended_before[agent] = at
-        else:
+        if talk is not None:
             talk.wrap_up_s = max(0.0, at - began)
             self._touch(record_tables.CONVERSATIONS, (talk.call, str(talk.n)), talk)

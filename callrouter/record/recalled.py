@@ -83,14 +83,18 @@ def live_again(found: RecalledCall) -> LiveCall:
 class Before:
     """What the record knows of earlier runs.
 
-    `run` is the last of them; None: there was none. `serial` is the highest serial number.
+    Attributes:
+        run: the last of them; None: there was none.
+        serial: the highest serial number.
+        known_until: the last time at which something is on record of it; 0: there was none.
     """
 
     run: RunRow | None
     serial: int
+    known_until: float
 
 
-def take_over(link: sa.Connection, run: str, first_serial: int) -> Before:
+def take_over(link: sa.Connection, run: str, first_serial: int, started_at: float) -> Before:
     """Return what is known of earlier runs, and end the states of agents that they left open.
 
     Nothing is known of agents from the end of the last run on.
@@ -99,19 +103,37 @@ def take_over(link: sa.Connection, run: str, first_serial: int) -> Before:
         link: the database, in a transaction.
         run: the present run.
         first_serial: its first serial number.
+        started_at: when it began, in epoch seconds.
     """
     runs, states = sql.RUNS, sql.AGENT_STATES
     chosen = sa.select(*runs.c).where(runs.c.run != run).order_by(runs.c.alive_at.desc()).limit(1)
     last = _rows(link, record_tables.RUNS, chosen)
     highest = link.execute(sa.select(sa.func.max(states.c.serial))).scalar_one() or 0
+    end = 0.0
     if last:
-        end = last[0].stopped_at or last[0].alive_at
+        end = last[0].stopped_at or max(last[0].alive_at, _last_event(link, started_at))
         until = sa.case((states.c.at > end, states.c.at), else_=end)
         _, lasts = sql.last_states(states.c.serial < first_serial)
         for serials in _portions(list(link.execute(lasts).scalars())):
             open_ = (states.c.serial.in_(serials), states.c.until.is_(None))
             link.execute(sa.update(states).where(*open_).values(until=until))
-    return Before(run=last[0] if last else None, serial=highest)
+    return Before(run=last[0] if last else None, serial=highest, known_until=end)
+
+
+def _last_event(link: sa.Connection, before: float) -> float:
+    """Return when the last thing happened that is on record; 0: nothing did."""
+    columns = (
+        sql.AGENT_STATES.c.at,
+        sql.CALLS.c.entered_at,
+        sql.CALLS.c.ended_at,
+        sql.OFFERS.c.made_at,
+        sql.CONVERSATIONS.c.started_at,
+    )
+    times = (
+        link.execute(sa.select(sa.func.max(column)).where(column < before)).scalar_one()
+        for column in columns
+    )
+    return max((time for time in times if time is not None), default=0.0)
 
 
 def open_calls(link: sa.Connection, before: float, pbxes: Collection[str]) -> list[str]:

@@ -199,16 +199,17 @@ class RecordService:
         """Note the time without a router, once the database can be read."""
         try:
             before = await self._writer.query(
-                lambda link: recalled.take_over(link, self._run, self._first_serial), patient=True
+                lambda link: recalled.take_over(
+                    link, self._run, self._first_serial, self._started_at
+                ),
+                patient=True,
             )
         except StoreError:  # the daemon is stopping
             return
         self._recorder.serial_is_above(before.serial)
-        last = before.run
-        if last is None:
+        if before.run is None:
             return
-        ended = last.stopped_at or last.alive_at
-        self._known_until = min(ended, self._started_at)
+        self._known_until = min(before.known_until, self._started_at)
         self._write_gap(
             GapRow(
                 run=self._run, n=self._next_gap(), kind=GapKind.ROUTER_DOWN,

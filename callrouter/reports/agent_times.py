@@ -9,7 +9,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from callrouter.model.agent_status import AgentState
-from callrouter.record.sql import AGENT_STATES
+from callrouter.record.rows import GapKind
+from callrouter.record.sql import AGENT_STATES, RECORD_GAPS
 from callrouter.reports.intervals import Intervals
 from callrouter.reports.queries import (
     among,
@@ -22,6 +23,8 @@ from callrouter.reports.queries import (
 from callrouter.reports.report_run import ReportRun
 
 PRIVATE: Final = "private-call"
+FOUND_WITHIN: Final = 60.0
+"""Seconds after its start within which a new router finds what agents are doing."""
 SIGNED_OUT: Final = "signed-out"
 
 
@@ -119,6 +122,35 @@ class StateTimes:
         start = self._intervals.starts[0]
         for row in last_states(self._run.link, start, self._agents):
             self._split(dict(row), begun=False)
+        for row in self._continued():
+            at = self._intervals.starts[self._intervals.number_of(row["at"])]
+            self._begin(at, row["agent"], row["reason"], -1, -int(row["by"] != ""))
+
+    def _continued(self) -> Iterator[sa.RowMapping]:
+        """Yield the pauses that a new router found, and that had begun before the last one ended."""
+        columns, gap = AGENT_STATES.c, RECORD_GAPS.c
+        first, last = self._intervals.starts[0], self._run.until
+        ended = sa.select(gap.began_at, gap.ended_at).where(
+            gap.kind == GapKind.ROUTER_DOWN.value, gap.ended_at >= first, gap.ended_at < last
+        )
+        for began_at, ended_at in self._run.link.execute(ended).all():
+            paused = sa.select(*columns).where(
+                columns.state == AgentState.PAUSED.value,
+                columns.at >= max(began_at, first),
+                columns.at < min(ended_at + FOUND_WITHIN, last),
+                *among(columns.agent, self._agents),
+            )
+            for row in rows_of(self._run.link, paused):
+                earlier = (
+                    sa.select(columns.state, columns.reason, columns.at)
+                    .where(columns.agent == row["agent"], columns.at <= row["at"])
+                    .where(columns.serial < row["serial"])
+                    .order_by(columns.at.desc(), columns.serial.desc())
+                    .limit(1)
+                )
+                for state, reason, at in self._run.link.execute(earlier):
+                    if (state, reason) == (row["state"], row["reason"]) and at <= began_at:
+                        yield row
 
     def between(self, start: float, from_: float, to: float) -> None:
         """Add what began from `from_` up to, without, `to`, in the interval that begins at `start`."""

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from callrouter.record.rows import AgentStateRow, ConversationRow, OfferRow
+from callrouter.record.sql import RECORD_GAPS
 from callrouter.reports.catalog import make
 from callrouter.reports.periods import Period, read_period
 from callrouter.reports.report import Report, Row, Value
@@ -199,6 +200,37 @@ def test_an_agent_signed_in_across_the_edges_counts_inside_only(sqlite_link: sa.
         sqlite_link, "pauses", read_period("2026-11-27T10:20..2026-11-27T10:40", NOW, LONDON), "15m"
     ).rows
     assert [(row["pauses"], row["total_s"]) for row in split] == [(0, 600.0)]
+
+
+def test_a_pause_over_a_restart_of_the_router_is_one(sqlite_link: sa.Connection) -> None:
+    ten = local("2026-11-27 10:00")
+    gap = {
+        "run": "r2", "n": 1, "kind": "router-down", "began_at": ten + 600, "ended_at": ten + 620,
+        "table_name": "", "rows_lost": 0,
+    }  # fmt: skip
+    sqlite_link.execute(sa.insert(RECORD_GAPS).values(gap))
+    put(
+        sqlite_link,
+        "agent_states",
+        [
+            state_row(1, "alice", ten, ten + 600, "paused", reason="lunch", by="sam"),
+            state_row(2, "alice", ten + 621, ten + 900, "paused", reason="lunch"),
+            state_row(3, "bob", ten, ten + 600, "available"),
+            state_row(4, "bob", ten + 621, ten + 622, "available"),
+            state_row(5, "bob", ten + 622, ten + 900, "paused", reason="tea", by="sam"),
+            state_row(6, "carol", ten, ten + 600, "paused", reason="tea"),
+            state_row(7, "carol", ten + 621, ten + 900, "paused", reason="lunch", by="sam"),
+        ],
+    )
+    for by in ("", "15m"):
+        rows = made(sqlite_link, "pauses", read_period("2026-11-27", NOW, LONDON), by).rows
+        assert [(row["agent"], row["reason"], row["pauses"], row["by_others"]) for row in rows] == [
+            ("alice", "lunch", 1, 1),
+            ("bob", "tea", 1, 1),
+            ("carol", "lunch", 1, 1),
+            ("carol", "tea", 1, 0),
+        ]
+        assert rows[0]["total_s"] == 879.0
 
 
 def test_where_nothing_happened_there_is_no_figure(sqlite_link: sa.Connection) -> None:
