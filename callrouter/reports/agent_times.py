@@ -98,7 +98,7 @@ class StateTimes:
         self._intervals = intervals
         self._agents = agents
         self._together = together
-        self._ends = dict(intervals.bounds())
+        self._ends = {start: min(end, run.until) for start, end in intervals.bounds()}
         self._found: dict[float, dict[str, AgentTime]] = {start: {} for start in intervals.starts}
         at = AGENT_STATES.c
         began = [*within_period(at.at), *among(at.agent, agents)]
