@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench soak chaos chaos-short fuzz held lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -63,6 +63,10 @@ bench: $(STAMP)
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(if $(DOOR),$(DOOR)) --seconds $(or $(SECONDS),60) --calls $(or $(CALLS),10000) \
 	  $(if $(SEED),--seed $(SEED))
+
+# The lab day in spring and in autumn, each until lost callers are given up (five minutes); make test has a short one.
+labday: $(STAMP)
+	@LAB_DAYS=all $(BIN)/python -m pytest -s --no-header tests/labday
 
 # Doors that have held, tried again in full: ten minutes; DOOR= tries one.
 held: $(STAMP)

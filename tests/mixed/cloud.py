@@ -35,9 +35,10 @@ from callrouter.pbx.twilio.rest.api_requests import (
     EndCall,
     PlaceCall,
     RedirectCall,
+    UpdateParticipant,
 )
 from tests.twilio import openapi
-from tests.twilio.peer import ACCOUNT, Line, Mischief, Peer, Phone
+from tests.twilio.peer import ACCOUNT, Line, Mischief, Peer, Phone, conference_sid
 
 PUBLIC = "https://calls.example.com"
 TOKEN = "t0p-secret"
@@ -194,7 +195,8 @@ class Cloud:
         name = request.path.split(f"/{ACCOUNT}/", 1)[-1].removesuffix(".json")
         if request.method == "GET":
             return web.json_response(await self.ask(lambda peer: listed(peer, name)))
-        ask = _meant(name, dict(fields))
+        rooms = await self.ask(lambda peer: [*peer.rooms])
+        ask = _meant(name, dict(fields), rooms)
         future: asyncio.Future[ApiResult] = asyncio.get_running_loop().create_future()
         self._open[id(ask)] = (ask, future)
         self._todo.put(lambda: self.peer.take(ask))
@@ -212,11 +214,21 @@ def _settle(future: asyncio.Future[ApiResult], answer: ApiResult) -> None:
         future.set_result(answer)
 
 
-def _meant(name: str, form: dict[str, str]) -> ApiRequest:
-    """The order that a request carries out."""
+def _meant(name: str, form: dict[str, str], rooms: list[str]) -> ApiRequest:
+    """The order that a request carries out, where there are these conferences."""
     if name == "Calls":
         token = re.sub(r".*[?&]o=", "", form["Url"])
         return PlaceCall(token=token, to=form["To"], caller_id=form["From"], timeout=int(form["Timeout"]))  # fmt: skip
+    if name.startswith("Conferences/"):
+        _, conference, _, sid = name.split("/")
+        hold, ends = form.get("Hold"), form.get("EndConferenceOnExit")
+        return UpdateParticipant(
+            conference_name=next(room for room in rooms if conference_sid(room) == conference),
+            conference_sid=conference,
+            sid=sid,
+            hold=None if hold is None else hold.lower() == "true",
+            ends=None if ends is None else ends.lower() == "true",
+        )
     sid = name.removeprefix("Calls/")
     return RedirectCall(sid=sid, twiml=form["Twiml"]) if "Twiml" in form else EndCall(sid=sid)
 
