@@ -14,7 +14,7 @@ from callrouter.record.rows import CallOutcome, ConversationEnd, GapKind, StayOu
 from callrouter.store.location import File
 from tests.daemon.process import Place, started, until
 
-KILLS = 4
+KILLS = 3
 CALLS = 12
 TALK = 0.15
 EVER = 1e11

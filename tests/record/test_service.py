@@ -10,6 +10,7 @@ import pytest
 from callrouter.model.events import CallArrived, DeviceState, PbxSnapshot, SeenCall, SignedIn
 from callrouter.record import record_service
 from callrouter.record.call_steps import members_of, unpack_steps
+from callrouter.record.record_tables import CALLS, RUNS
 from callrouter.record.rows import (
     CallOutcome,
     ConversationEnd,
@@ -259,3 +260,65 @@ async def test_a_reload_changes_the_members_of_later_decisions(tried: Tried, clo
             (digest,) = [step.digest for step in steps if step.digest]
             found.append(members_of(world.reader.member_lists([digest])[digest]))
     assert [sorted(members) for members in found] == [["ann", "bob"], ["ann", "cid"]]
+
+
+async def test_a_call_whose_end_was_never_reported_is_ended(tried: Tried, clock: Clock) -> None:
+    async with recording(tried.place, clock) as world:
+        world.begin()
+        world.arrives("c1")
+        await world.written()
+        clock.at += 7
+        del world.router.floor.calls["c1"]  # a fault in the core loses the notices of its step
+        world.record._note_alive()
+        await world.written()
+        call = world.story("c1").call
+    assert (call.outcome, call.wait_s, call.ended_at) == (CallOutcome.LOST, 7.0, clock.at)
+
+
+async def test_a_stop_in_order_is_known_to_the_second(tried: Tried, clock: Clock) -> None:
+    async with recording(tried.place, clock) as world:
+        world.begin()
+        clock.at += 4
+        world.arrives("c1")
+        stopped = clock.at
+    clock.at += 33
+    async with recording(tried.place, clock, run="r2") as world:
+        await world.written()
+        (gap,) = world.reader.gaps(BEFORE, EVER)
+        assert (gap.began_at, gap.ended_at) == (stopped, stopped + 33)
+        assert world.story("c1").call.ended_at is None, "it was handed over at the end"
+
+
+async def test_a_clock_that_was_set_back_overwrites_nothing(tried: Tried, clock: Clock) -> None:
+    async with recording(tried.place, clock) as world:
+        world.begin()
+        await world.whole_call("c1")
+        await world.written()
+        before = world.reader.agent_states(BEFORE, EVER)
+    clock.at -= 3600
+    async with recording(tried.place, clock, run="r2") as world:
+        await world.written()
+        world.begin()
+        await world.whole_call("c2")
+        await world.written()
+        after = {row.serial: row for row in world.reader.agent_states(BEFORE, EVER)}
+    assert all(after[row.serial].at == row.at for row in before)
+    assert len(after) > len(before)
+    assert max(row.serial for row in before) < max(after)
+
+
+def test_rows_that_could_not_be_written_go_back_before_the_others() -> None:
+    waiting = recorded_queue.RecordedQueue(4)
+    waiting.put([(CALLS, (name,), name) for name in "abc"], 1.0)
+    taken = waiting.take(2)
+    assert [row for (_, _, row), _ in taken] == ["a", "b"]
+    assert len(waiting) == 3, "what is being written is not written yet"
+    waiting.put([(CALLS, ("b",), "newer"), (RUNS, ("r",), "run")], 2.0)
+    waiting.put_back(taken)
+    assert waiting.dropped == 0
+    waiting.put([(CALLS, ("d",), "d"), (CALLS, ("e",), "e")], 3.0)
+    assert [row for (_, _, row), _ in waiting.take(9)] == ["c", "newer", "run", "d", "e"]
+    ((table, loss),) = waiting.take_losses().items()
+    assert (table, loss.count, loss.first, loss.last) == (CALLS, 1, 1.0, 1.0)
+    waiting.written()
+    assert len(waiting) == 0
