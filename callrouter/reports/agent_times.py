@@ -154,7 +154,7 @@ class StateTimes:
 
     def between(self, start: float, from_: float, to: float) -> None:
         """Add what began from `from_` up to, without, `to`, in the interval that begins at `start`."""
-        times = {"from_": from_, "to_": to, "end_": self._ends[start]}
+        times = {"from_": from_, "to_": to, "end_": min(self._ends[start], self._run.until)}
         for row in self._run.link.execute(self._grouped, times):
             agent, state, status, reason, count, by_others, seconds, longest = row
             if self._time(start, agent) is not None:
