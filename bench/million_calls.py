@@ -120,6 +120,9 @@ def fill(place: Place, calls: int) -> int:
                     made[name].append(row)
             for name, found in made.items():
                 put(link, name, found)
+    if isinstance(place, Address):  # as its own housekeeping leaves it, some minutes later
+        link.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("VACUUM ANALYZE"))
+        link.commit()
     with link.begin():
         if isinstance(place, Address):
             size = int(link.scalar(sa.text("SELECT pg_database_size(current_database())")) or 0)
