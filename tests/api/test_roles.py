@@ -12,9 +12,16 @@ import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.api.access import tokens as token_delays
 from callrouter.api.access.permissions import PERMISSIONS
-from callrouter.api.access.tokens import ApiCaller, ApiTokens
+from callrouter.api.access.tokens import (
+    FREE,
+    MOST_OF_ONE,
+    PAUSE,
+    ApiCaller,
+    ApiTokens,
+    WrongTokens,
+    client_network,
+)
 from callrouter.api.context import ConfigState
 from callrouter.api.live import MOST_PER_TOKEN, REVOKED
 from callrouter.api.openapi import document
@@ -364,14 +371,14 @@ async def test_wrong_tokens_are_slowed_and_right_ones_are_not(
 
     monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
     wrong = {"Authorization": "Bearer something-guessed"}
-    for _ in range(token_delays.FREE + 5):
+    for _ in range(FREE + 5):
         answer = await client.get("/api/agents", headers=wrong)
         assert answer.status == 401
-    assert slept.count(token_delays.PAUSE) == 5
+    assert slept.count(PAUSE) == 5
     before = len(slept)
     await get(client, "supervisor", "/api/agents")
-    assert token_delays.PAUSE not in slept[before:]
-    assert house.backend.refusals.counts["unauthorized"] == token_delays.FREE + 5
+    assert PAUSE not in slept[before:]
+    assert house.backend.refusals.counts["unauthorized"] == FREE + 5
 
 
 async def test_who_sends_no_token_is_no_guesser(
@@ -383,13 +390,13 @@ async def test_who_sends_no_token_is_no_guesser(
         slept.append(seconds)
 
     monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
-    for _ in range(3 * token_delays.FREE):
+    for _ in range(3 * FREE):
         assert (await client.get("/api/agents")).status == 401
-    assert token_delays.PAUSE not in slept
-    assert house.backend.refusals.counts["unauthorized"] == 3 * token_delays.FREE
-    for _ in range(token_delays.FREE + 1):
+    assert PAUSE not in slept
+    assert house.backend.refusals.counts["unauthorized"] == 3 * FREE
+    for _ in range(FREE + 1):
         await client.get("/api/agents", headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
-    assert slept.count(token_delays.PAUSE) == 1
+    assert slept.count(PAUSE) == 1
 
 
 async def test_the_open_path_is_no_place_to_try_tokens_at(
@@ -401,36 +408,36 @@ async def test_the_open_path_is_no_place_to_try_tokens_at(
         slept.append(seconds)
 
     monkeypatch.setattr("callrouter.api.access.tokens.asyncio.sleep", sleep)
-    for _ in range(token_delays.FREE + 5):
+    for _ in range(FREE + 5):
         answer = await client.get("/healthz", headers={"Authorization": "Bearer something-guessed"})
         assert answer.status == 200
         assert "version" not in await answer.json()
-    assert slept.count(token_delays.PAUSE) == 5
-    assert house.backend.refusals.counts["unauthorized"] == token_delays.FREE + 5
+    assert slept.count(PAUSE) == 5
+    assert house.backend.refusals.counts["unauthorized"] == FREE + 5
     # A probe without a token is no guess, and one with a right token waits for nothing.
     before = len(slept)
     assert "version" in await get(client, "metrics", "/healthz")
     for _ in range(5):
         assert (await client.get("/healthz")).status == 200
-    assert token_delays.PAUSE not in slept[before:]
-    assert house.backend.refusals.counts["unauthorized"] == token_delays.FREE + 5
+    assert PAUSE not in slept[before:]
+    assert house.backend.refusals.counts["unauthorized"] == FREE + 5
 
 
 async def test_many_wrong_tokens_at_once_are_turned_away() -> None:
     delayed = Counter[str]()
-    wrong = token_delays.WrongTokens(delayed)
-    wrong_of = [await wrong.refused("192.0.2.1") for _ in range(token_delays.FREE)]
+    wrong = WrongTokens(delayed)
+    wrong_of = [await wrong.refused("192.0.2.1") for _ in range(FREE)]
     assert not any(wrong_of)
     tries = [asyncio.create_task(wrong.refused("192.0.2.1")) for _ in range(20)]
     other = asyncio.create_task(wrong.refused("192.0.2.2"))
     answers = await asyncio.gather(*tries)
-    assert answers.count(True) == 20 - token_delays.MOST_OF_ONE
+    assert answers.count(True) == 20 - MOST_OF_ONE
     assert await other is False
     assert delayed == {"wrong-tokens": 20}
 
 
 def test_an_ipv6_subscriber_is_one_address() -> None:
-    network = token_delays.client_network
+    network = client_network
     assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9")
     assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
     assert network("::ffff:192.0.2.1") == network("192.0.2.1")

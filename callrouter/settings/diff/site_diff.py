@@ -73,7 +73,7 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:
     """Yield a line if the system's rules for a time zone have changed but the files have not.
 
-    They have if the zone is another object under the same name; see `time_zones`.
+    They have if the zone is another object under the same name; see `build_context.find_zone`.
     """
     before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
     for name, zone in after.items():
