@@ -32,14 +32,14 @@ T = TypeVar("T")
 
 
 async def read_body(
-    request: web.Request, body: type[T], *, within: float = BODY_WITHIN, most: int = 0
+    request: web.Request, body: type[T], *, within: float | None = None, most: int = 0
 ) -> T:
     """Return the body of a request. An empty one counts as an object without fields.
 
     Args:
         request: the request. Its `Content-Type` is ignored: `curl -d` sends a wrong one.
         body: the type of the body, one of `callrouter.api.schemas.bodies`.
-        within: seconds allowed for it to arrive.
+        within: seconds allowed for it to arrive; None: `BODY_WITHIN`.
         most: its most bytes, and its length must be given then; 0: as many as the application takes.
 
     Raises:
@@ -47,7 +47,7 @@ async def read_body(
             wrong fields or types.
         ConnectionResetError: the client closed the connection before its body was read.
     """
-    raw = await _read(request, within, most)
+    raw = await _read(request, BODY_WITHIN if within is None else within, most)
     checked: T = _checked(_parsed(raw) if raw.strip() else {}, body)
     return checked
 
