@@ -377,7 +377,7 @@ class Phones:
             "offers": Span.exactly(len(self.of(visit))),
             "transfers": Span.exactly(transfers),
             "stays": Span.exactly(len(stays)),
-            "ended_by": by if over else None,
+            "ended_by": "" if last.outcome in {"waiting", "lost"} else by,
             "ended_at": gauge.about(visit.ended) if over else None,
         }
 

@@ -91,4 +91,4 @@ async def test_every_figure_of_a_day_is_what_the_phones_saw(install: Install, pl
             await reading.stories(ids)
     found = reading.found
     tell(f"{len(day.visits)} callers; {found.compared} figures compared, {len(found.found)} differ")
-    assert found.found == []
+    assert found.found == [], "\n".join(found.found[:30])
