@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,9 @@ member => PJSIP/1002,0,A2
 # The time limit is an argument of Queue(); Ringing instead of music makes no difference to the lines.
 BY_APP_QUEUE = """\
 exten => app_queue,1,Answer()
+ same => n,Queue(support)
+ same => n,Hangup()
+exten => app_queue_brief,1,Answer()
  same => n,Queue(support,,,,3)
  same => n,Hangup()
 """
@@ -106,9 +109,11 @@ async def here(install: Install) -> AsyncIterator[Floor]:
 class Play:
     """The calls, one after another, as callers, agents and their phones make them."""
 
-    def __init__(self, here: Floor, target: str, begins: str) -> None:
+    def __init__(self, here: Floor, target: str, brief: str, begins: str) -> None:
         self._here = here
         self._target = target
+        self._brief = brief
+        """Where callers wait for 3 s at most."""
         self._begins = begins
 
     async def all(self) -> None:
@@ -123,8 +128,9 @@ class Play:
             await call(f"{self._begins}{number}")
             await self._here.quiet(12)
 
-    async def _call(self, number: str) -> Dialog:
-        return await self._here.call(self._target, caller_number=number, caller_name="Jo")
+    async def _call(self, number: str, target: str = "") -> Dialog:
+        target = target or self._target
+        return await self._here.call(target, caller_number=number, caller_name="Jo")
 
     async def caller_ends(self, number: str) -> None:
         caller = await self._call(number)
@@ -156,7 +162,7 @@ class Play:
     async def nobody_answers(self, number: str) -> None:
         for name in ("1001", "1002"):
             self._here.phone(name).behaviour = RingOnly()
-        caller = await self._call(number)
+        caller = await self._call(number, self._brief)
         await asyncio.sleep(4.0)  # one second after the time limit
         await caller.bye()
 
@@ -172,16 +178,17 @@ class Play:
 
 @pytest.mark.timeout(120)
 async def test_equal_figures_where_both_count_alike(here: Floor, tmp_path: Path) -> None:
-    rules = queue("support", {"a1": 1, "a2": 2}, policy=("priority",), ring_for=3.0, max_wait=3.0)
-    await here.fresh(*staff(2), queues=[rules])
+    rules = queue("support", {"a1": 1, "a2": 2}, policy=("priority",), ring_for=3.0)
+    brief = replace(rules, id="brief", name="Brief", max_wait=3.0)
+    await here.fresh(*staff(2), queues=[rules, brief])
     file = QueueLogFile(tmp_path / "queue_log")
     board = here.router.board
     listener = FileListener(file, lambda: board.table, board.signed_in, here.pbx.call_channels)
     here.runtime.listen(listener.listen)
     file.start()
-    await Play(here, "support", FIRST["callrouter"]).all()
+    await Play(here, "support", "brief", FIRST["callrouter"]).all()
     await here.until(lambda: len(here.pbx.queue_log) == 0)
-    await Play(here, "app_queue", FIRST["app_queue"]).all()
+    await Play(here, "app_queue", "app_queue_brief", FIRST["app_queue"]).all()
     file.close(10.0)
 
     lines = here.queue_log()
