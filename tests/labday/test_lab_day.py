@@ -34,18 +34,19 @@ from tests.labday.second import Period, Phones, Rules
 from tests.labday.seen import GRACE
 from tests.labday.span import Gauge
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
 
 LIMIT = 0.6
 """Seconds by which a time on record may differ from the one at the phone: the message has to pass
 Asterisk and the router, on a machine that other tests use as well."""
+SEEN = 1.6
+"""Seconds: with times less exact than this, the phones do not tell what happened."""
 LONG = bool(os.environ.get("LAB_DAYS"))
 RULES = Rules(within=WITHIN, short=SHORT, wrap_up=WRAP_UP, ring_for=RING_FOR, members=SERVES)
 
 
-@pytest.mark.parametrize("place", [SPRING, AUTUMN][: 2 if LONG else 1], ids=lambda one: one.zone)
-async def test_every_figure_of_a_day_is_what_the_phones_saw(install: Install, place: Place) -> None:
-    """Two `kill -9`, a reload, transfers, overflow, re-entry, hold, pauses, midnight and summer time."""
+async def a_day(install: Install, place: Place) -> tuple[Reading, float]:
+    """Play the day, and compare; also returns within how many seconds its times were seen."""
     async with centre(install, place, 28.0) as here:
         await morning(here)
         await midnight(here)
@@ -90,8 +91,18 @@ async def test_every_figure_of_a_day_is_what_the_phones_saw(install: Install, pl
             await reading.divided((change - 900.0, change + 900.0), "15m", 900.0)
             await reading.lists(whole)
             await reading.stories(ids)
-    found = reading.found
-    tell(
-        f"{len(day.visits)} callers; {found.compared} figures compared, {len(found.found)} differ ({limit:.1f} s)"
-    )
+    return reading, limit
+
+
+@pytest.mark.parametrize("place", [SPRING, AUTUMN][: 2 if LONG else 1], ids=lambda one: one.zone)
+async def test_every_figure_of_a_day_is_what_the_phones_saw(install: Install, place: Place) -> None:
+    """Two `kill -9`, a reload, transfers, overflow, re-entry, hold, pauses, midnight and summer time."""
+    reading, limit = await a_day(install, place)
+    for _ in range(2):
+        if limit < SEEN:
+            break
+        # The machine stood still, and what was a miss or a refusal cannot be told.
+        reading, limit = await a_day(install, place)
+    found, callers = reading.found, len(reading.phones.day.visits)
+    tell(f"{callers} callers; {found.compared} figures, {len(found.found)} differ ({limit:.1f} s)")
     assert found.found == [], "\n".join(found.found[:30])
