@@ -53,6 +53,12 @@ class Source:
         """Return the parsed file."""
         return ast.parse(self.text)
 
+    @cached_property
+    def comments(self) -> tuple[str, ...]:
+        """Return the comments. Splitting a file into tokens is what takes time here."""
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        return tuple(token.string for token in tokens if token.type == tokenize.COMMENT)
+
     @property
     def lines(self) -> int:
         """Number of lines."""
@@ -207,11 +213,9 @@ def prose(source: Source) -> Iterator[str]:
     yield from comments(source)
 
 
-def comments(source: Source) -> Iterator[str]:
-    """Yield the comments."""
-    for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
+def comments(source: Source) -> tuple[str, ...]:
+    """Return the comments."""
+    return source.comments
 
 
 # ---------------------------------------------------------------- the table
