@@ -28,7 +28,7 @@ test: $(STAMP)
 	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
 	@$(BIN)/python -m tests.twice -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
-	@$(BIN)/python -m tests.twice -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" $(PYTEST)
+	@$(BIN)/python -m tests.twice -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos and not labday" $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
 	@echo "— two minutes of faults on a busy floor, and fifty callers over the router's death"
@@ -64,7 +64,7 @@ fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz $(if $(DOOR),$(DOOR)) --seconds $(or $(SECONDS),60) --calls $(or $(CALLS),10000) \
 	  $(if $(SEED),--seed $(SEED))
 
-# The lab day in spring and in autumn, each until lost callers are given up (five minutes); make test has a short one.
+# The lab day in spring and in autumn, each until lost callers are given up (five minutes); make test has the virtual day.
 labday: $(STAMP)
 	@LAB_DAYS=all $(BIN)/python -m pytest -s --no-header tests/labday
 

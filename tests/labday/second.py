@@ -190,7 +190,9 @@ class Phones:
         if ring.code and ring.code != 487:
             return "declined" if ring.code == 603 else "unreached"
         waited = ring.ended - ring.invite
-        return "missed" if waited >= self.rules.ring_for - self.gauge.limit else "withdrawn"
+        # However late the machine is, a withdrawn ring of this day lasts a second at most.
+        late = min(1.0, self.gauge.limit)
+        return "missed" if waited >= self.rules.ring_for - late else "withdrawn"
 
     def _at_once(self, ring: Ring) -> bool:
         return broke_off(ring, self.visits[ring.number])

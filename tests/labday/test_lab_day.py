@@ -34,7 +34,7 @@ from tests.labday.second import Period, Phones, Rules
 from tests.labday.seen import GRACE
 from tests.labday.span import Gauge
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.labday, pytest.mark.timeout(900)]
 
 LIMIT = 0.6
 """Seconds by which a time on record may differ from the one at the phone: the message has to pass
