@@ -53,7 +53,6 @@ TESTS = (
     "tests/core/test_people.py",
     "tests/core/test_talks.py",
     "tests/model",
-    "tests/reports/test_formats.py",
     "tests/settings/test_meaning.py",
     "tests/api/test_agents.py",
     "tests/api/test_connection_limit.py",
