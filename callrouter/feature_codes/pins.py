@@ -14,7 +14,7 @@ from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.credentials.lockout import LONGEST, MOST, WITHIN, Lockout
-from callrouter.credentials.secret_hashes import cost, hash_of_no_pin, pin_matches
+from callrouter.credentials.secret_hashes import DecoyHash, pin_matches
 from callrouter.feature_codes.calling_number import FEWEST_OUTSIDE
 from callrouter.model.lockouts import LockRow
 from callrouter.model.text import mask
@@ -146,7 +146,7 @@ class PinChecker:
         self._verify = verify or pin_matches
         self._on_wrong = wrong
         self._queues = {True: _CheckQueue(), False: _CheckQueue()}
-        self._no_pin = ("", "")
+        self._decoy = DecoyHash()
 
     def closed_for(self) -> float:
         """Seconds for which PINs from outside are still refused; 0 if they are accepted."""
@@ -169,7 +169,7 @@ class PinChecker:
                     logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
                     return PinResult.LOCKED
                 known = self._pins().get(claim.agent)
-                no_pin = await asyncio.to_thread(self._hash_of_no_pin)
+                no_pin = await asyncio.to_thread(self._decoy.like, self._pins().values())
                 fit = await asyncio.to_thread(self._verify, known or no_pin, claim.pin)
                 if known is None or not fit:
                     return self._count_wrong(limits, claim)
@@ -211,15 +211,3 @@ class PinChecker:
                 text = "%s is locked for %.0f min after wrong PINs"
                 logger.warning(text, what, seconds / 60)
         return PinResult.LOCKED if locks else PinResult.WRONG
-
-    def _hash_of_no_pin(self) -> str:
-        """A hash that no PIN matches, as expensive to verify as the most expensive real one.
-
-        It is verified for unknown extensions, so that they take as long as known ones. Made once,
-        and again when the PINs' hashes become more expensive.
-        """
-        pins = self._pins()
-        model = max(pins.values(), key=cost, default="")
-        if not self._no_pin[0] or self._no_pin[1] != model:
-            self._no_pin = (hash_of_no_pin(model), model)
-        return self._no_pin[0]

@@ -181,6 +181,22 @@ async def test_wrong_and_unknown_look_alike(
     assert "wrong password for sam from 127.0.0.1" in caplog.text
 
 
+@pytest.mark.parametrize("user", ["sam", "alice", "bob", "front", "nosuch"])
+async def test_every_name_costs_the_same_work(
+    browser: Client, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    """bob has a password and a PIN, sam and alice have one of them, the others have neither."""
+    verified: list[str] = []
+
+    def no(digest: str, _password: str) -> bool:
+        verified.append(digest)
+        return False
+
+    monkeypatch.setattr(logins, "pin_matches", no)
+    assert (await log_in(browser, user, "wrong")).status == 401
+    assert len(verified) == 2
+
+
 async def test_wrong_passwords_lock_the_name_where_they_come_from(
     browser: Client, world: World
 ) -> None:

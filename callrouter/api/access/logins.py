@@ -8,12 +8,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from callrouter.api.access.people import People, Person
+from callrouter.api.access.people import MOST_HASHES, People, Person
 from callrouter.api.access.tokens import client_network
 from callrouter.api.problem_json import ApiProblem
 from callrouter.clock import Clock
 from callrouter.credentials.lockout import LOG_IN, LONGEST, Lockout
-from callrouter.credentials.secret_hashes import cost, hash_of_no_pin, pin_matches
+from callrouter.credentials.secret_hashes import DecoyHash, pin_matches
 from callrouter.model.lockouts import LockRow
 from callrouter.model.text import counted
 
@@ -71,7 +71,7 @@ class Logins:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._no_hash = ("", "")
+        self._decoy = DecoyHash()
 
     def restore(self, rows: Iterable[LockRow]) -> None:
         """Restore the lockouts of an earlier run. Those of other doors are left alone."""
@@ -117,21 +117,19 @@ class Logins:
             raise ApiProblem(429, "locked", detail, {"Retry-After": str(int(left) + 1)})
 
     async def _fits(self, person: Person | None, password: str) -> bool:
-        """Return whether the password is the person's. As slow for a name that is not known."""
-        hashes = person.hashes if person is not None else ()
-        if not hashes:
-            await asyncio.to_thread(pin_matches, await self._hash_of_none(), password)
-            return False
-        found = [await asyncio.to_thread(pin_matches, digest, password) for digest in hashes]
-        return any(found)
+        """Return whether the password is the person's.
 
-    async def _hash_of_none(self) -> str:
-        """Return a hash that no password matches, as expensive to verify as a real one."""
-        known = (digest for person in self._people.all() for digest in person.hashes)
-        model = max(known, key=cost, default="")
-        if not self._no_hash[0] or self._no_hash[1] != model:
-            self._no_hash = (await asyncio.to_thread(hash_of_no_pin, model), model)
-        return self._no_hash[0]
+        As many hashes are verified for everyone, also for a name that is not known, so that the time
+        it takes tells nothing.
+        """
+        known = [digest for one in self._people.all() for digest in one.hashes]
+        decoy = await asyncio.to_thread(self._decoy.like, known)
+        own = person.hashes if person is not None else ()
+        found = [
+            await asyncio.to_thread(pin_matches, digest, password)
+            for digest in (*own, decoy, decoy)[:MOST_HASHES]
+        ]
+        return any(found)
 
     def _count_wrong(self, limits: Sequence[_Limit]) -> None:
         """Count a wrong password against each limit, and log it without the password."""

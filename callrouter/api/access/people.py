@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from callrouter.settings import Role, Settings
+
+MOST_HASHES: Final = 2
+"""Hashes of a person at most: an agent's password and PIN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
