@@ -79,7 +79,7 @@ class ChangeFeed:
         self._watchers.add(watcher)
         seen = watcher.sees()
         shown = self._shown.setdefault(seen, set())
-        shown.update(call["id"] for call in self._views.calls(seen))
+        shown.update(self._views.call_ids(seen))
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP, self._compare_some)
 

@@ -1,7 +1,8 @@
-"""``/``: the page for people. Its files are read once, at the first start of the application."""
+"""``/``: the page for people. Its files are read once, in a thread, when they are first asked for."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gzip
 import hashlib
@@ -68,7 +69,8 @@ def page_files() -> Mapping[str, PageFile]:
 
 async def index(request: web.Request) -> web.Response:
     """``GET /``: the page."""
-    return _answer(request, page_files()["index.html"])
+    files = await asyncio.to_thread(page_files)
+    return _answer(request, files["index.html"])
 
 
 async def page_file(request: web.Request) -> web.Response:
@@ -77,7 +79,7 @@ async def page_file(request: web.Request) -> web.Response:
     Raises:
         ApiProblem: 404.
     """
-    found = page_files().get(request.match_info["name"])
+    found = (await asyncio.to_thread(page_files)).get(request.match_info["name"])
     if found is None:
         raise ApiProblem(404, "unknown-path", "the page has no such file")
     return _answer(request, found)

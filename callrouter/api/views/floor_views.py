@@ -348,6 +348,10 @@ class FloorViews:
             if call.id in active and sight.sees_call(call)
         )
 
+    def call_ids(self, sight: Sight) -> list[str]:
+        """Return the ids of all visible active calls."""
+        return [call.id for call in self._floor.calls.values() if sight.sees_call(call)]
+
     def active_call_row(self, name: str, sight: Sight) -> CallJson | None:
         """Return an active call as it stands in the list; None: it has ended or is not shown."""
         found = self._floor.calls.get(name)
@@ -424,8 +428,6 @@ class FloorViews:
     def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:
         return visible_call(call_json(call, now), sight, own=sight.owns_call(call))
 
-    # ------------------------------------------------------------ explanations
-
     async def why(self, call: LoggedCall, standings: Standings) -> WhyJson:
         """Return every decision that was made for a call. Yields to the loop in between.
 
@@ -463,8 +465,6 @@ class FloorViews:
             return len(self._queue(queue).members)
         memberships = self._agent(agent).memberships.values()
         return sum(len(member.queue.members) for member in memberships)
-
-    # ------------------------------------------------------------ all of it
 
     def in_step(self, pbx: str) -> bool:
         """Return whether a PBX has been compared with since its link came up."""
