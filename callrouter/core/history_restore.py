@@ -15,8 +15,6 @@ from callrouter.model.restored_history import (
     TriedBefore,
 )
 
-RANKED_BY_TURN = "round-robin"
-
 
 def restore(floor: Floor, event: HistoryRestored) -> None:
     """Restore who was tried for a call, who talked to a caller last, turns, estimates and work.
@@ -66,7 +64,10 @@ def _last_talks(floor: Floor, talks: tuple[LastTalk, ...]) -> None:
 
 
 def _turns(floor: Floor, queue: Queue, history: QueueHistory) -> None:
-    """Put the restored turns before those of this run."""
+    """Put the restored turns before those of this run.
+
+    They are restored only for queues whose policy reads them, so all members are ranked again.
+    """
     agents = [floor.agent_named(name) for name in history.turns]
     members = [queue.known.get(agent.id) for agent in agents if agent is not None]
     restored = [member for member in members if member is not None and not member.turn]
@@ -82,9 +83,8 @@ def _turns(floor: Floor, queue: Queue, history: QueueHistory) -> None:
             member.turn += shift
     for number, member in enumerate(restored, start=1):
         member.turn = number
-    if RANKED_BY_TURN in queue.spec.policy:
-        for member in queue.members.values():
-            floor.mark_changed(member.agent)
+    for member in queue.members.values():
+        floor.mark_changed(member.agent)
 
 
 def _work(floor: Floor, event: HistoryRestored) -> None:

@@ -18,6 +18,7 @@ from callrouter.model.hours import next_midnight
 from callrouter.model.restored_history import HistoryRestored, LastTalk, TriedBefore
 from callrouter.model.routing_table import Table
 from callrouter.model.text import counted
+from callrouter.policies import reads_turn
 from callrouter.record import restoring
 from callrouter.record.call_heads import CallHead, latest_heads
 from callrouter.record.reading_threads import ReadingThread
@@ -96,7 +97,7 @@ class HistoryRecall:
 
     async def _restore_queues(self) -> None:
         needs = {
-            queue.id: QueueNeeds(queue.last_agent, "round-robin" in queue.policy)
+            queue.id: QueueNeeds(queue.last_agent, any(map(reads_turn, queue.policy)))
             for queue in self._board.table.queues.values()
         }
         now = self._clock.now()

@@ -48,6 +48,11 @@ def reads_busy_share(name: str) -> bool:
     return bool(getattr(REGISTRY.get(name), "reads_busy_share", False))
 
 
+def reads_turn(name: str) -> bool:
+    """Whether a policy needs `Candidate.turn` of before a restart; False for an unknown name."""
+    return bool(getattr(REGISTRY.get(name), "reads_turn", False))
+
+
 def known() -> frozenset[str]:
     """The names that `policy:` accepts.
 

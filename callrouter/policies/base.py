@@ -100,7 +100,8 @@ class Policy(Protocol):
     idle longest, then by name.
 
     A policy whose `rank` reads `Candidate.busy_share` also has an attribute `reads_busy_share = True`:
-    its order changes with time alone, and the core measures that share only for such policies.
+    its order changes with time alone, and the core measures that share only for such policies. One
+    that reads `Candidate.turn` has `reads_turn = True`, so that turns are restored after a restart.
     """
 
     name: str

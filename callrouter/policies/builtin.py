@@ -57,6 +57,7 @@ class RoundRobin:
     name = "round-robin"
     draws = False
     rings_all = False
+    reads_turn = True
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
         """The number of the last turn; before the first, the position in the file, which is lower."""

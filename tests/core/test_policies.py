@@ -9,7 +9,7 @@ import pytest
 from callrouter.core import lane_membership
 from callrouter.core.index.lanes import LaneKey
 from callrouter.model.events import LegEnd
-from callrouter.policies import REGISTRY
+from callrouter.policies import REGISTRY, reads_busy_share, reads_turn
 from callrouter.policies.base import Candidate, Needs
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -59,6 +59,15 @@ class LeastBusy:
 
 class LeastBusyThatSaysSo(LeastBusy):
     reads_busy_share = True
+
+
+def test_which_policies_rank_by_turns_or_by_the_busy_share() -> None:
+    assert {name for name in REGISTRY if reads_turn(name)} == {"round-robin"}
+    assert {name for name in REGISTRY if reads_busy_share(name)} == {
+        "average-utilization",
+        "max-utilization",
+    }
+    assert not reads_turn("nosuch")
 
 
 @pytest.mark.parametrize(
