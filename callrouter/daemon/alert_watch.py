@@ -107,7 +107,10 @@ class AlertWatch:
     async def _recall(self) -> None:
         """Take over the alarms of an earlier run. Trouble of then that goes on began then."""
         try:
-            rows = await asyncio.wait_for(self._store.load(), _LOAD_WITHIN)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the
+            # answer, as at the end of the daemon, and this task would go on for ever (CPython 86296).
+            async with asyncio.timeout(_LOAD_WITHIN):
+                rows = await self._store.load()
         except (StoreError, TimeoutError):
             return
         self._stored = {(row.alert, row.subject): row for row in rows}

@@ -61,7 +61,8 @@ class MailSender:
 
         threading.Thread(target=work, name="mail", daemon=True).start()
         try:
-            return await asyncio.wait_for(done, WITHIN)
+            async with asyncio.timeout(WITHIN):
+                return await done
         except TimeoutError:
             return Attempt(Outcome.AWAY, f"the mail server does not answer within {WITHIN:g} s")
 

@@ -231,7 +231,8 @@ class Outbox:
             line.wake.clear()
             pause = _LOOK_EVERY if due is None else min(_LOOK_EVERY, max(0.0, due - self._now()))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(line.wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await line.wake.wait()
 
     async def _try(self, destination: Destination, line: _Line, row: OutboxRow) -> None:
         attempt = Attempt(Outcome.AWAY, "the attempt failed")
