@@ -198,12 +198,21 @@ class Floor:
     async def fresh(self, *agents: AgentSpec, queues: Sequence[QueueSpec]) -> None:
         """A new router with other rules on the same Asterisk; every phone on-hook and friendly."""
         await self.crash()
+        if self.lab.asterisk.pid is None:  # it crashed in the test before, which has failed by it
+            await self._another_asterisk()
         await self.hang_all_up()
         for phone in self.lab.phones.values():
             phone.behaviour = Answer()
             phone.incoming.clear()
             phone.outgoing.clear()
         await self.start(table(agents, *queues))
+
+    async def _another_asterisk(self) -> None:
+        """Start Asterisk once more, and register the phones: a crash loses their registrations."""
+        asterisk = self.lab.asterisk
+        await asterisk.restart()
+        names = (*asterisk.options.phones, asterisk.options.carrier)
+        await asyncio.gather(*(self.lab[name].register() for name in names))
 
     # ------------------------------------------------------------ phones
 

@@ -119,6 +119,8 @@ async def test_an_attended_transfer_by_code_to_a_colleague(here: Floor) -> None:
     await keys(agent, "*21003")
     await here.phone("1003").wait_incoming()
     await agent.wait_heard("1003")
+    # Asterisk 22.10.1 crashes now and then if they hang up in the very instant of the answer.
+    await asyncio.sleep(0.5)
     await agent.bye()
     await caller.wait_heard("1003")
     [passed] = here.happened(ConversationTransferred)
