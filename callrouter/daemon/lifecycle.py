@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from callrouter.mobiles.mobile_service import READ_WITHIN
 from callrouter.model.text import counted
 from callrouter.pbx.interface import HasRoutes
 from callrouter.runtime import Runtime
+from callrouter.store.location import StoreError
 
 if TYPE_CHECKING:
     from callrouter.pbx.interface import Pbx
@@ -140,8 +142,9 @@ class Daemon:
         parts = self._parts
 
         async def restore() -> None:
-            parts.sessions.restore(await parts.store.sessions.load())
-            parts.logins.restore(await parts.store.lockouts.load())
+            with contextlib.suppress(StoreError):  # the daemon is stopping
+                parts.sessions.restore(await parts.store.sessions.load())
+                parts.logins.restore(await parts.store.lockouts.load())
 
         task = parts.tasks.spawn(restore(), "sessions at the page")
         await asyncio.wait({task}, timeout=0.0 if parts.store.status()["problem"] else READ_WITHIN)
