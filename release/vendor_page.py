@@ -9,6 +9,7 @@ those of the bundles in ``vendor.lock``, which a test compares with the files th
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "release" / "vendor"
 TARGET = ROOT / "callrouter" / "web" / "vendor"
 LOCK = SOURCE / "vendor.lock"
-BUNDLES = ("preact",)
+BUNDLES = ("preact.js", "uplot.js", "uplot.css", "codemirror.js")
 _OPTIONS = ("--bundle", "--format=esm", "--minify", "--legal-comments=none", "--target=es2022")
 
 
@@ -27,14 +28,30 @@ def bundle(name: str, node: Path) -> bytes:
     """Return a bundle made by esbuild.
 
     Args:
-        name: of the module in ``release/vendor`` that names what is wanted.
+        name: of the module or style sheet in ``release/vendor`` that names what is wanted.
         node: a folder with the installed packages.
 
     Raises:
         CalledProcessError: esbuild refused it.
     """
-    command = (str(node / "node_modules/.bin/esbuild"), f"{name}.js", *_OPTIONS)
+    command = (str(node / "node_modules/.bin/esbuild"), name, *_OPTIONS)
     return subprocess.run(command, cwd=node, check=True, capture_output=True).stdout  # noqa: S603 - ours
+
+
+def licences(node: Path) -> bytes:
+    """Return the licences of all packages that are in the bundles, one after another.
+
+    Each wants to be passed on with its code.
+    """
+    found = json.loads((node / "package-lock.json").read_text("utf-8"))["packages"]
+    parts = []
+    for place, package in sorted(found.items()):
+        if not place or package.get("dev"):
+            continue
+        text = min((node / place).glob("LICEN[CS]E*")).read_text("utf-8")
+        name = place.removeprefix("node_modules/")
+        parts.append(f"{name} {package['version']}\n\n{text.strip()}\n")
+    return ("\n" + "-" * 80 + "\n").join(parts).encode()
 
 
 def main() -> int:
@@ -44,14 +61,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="callrouter-vendor-") as folder:
         node = Path(folder)
         for path in SOURCE.iterdir():
-            if path.suffix in {".js", ".json"}:
+            if path.suffix in {".css", ".js", ".json"}:
                 shutil.copy(path, node)
         npm = ("npm", "ci", "--no-audit", "--no-fund")
         subprocess.run(npm, cwd=node, check=True)  # noqa: S603 - by PATH, as the user has it
-        for name in BUNDLES:
-            body = bundle(name, node)
-            (TARGET / f"{name}.js").write_bytes(body)
-            lines.append(f"{hashlib.sha256(body).hexdigest()}  {name}.js\n")
+        bodies = {name: bundle(name, node) for name in BUNDLES}
+        bodies["LICENSES.txt"] = licences(node)
+        for name, body in bodies.items():
+            (TARGET / name).write_bytes(body)
+            lines.append(f"{hashlib.sha256(body).hexdigest()}  {name}\n")
     LOCK.write_text("".join(lines), "utf-8")
     sys.stdout.write("".join(lines))
     return 0
