@@ -39,7 +39,7 @@ TOOLS = frozenset(
         *("rpds-py", "lazy-object-proxy", "sortedcontainers-stubs", "types-pyyaml", "tomlkit"),
         *("werkzeug", "hatchling", "editables", "trove-classifiers"),
         *("matplotlib", "numpy", "contourpy", "kiwisolver", "fonttools", "pillow", "cycler"),
-        *("pyparsing", "python-dateutil"),
+        *("pyparsing", "python-dateutil", "playwright", "greenlet"),
     }
 )
 """Packages of the lock that these tests do without: some have no build for the newest Python yet."""

@@ -1,0 +1,94 @@
+"""The browser of these tests: Debian's Chromium, the machine's own or one unpacked in the cache.
+
+`python -m tests.browser.chromium` has one ready, with axe-core; `make test` runs it. Playwright's own
+builds of browsers are not used: one that a distribution keeps up to date is what people have.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--renderer-process-limit=2",
+    "--js-flags=--max-old-space-size=512",
+)
+"""It asks no other host for anything, and has its limits."""
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """A browser that runs on this machine.
+
+    Attributes:
+        path: of its program.
+        environ: in which it runs, besides ours.
+        version: as it says itself.
+    """
+
+    path: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+
+
+@cache
+def find() -> Chromium | None:
+    """The browser to use: `$CALLROUTER_CHROMIUM`, or the machine's own. None: there is none."""
+    given = os.environ.get("CALLROUTER_CHROMIUM")
+    places = [given] if given else [shutil.which(name) for name in NAMES]
+    for path in places:
+        if path and (found := tried(Chromium(path))):
+            return found
+    return None
+
+
+def tried(browser: Chromium) -> Chromium | None:
+    """The browser with its version; None: it does not run here."""
+    try:
+        done = subprocess.run(
+            [browser.path, "--version", "--no-sandbox"],
+            env={**os.environ, **browser.environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode:
+        return None
+    return Chromium(browser.path, browser.environ, done.stdout.strip())
+
+
+def missing() -> str:
+    """Why there is no browser; empty if there is one."""
+    if find() is not None:
+        return ""
+    return (
+        "there is no Chromium on this machine: apt-get install chromium fonts-noto-core "
+        "fonts-noto-cjk, or set CALLROUTER_CHROMIUM to one"
+    )
+
+
+def main() -> int:
+    """Say which browser there is."""
+    found = find()
+    line = f"{found.version} ({found.path})" if found else f"SKIPPED: {missing()}"
+    sys.stdout.write(f"{line}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
