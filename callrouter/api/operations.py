@@ -145,9 +145,24 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/agents"): Operation(summary="All agents", answer=list[AgentJson]),
     ("GET", "/api/agents/{id}"): Operation(summary="An agent", answer=AgentJson),
     ("GET", "/api/agents/{id}/why-not"): Operation(
-        summary="Why an agent is not being offered calls now",
+        summary="Why an agent is not being offered calls now, was not at some time, or for a call",
         answer=WhyNotJson,
-        query={"queue": _TEXT},
+        query={
+            "queue": _TEXT,
+            "at": {
+                "type": "string",
+                "description": (
+                    "a time on record: 09:00, yesterday 09:00, 2026-11-27T09:00, of the site's zone, "
+                    "or with an offset"
+                ),
+            },
+            "call": {"type": "string", "description": "a call on record: its id or a part of it"},
+        },
+        problems={
+            409: "the part of an id that was given fits several calls",
+            422: "the time makes no sense or lies in the future, or at and call are both given",
+            503: "the record can't be read now",
+        },
     ),
     ("POST", "/api/agents/{id}/sign-in"): _on_agent("Start work"),
     ("POST", "/api/agents/{id}/sign-out"): _on_agent("Stop work; during a call, after it"),

@@ -15,8 +15,14 @@ FORMS: Final = (
 )
 """The forms of a period, for messages and help."""
 
+MOMENT_FORMS: Final = "09:00, 09:00:30, yesterday 09:00 or 2026-11-27T09:00"
+"""The forms of a single time, for messages and help."""
+
+_CLOCK: Final = re.compile(r"(?:(today|yesterday) )?(\d{2}:\d{2}(?::\d{2})?)")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?")
+_TIME: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?"
+)
 _LONGEST_TEXT: Final = 64
 _ONE_DAY: Final = timedelta(days=1)
 _ONE_WEEK: Final = timedelta(days=7)
@@ -68,6 +74,39 @@ def read_period(text: str, now: float, zone: tzinfo) -> Period:
     begin = _moment(first.strip(), words, zone, ends=False)
     end = _moment((last if dots else first).strip(), words, zone, ends=True)
     return _checked(Period(begin, end, words), now, zone)
+
+
+def read_moment(text: str, now: float, zone: tzinfo) -> float:
+    """Return the time that a text means, in epoch seconds.
+
+    A time of day without a date is of today. One that occurs twice, because the clocks go back, is
+    the first one; ``+01:00`` after it chooses.
+
+    Args:
+        text: what was asked for; see `MOMENT_FORMS`.
+        now: epoch seconds.
+        zone: the site's time zone.
+
+    Raises:
+        PeriodError: it is no time, or lies in the future.
+    """
+    words = " ".join(text.split())
+    clock = _CLOCK.fullmatch(words.lower())
+    if clock is not None:
+        day = datetime.fromtimestamp(now, zone).date()
+        day -= _ONE_DAY if clock[1] == "yesterday" else timedelta()
+        words = f"{day.isoformat()}T{clock[2]}"
+    if len(words) > _LONGEST_TEXT or not _TIME.fullmatch(words):
+        short = words if len(words) <= _LONGEST_TEXT else words[:_LONGEST_TEXT] + "…"
+        raise PeriodError(f"{short!r} is no time; right are {MOMENT_FORMS}")
+    at = _moment(words, words, zone, ends=False)
+    if at > now:
+        today = datetime.fromtimestamp(now, zone)
+        raise PeriodError(
+            f"{words} is in the future; nothing has happened there yet (now is "
+            f"{today:%Y-%m-%d %H:%M:%S} in {zone})"
+        )
+    return at
 
 
 def day_start(day: date, zone: tzinfo) -> float:

@@ -154,11 +154,19 @@ class DecisionContext:
 
     def reasons(self) -> Iterator[tuple[str, str, str]]:
         """Yield every other agent of the queue, with a stable keyword and a reason in words."""
-        candidates = {agent for _, _, agent in self.made.ranked}
+        candidates = self._candidates()
         for agent, member in self.step[2].items():
             if agent != self.made.agent:
                 kind, text = self._reason(agent, member, candidates)
                 yield agent, kind, text
+
+    def reason_for(self, agent: str) -> tuple[str, str] | None:
+        """Return why an agent who was not rung was not; None: the agent was not in the queue."""
+        member = self.step[2].get(agent)
+        return None if member is None else self._reason(agent, member, self._candidates())
+
+    def _candidates(self) -> set[str]:
+        return {agent for _, _, agent in self.made.ranked}
 
     def _reason(self, agent: str, member: Membership, candidates: set[str]) -> tuple[str, str]:
         made = self.made

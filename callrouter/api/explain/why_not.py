@@ -49,10 +49,15 @@ def explain_agent(
     summary = f"{agent.id} is not available" if own else f"{agent.id} is available"
     return {
         "agent": agent.id,
+        "at": None,
+        "call": None,
         "state": agent.status.state.value,
         "available": not own,
         "reasons": own,
         "queues": found,
+        "states": [],
+        "decisions": [],
+        "missing": [],
         "text": summary,
     }
 

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from datetime import tzinfo
+from typing import Final
+
 from aiohttp import web
 
-from callrouter.api.access.auth import not_yours
+from callrouter.api.access.auth import identify, not_yours
 from callrouter.api.calllog.call_log import ENOUGH, AmbiguousIdError
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.calllog.past_calls import PastCall, ReasonsGoneError
 from callrouter.api.context import SIGHT, Backend, backend_of, floor_of
-from callrouter.api.json_answers import answer_large, encode, encoded
+from callrouter.api.explain.past_moment import PastMoment, knows_agent, read_moment_of
+from callrouter.api.explain.why_not_then import Asked, explain_call_for, explain_moment, wait_of
+from callrouter.api.json_answers import answer, answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.shared_answers import LISTS
+from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.record.record_reader import RecordReader
+from callrouter.record.rows import AgentStateRow
+from callrouter.reports.periods import PeriodError, read_moment
+from callrouter.settings.loaded import HistorySettings
 from callrouter.store.location import StoreError
+
+_COST: Final = 5.0
+"""A question about the past costs its caller as much as so many requests."""
+_LONGEST: Final = 80
+_SPACE_FOR_PLUS: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]{1,6})?) ([0-9]{2}:?[0-9]{2})$")
+"""``+01:00`` in a query, not escaped."""
 
 
 def add_why_routes(app: web.Application) -> None:
@@ -103,18 +119,104 @@ def _unknown(backend: Backend, part: str) -> ApiProblem:
 async def why_not(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}/why-not``, for all the agent's queues or ``?queue=``.
 
+    With ``?at=`` for a time, with ``?call=`` for a call that is on record; else for now.
+
     Raises:
-        ApiProblem: 403, the caller may not see the queue.
+        ApiProblem: 403 the caller may not see the queue or the call, 404 there is no such call or no
+            record, 409 several calls fit, 422 the time makes no sense, 503 the record cannot be read.
         UnknownIdError: there is no such agent or queue.
     """
     floor, sight, name = floor_of(request), request[SIGHT], request.match_info["id"]
-    queue = request.query.get("queue", "")
-    floor.check_agent(name)
+    queue, at, call = (request.query.get(key, "") for key in ("queue", "at", "call"))
     if queue and not sight.sees_queue(queue):
         raise not_yours(request)
+    if at and call:
+        raise ApiProblem(422, "wrong-query", "give 'at' or 'call', not both")
+    if at:
+        return await _why_not_at(request, name, queue, at)
+    floor.check_agent(name)
+    if call:
+        return await _why_not_for(request, name, queue, call)
     return await answer_large(
         request,
         ("why-not", name, queue, sight),
         lambda: floor.why_not(name, queue, sight),
         floor.why_not_size(name, queue),
     )
+
+
+async def _why_not_at(request: web.Request, agent: str, queue: str, text: str) -> web.Response:
+    """Answer for a time.
+
+    Raises:
+        ApiProblem: 404 there is no record, 422 the time makes no sense, 503 the record cannot be
+            read.
+        UnknownIdError: there is no such agent or queue, and none is on record.
+    """
+    backend, floor, sight = backend_of(request), floor_of(request), request[SIGHT]
+    record, now = backend.record, backend.clock.now()
+    if record is None:
+        raise ApiProblem(404, "no-record", "this daemon keeps no record of calls")
+    settings = record.settings()
+    at = _time(text, now, settings.table.zone)
+    known = agent in settings.table.agents
+    queues = frozenset(floor.queues_of(agent)) if known else frozenset[str]()
+    asked = Asked(agent, queue, queues, sight, settings.history, now)
+    wanted = {queue} if queue else sight.queues
+
+    def look(reader: RecordReader) -> PastMoment | None:
+        if not known and not (sight.everything and knows_agent(reader, agent)):
+            return None
+        return read_moment_of(reader, agent, at, wanted, queues)
+
+    async def make() -> bytes:
+        then = await record.lookups.ask(look)
+        if then is None:
+            floor.check_agent(agent)  # says that there is none
+        elif queue and queue not in then.counts:
+            floor.queue_size(queue)  # likewise
+        return b"" if then is None else encode(explain_moment(asked, then))
+
+    request.app[RATES].charge(identify(request), _COST)
+    try:
+        content = await request.app[LISTS].answer(("why-not", agent, queue, sight, at), make)
+    except StoreError as error:
+        raise ApiProblem(503, "record-away", str(error)) from error
+    return encoded(content)
+
+
+def _time(text: str, now: float, zone: tzinfo) -> float:
+    """Return the time of a query in epoch seconds.
+
+    Raises:
+        ApiProblem: 422, it is none, or lies in the future.
+    """
+    try:
+        return read_moment(_SPACE_FOR_PLUS.sub(r"\1+\2", text[:_LONGEST]), now, zone)
+    except PeriodError as error:
+        raise ApiProblem(422, "wrong-query", f"'at': {error}") from error
+
+
+async def _why_not_for(request: web.Request, agent: str, queue: str, part: str) -> web.Response:
+    """Answer for a call, whose id may be abbreviated.
+
+    Raises:
+        ApiProblem: 403 the caller may not see it, 404 no call fits, or its steps are no longer kept,
+            409 several do, 503 the record cannot be read.
+    """
+    backend, sight = backend_of(request), request[SIGHT]
+    found, now = await _explained(request, part), backend.clock.now()
+    record, history = backend.record, HistorySettings()
+    states: list[AgentStateRow] = []
+    request.app[RATES].charge(identify(request), _COST)
+    if record is not None:
+        begin, end = wait_of(found.call, now)
+        try:
+            states = await record.lookups.ask(
+                lambda reader: reader.agent_states(begin, end, (agent,))
+            )
+        except StoreError as error:
+            raise ApiProblem(503, "record-away", str(error)) from error
+        history = record.settings().history
+    asked = Asked(agent, queue, frozenset(), sight, history, now)
+    return answer(explain_call_for(asked, found, states))

@@ -97,13 +97,48 @@ class QueueReasonsJson(TypedDict):
     reasons: list[str]
 
 
+class AgentSpanJson(TypedDict):
+    """What an agent was doing for a while."""
+
+    since: Moment
+    until: Moment | None
+    """Null: it goes on."""
+    state: AgentStateName
+    text: str
+    """What it was, in words, with the person who brought it about."""
+
+
+class AgentDecisionJson(TypedDict):
+    """A decision for a call, as it concerns one agent."""
+
+    at: Moment
+    call: str
+    queue: str
+    rung: str | None
+    """Who was rung; null: a colleague, that the asker may not know."""
+    reason: str
+    """A stable word for why the agent was not: ``rung`` if it was this agent."""
+    text: str
+
+
 class WhyNotJson(TypedDict):
-    """Why an agent is not being offered calls now."""
+    """Why an agent is not being offered calls now, was not at some time, or not for a call."""
 
     agent: str
-    state: AgentStateName
+    at: Moment | None
+    """The time asked about; null: now, or a call."""
+    call: str | None
+    """The call asked about."""
+    state: AgentStateName | None
+    """At that time, or when the call entered. Null: it is not on record."""
     available: bool
     reasons: list[str]
     """The reasons that hold for every queue."""
     queues: list[QueueReasonsJson]
+    states: list[AgentSpanJson]
+    """What the agent was doing at that time, or while the call waited. Empty for now."""
+    decisions: list[AgentDecisionJson]
+    """Every decision for the call that was asked about, in order."""
+    missing: list[str]
+    """What would belong here and is not on record, in words."""
     text: str

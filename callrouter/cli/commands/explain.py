@@ -111,16 +111,34 @@ def _passed(groups: Iterable[PassedOverJson]) -> list[str]:
 @click.command(name="why-not", short_help="Explain why an agent is not being offered calls.")
 @click.argument("agent")
 @click.argument("queue", required=False)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="At that time: 09:00, 'yesterday 09:00' or 2026-11-27T09:00, of the site's time zone.",
+)
+@click.option("--call", metavar="CALL", help="For this call: its id, or a part of it.")
 @json_option
 @click.pass_context
-def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: bool) -> None:
+def why_not(
+    context: click.Context,
+    *,
+    agent: str,
+    queue: str | None,
+    at: str | None,
+    call: str | None,
+    as_json: bool,
+) -> None:
     """Say why an agent is not being offered calls right now, in all their queues or in QUEUE.
 
-    Exits with status 0 whatever the answer is.
+    With --at or --call it says why the agent was not rung then, or for that call, as long as that
+    is on record. Exits with status 0 whatever the answer is.
     """
+    if at is not None and call is not None:
+        raise click.UsageError("give --at or --call, not both")
     client = client_for(context)
     with exit_on_refusal():
-        query = {} if queue is None else {"queue": queue}
+        given = {"queue": queue, "at": at, "call": call}
+        query = {name: value for name, value in given.items() if value is not None}
         view: WhyNotJson = client.get("agents", agent, "why-not", **query)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
@@ -133,10 +151,25 @@ def why_not_lines(view: WhyNotJson) -> list[str]:
     """Return the answer of ``/api/agents/{id}/why-not`` as lines.
 
     First the answer as a whole and its reasons, then those of single queues, each with the queue's
-    id before it.
+    id before it; for a call, what the agent was doing and each decision, with local times of day.
     """
-    lines = [view["text"] + (":" if view["reasons"] else "")]
+    when = ""
+    if view["at"] is not None:
+        when = parse(view["at"]).astimezone().strftime("%a %d %b %H:%M:%S") + "  "
+    lines = [when + view["text"] + (":" if view["reasons"] else "")]
     lines += [f"  {reason}" for reason in view["reasons"]]
     for queue in view["queues"]:
         lines += [f"{queue['id']}: {reason}" for reason in queue["reasons"]]
+    if view["call"] is not None:
+        lines += [
+            f"  {clock_time(span['since'])} to {clock_time(span['until']) or 'now'}  {span['text']}"
+            for span in view["states"]
+        ]
+    for made in view["decisions"]:
+        said = f"{view['agent']} {made['text']}"
+        if made["reason"] != "rung":
+            who = made["rung"] or "another agent"
+            said = f"{who} was rung; {view['agent']}: {made['text']}"
+        lines.append(f"{clock_time(made['at'])}  {made['queue']}: {said}")
+    lines += [f"({missing})" for missing in view["missing"]]
     return lines
