@@ -270,6 +270,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             "queue": _TEXT,
             "agent": _TEXT,
             "call": {"type": "string", "description": "the id of the call, for the report call"},
+            "figure": {
+                "type": "string",
+                "description": (
+                    "for the report calls: only those that make this figure, such as queues.answered; "
+                    "a row for each stay, offer or conversation that it counts"
+                ),
+            },
             "format": {"enum": ["json", "csv", "xlsx", "png"], "default": "json"},
         },
         problems={

@@ -96,6 +96,7 @@ def _from_database(
             queue=query.get("queue", ""),
             agent=query.get("agent", ""),
             call=query.get("call", ""),
+            figure=query.get("figure", ""),
         )
         with reader.connection() as link:
             return make(request, Site.of(settings, now), ALL, link, line.tell)

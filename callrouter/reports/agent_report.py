@@ -50,7 +50,7 @@ RESULTS: Final[Mapping[str, frozenset[OfferResult]]] = {
     ),
 }
 """Columns by the results that count in them. What is in none of them was withdrawn."""
-_TRANSFERS: Final = (
+TRANSFERS: Final = (
     ConversationEnd.BLIND_TRANSFER,
     ConversationEnd.ATTENDED_TRANSFER,
     ConversationEnd.PUT_THROUGH,
@@ -79,7 +79,7 @@ WORK: Final = (
     _count("lost", "Lost", 21),
     _count("withdrawn", "Withdrawn", 22),
     _count("not_connected", "Not connected", 23),
-    _count("ringing", "Ringing", 24),
+    _count("ringing", "Ringing now", 24),
     ReportColumn(name="answered_share", title="Answer rate", shown=Shown.SHARE, unit="%", drop=5),
     _count("conversations", "Conversations", 14),
     _duration("talk_s.total", "Talk", 0),
@@ -93,19 +93,15 @@ WORK: Final = (
 TIMES: Final = (
     _duration("signed_in_s", "Signed in", 1),
     *(
-        _duration(f"state_s.{state.value}", state.value.capitalize(), drop)
-        for state, drop in zip(
-            (
-                AgentState.AVAILABLE,
-                AgentState.RESERVED,
-                AgentState.RINGING,
-                AgentState.ON_CALL,
-                AgentState.WRAP_UP,
-                AgentState.PAUSED,
-                AgentState.OFFLINE,
-            ),
-            (9, 28, 18, 10, 11, 8, 27),
-            strict=True,
+        _duration(f"state_s.{state.value}", title, drop)
+        for state, title, drop in (
+            (AgentState.AVAILABLE, "Available", 9),
+            (AgentState.RESERVED, "Reserved", 28),
+            (AgentState.RINGING, "Time ringing", 18),
+            (AgentState.ON_CALL, "On call", 10),
+            (AgentState.WRAP_UP, "In wrap-up", 11),
+            (AgentState.PAUSED, "Paused", 8),
+            (AgentState.OFFLINE, "Offline", 27),
         )
     ),
     _duration("private_s", "Private calls", 26),
@@ -229,7 +225,7 @@ class WorkCounts:
                 talk.agent,
                 sa.func.count(),
                 sa.func.count(talk.talk_s),
-                count_if(talk.ended_by.in_([item.value for item in _TRANSFERS])),
+                count_if(talk.ended_by.in_([item.value for item in TRANSFERS])),
                 total(talk.talk_s),
                 sa.func.max(talk.talk_s),
                 total(talk.hold_s),

@@ -97,7 +97,9 @@ def calls(run: ReportRun) -> Report:
         .order_by(at.entered_at.desc(), at.call.desc())
         .limit(run.request.most + 1)
     )
-    rows = [_call_row(run, call) for call in _ended_late(run, rows_of(run.link, chosen), "calls")]
+    found = _ended_late(run, rows_of(run.link, chosen), "calls")
+    live = LiveCalls(run, [call["call"] for call in found if call["ended_at"] is None])
+    rows = [live.so_far(_call_row(run, call)) for call in found]
     run.note_limits()
     return run.report("Calls", CALL_COLUMNS, rows)
 
@@ -124,7 +126,7 @@ def _of_agents(run: ReportRun) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _call_row(run: ReportRun, call: sa.RowMapping) -> Row:
+def _call_row(run: ReportRun, call: sa.RowMapping) -> dict[str, Value]:
     site = run.site
     return {
         "entered_at": call["entered_at"],
@@ -149,6 +151,43 @@ def _call_row(run: ReportRun, call: sa.RowMapping) -> Row:
         "called_number": call["called_number"],
         "pbx": call["pbx"],
     }
+
+
+class LiveCalls:
+    """What is true so far of calls that are not over: the record has it when a wait or a talk ends.
+
+    Args:
+        run: the report; what is counted goes up to its present time.
+        calls: their ids.
+    """
+
+    def __init__(self, run: ReportRun, calls: Sequence[str]) -> None:
+        self._waits: dict[str, float] = {}
+        self._talks: dict[str, float] = {}
+        stay, talk, now = STAYS.c, CONVERSATIONS.c, run.site.now
+        for ids in _portions(calls):
+            waiting = sa.select(stay.call, stay.entered_at, stay.talk_s).where(
+                stay.call.in_(ids), stay.left_at.is_(None)
+            )
+            for call, entered_at, talked in run.link.execute(waiting):
+                self._waits[call] = max(0.0, now - entered_at - talked)
+            talking = sa.select(talk.call, talk.started_at).where(
+                talk.call.in_(ids), talk.ended_at.is_(None)
+            )
+            for call, started_at in run.link.execute(talking):
+                self._talks[call] = max(0.0, now - started_at)
+
+    def so_far(self, row: dict[str, Value]) -> Row:
+        """Return a row of ``calls`` with the wait or the talk that goes on, and `outcome` saying which."""
+        call = str(row["call"])
+        for found, length, outcome in (
+            (self._waits, "wait_s", "waiting"),
+            (self._talks, "talk_s", "talking"),
+        ):
+            if call in found:
+                row[length] = seconds(float(row[length] or 0.0) + found[call])
+                row["outcome"] = outcome
+        return row
 
 
 # ---------------------------------------------------------------- abandoned

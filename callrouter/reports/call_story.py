@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
@@ -31,6 +32,7 @@ from callrouter.record.sql import (
     STAYS,
 )
 from callrouter.reports.call_report import no_such_call
+from callrouter.reports.queries import MONTH, pieces, within_period
 from callrouter.reports.report import Report, ReportColumn, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.request import ReportError
@@ -80,10 +82,7 @@ def _found(run: ReportRun) -> str:
         return run.link.scalar(latest.limit(1)) or ""
     if not asked or run.link.scalar(latest.where(at.call == asked)) is not None:
         return asked
-    matches = sa.or_(
-        at.call.startswith(asked, autoescape=True), at.call.endswith(asked, autoescape=True)
-    )
-    several = run.link.scalars(latest.where(matches).limit(_FEW + 1)).all()
+    several = _matching(run, asked)
     if len(several) > 1 and run.scope.queues is None and not run.scope.masked:
         more = " and others" if len(several) > _FEW else ""
         raise ReportError(
@@ -91,6 +90,33 @@ def _found(run: ReportRun) -> str:
             "give more of the id"
         )
     return several[0] if len(several) == 1 else asked
+
+
+def _matching(run: ReportRun, asked: str) -> list[str]:
+    """Return the calls whose id begins or ends with a text, the latest first, and only the first few.
+
+    No index finds the end of an id, so the record is read month by month, which can be told and stopped.
+    """
+    at = CALLS.c
+    first, last = run.link.execute(
+        sa.select(sa.func.min(at.entered_at), sa.func.max(at.entered_at))
+    ).one()
+    if first is None:
+        return []
+    matches = sa.or_(
+        at.call.startswith(asked, autoescape=True), at.call.endswith(asked, autoescape=True)
+    )
+    chosen = sa.select(at.call).where(*within_period(at.entered_at), matches)
+    chosen = chosen.order_by(at.entered_at.desc())
+    found: list[str] = []
+    months = list(pieces(first, math.nextafter(last, math.inf), MONTH))
+    for number, (from_, to) in enumerate(reversed(months), 1):
+        times = {"from_": from_, "to_": to}
+        found += run.link.scalars(chosen.limit(_FEW + 1 - len(found)), times)
+        if len(found) > _FEW:
+            break
+        run.progress(number / len(months))
+    return found
 
 
 class _Teller:

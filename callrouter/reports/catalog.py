@@ -12,17 +12,24 @@ from callrouter.reports import (
     call_report,
     call_story,
     fairness_report,
+    figure_calls,
     queue_report,
 )
 from callrouter.reports.queries import Progress
 from callrouter.reports.report import Report
-from callrouter.reports.report_run import ReportRun
+from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.request import ReportError, ReportRequest, Scope, Site
+
+
+def _calls(run: ReportRun) -> Report:
+    """Return the calls of a period, or those that make a figure."""
+    return figure_calls.calls_of_figure(run) if run.request.figure else call_report.calls(run)
+
 
 _MAKERS: Final[Mapping[str, Callable[[ReportRun], Report]]] = {
     "queues": queue_report.queues,
     "agents": agent_report.agents,
-    "calls": call_report.calls,
+    "calls": _calls,
     "abandoned": call_report.abandoned,
     "pauses": agent_report.pauses,
     "hours": queue_report.hours,
@@ -61,4 +68,7 @@ def make(
     maker = _MAKERS.get(request.what)
     if maker is None:
         raise ReportError(f"there is no report {request.what!r}; there are {', '.join(WHATS)}")
-    return maker(ReportRun(request=request, site=site, scope=scope, link=link, progress=progress))
+    run = ReportRun(request=request, site=site, scope=scope, link=link, progress=progress)
+    if request.what != "calls":
+        must_not(run, figure=request.figure)
+    return maker(run)

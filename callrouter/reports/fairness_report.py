@@ -6,7 +6,8 @@ import heapq
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -146,8 +147,15 @@ def _follow(run: ReportRun, expectation: Expectation) -> None:
     An agent who is offered a call stops being available at that very moment, so what happened at the
     same time as an offer comes after it.
     """
+    with closing(_available(run)) as spells:
+        _follow_spells(run, expectation, spells)
+    expectation.finish()
+
+
+def _follow_spells(
+    run: ReportRun, expectation: Expectation, spells: Iterator[tuple[float, float | None, str]]
+) -> None:
     names, queues = run.site.agents, run.site.queues
-    spells = _available(run)
     following = next(spells, None)
     ends: list[tuple[float, str]] = []
     for at, queue, policy, level, agent in _offers(run):
@@ -160,7 +168,6 @@ def _follow(run: ReportRun, expectation: Expectation) -> None:
             following = next(spells, None)
         _end(expectation, ends, at, before=True)
         expectation.offered(queues.current(queue), policy, level, names.current(agent))
-    expectation.finish()
 
 
 def _end(
@@ -182,7 +189,7 @@ def _offers(run: ReportRun) -> Iterator[tuple[float, str, str, int, str]]:
         yield from _stream(run, chosen, from_, to)
 
 
-def _available(run: ReportRun) -> Iterator[tuple[float, float | None, str]]:
+def _available(run: ReportRun) -> Generator[tuple[float, float | None, str]]:
     """Yield when agents began to be available, until when, and who; None: they still are."""
     state, period = AGENT_STATES.c, run.request.period
     for row in last_states(run.link, period.from_, None):
@@ -201,7 +208,8 @@ def _available(run: ReportRun) -> Iterator[tuple[float, float | None, str]]:
 
 def _stream(run: ReportRun, chosen: sa.Select[Any], from_: float, to: float) -> Iterator[Any]:
     times = {"from_": from_, "to_": to}
-    yield from run.link.execute(chosen.execution_options(yield_per=_AT_ONCE), times)
+    with run.link.execute(chosen.execution_options(yield_per=_AT_ONCE), times) as result:
+        yield from result
 
 
 def _absences(run: ReportRun) -> dict[str, list[tuple[float, float, str]]]:

@@ -33,6 +33,7 @@ class ReportRequest:
         queue: its id, if the report is about one; empty: about all.
         agent: likewise.
         call: the id of the call, for ``call``.
+        figure: for ``calls``: only those that make this figure, such as ``queues.answered``.
         most: how many calls ``calls`` and ``abandoned`` list at most.
     """
 
@@ -42,6 +43,7 @@ class ReportRequest:
     queue: str = ""
     agent: str = ""
     call: str = ""
+    figure: str = ""
     most: int = MOST_ROWS
 
 

@@ -131,6 +131,29 @@ async def test_today_is_the_period_unless_another_is_named(client: Client) -> No
     assert len(today["rows"]) == 22  # it is 21:53
 
 
+async def test_the_calls_of_a_figure(client: Client) -> None:
+    """A column says whether its figures have calls, and what it means; as many are listed as it says."""
+    report = await get(client, f"/api/reports/queues?period={DAY}")
+    columns = {column["name"]: column for column in report["columns"]}
+    assert columns["answered"]["has_calls"]
+    assert not columns["service_level.target"]["has_calls"]
+    assert columns["answered"]["meaning"] == "caller and agent heard each other"
+    assert columns["answered"]["counts_in"] == "stays"
+    for row in report["rows"]:
+        for figure in ("entered", "answered", "abandoned", "left"):
+            query = f"period={DAY}&queue={row['queue']}&figure=queues.{figure}"
+            found = await get(client, f"/api/reports/calls?{query}")
+            assert len(found["rows"]) == row[figure]
+            assert {each["queue"] for each in found["rows"]} <= {row["queue"]}
+    said = await detail(client, "/api/reports/calls?figure=queues.answred")
+    assert "did you mean 'queues.answered'?" in said
+    own = f"/api/reports/calls?period={DAY}&figure="
+    assert "those of report agents" in await detail(client, f"{own}queues.entered", headers=ALICE)
+    assert (await get(client, f"{own}agents.offers", ALICE))["rows"] == []
+    of_sales = await get(client, f"{own}queues.entered", SAM)
+    assert [row["call"] for row in of_sales["rows"]] == ["s1"]
+
+
 async def test_csv(client: Client) -> None:
     answer = await client.get(f"/api/reports/queues?period={DAY}&format=csv")
     assert answer.content_type == "text/csv"
@@ -170,7 +193,7 @@ async def test_a_format_that_is_not_installed(
         ("queues?queue=suport", "there is no queue 'suport'; did you mean 'support'?"),
         ("queues?format=jsn", "did you mean 'json'?"),
         ("queues?perod=today", "there is no parameter 'perod'; did you mean 'period'?"),
-        ("queues?zzz=1", "there are period, by, queue, agent, call and format"),
+        ("queues?zzz=1", "there are period, by, queue, agent, call, figure and format"),
         ("queues?by=1h&by=1d", "'by' is given twice"),
         ("queues?queue=" + "x" * 300, "200 characters at most"),
         ("queues?queue=%00", "200 characters at most"),

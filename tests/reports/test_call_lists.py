@@ -427,3 +427,39 @@ def test_a_call_that_is_not_on_record_is_explained(sqlite_link: sa.Connection) -
         made(sqlite_link, "call")
     with pytest.raises(ReportError, match="there is no report 'quees'; there are queues, agents"):
         made(sqlite_link, "quees")
+
+
+def test_calls_that_are_not_over_show_what_is_true_so_far(link: sa.Connection) -> None:
+    at = NOW - 90.0
+    live = {"ended_at": None, "outcome": None, "wait_s": 0.0, "talk_s": 0.0}
+    put(link, "calls", [call_row(call, at, **live) for call in ("1.1", "1.2", "1.3")])
+    waits = {"outcome": None, "left_at": None, "wait_s": None, "talk_s": 0.0}
+    put(
+        link,
+        "stays",
+        [stay_row("1.1", at, **waits), stay_row("1.3", at, **waits | {"talk_s": 20.0})],
+    )
+    put(
+        link,
+        "stays",
+        [stay_row("1.2", at, outcome=StayOutcome.ANSWERED, wait_s=30.0, left_at=at + 30)],
+    )
+    put(link, "conversations", [conversation_row("1.2", at + 30, ended_at=None, talk_s=None)])
+    link.execute(sa.text("UPDATE calls SET wait_s = 30 WHERE call = '1.2'"))
+    found = {row["call"]: row for row in made(link, "calls", "today").rows}
+    assert [(found[call]["outcome"], found[call]["wait_s"], found[call]["talk_s"]) for call in ("1.1", "1.2", "1.3")] == [
+        ("waiting", 90.0, 0.0), ("talking", 30.0, 60.0), ("waiting", 70.0, 0.0),
+    ]  # fmt: skip
+
+
+def test_a_call_found_by_the_end_of_its_id_tells_how_far_the_search_is(
+    sqlite_link: sa.Connection,
+) -> None:
+    year = 365 * 86_400.0
+    put(sqlite_link, "calls", [call_row("17.1", AT - year), call_row("17.2", AT)])
+    told: list[float] = []
+    asked = ReportRequest(what="call", period=read_period("today", NOW, LONDON), call="7.1")
+    assert make(asked, SITE, ALL, sqlite_link, told.append).title == "Call 17.1"
+    assert len(told) == 12
+    assert told == sorted(told)
+    assert told[-1] == 1.0

@@ -15,6 +15,7 @@ from callrouter.reports import (
     fairness_report,
     queue_report,
 )
+from callrouter.reports.figure_meanings import meaning_of, page_with_meanings
 from callrouter.reports.report import ReportColumn, Shown
 from callrouter.reports.service_level import Definition, LevelCounts, differences
 
@@ -61,6 +62,23 @@ def test_each_column_is_defined_with_its_unit(what: str) -> None:
         if column.unit:
             assert unit == column.unit
     assert set(found) <= {column.name for column in COLUMNS[what]}, "defined, and not in the report"
+
+
+def test_the_page_has_the_definitions_that_the_page_for_people_shows() -> None:
+    text = PAGE.read_text("utf-8")
+    assert page_with_meanings(text) == text, (
+        "run python -m callrouter.reports.figure_meanings docs/figures.md"
+    )
+    for what in COLUMNS:
+        assert {name: tuple(meaning_of(what, name)) for name in defined(what)} == defined(what)
+    damaged = text.replace("caller and agent heard each other", "nothing")
+    assert page_with_meanings(damaged) == text
+
+
+def test_titles_of_columns_are_distinct() -> None:
+    for what, columns in COLUMNS.items():
+        titles = [column.title.casefold() for column in columns]
+        assert len(titles) == len(set(titles)), what
 
 
 def test_names_are_used_once_and_narrow_tables_keep_the_first() -> None:

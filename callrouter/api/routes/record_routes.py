@@ -31,7 +31,7 @@ from callrouter.reports.periods import PeriodError, read_period
 from callrouter.reports.request import ReportError, ReportRequest, Site
 from callrouter.store.location import StoreError
 
-REPORT_QUERY: Final = ("period", "by", "queue", "agent", "call", "format")
+REPORT_QUERY: Final = ("period", "by", "queue", "agent", "call", "figure", "format")
 CALLS_QUERY: Final = (*("from", "to", "queue", "agent", "number", "outcome", "cursor", "limit"),)
 FORMATS: Final = ("json", "csv", "xlsx", "png")
 MOST_CALLS: Final = 1000
@@ -166,6 +166,7 @@ def _wanted(
         queue=query.get("queue", ""),
         agent=query.get("agent", ""),
         call=query.get("call", ""),
+        figure=query.get("figure", ""),
     )
 
 

@@ -69,6 +69,12 @@ class ReportColumnJson(TypedDict):
     unit: str
     drop: int
     """In a narrow table, the column with the highest number is left out first; 0: none."""
+    counts_in: Annotated[str, Field(examples=["stays"])]
+    """What its figures count: ``stays``, ``offers``, ``s`` …; empty: nothing."""
+    meaning: str
+    """Its definition, in Markdown."""
+    has_calls: bool
+    """Whether the report ``calls`` lists the calls of a figure of it: ``figure=WHAT.NAME``."""
 
 
 ReportJson = TypedDict(

@@ -42,6 +42,11 @@ _FORMATS: Final = {"as_json": "--json", "as_csv": "--csv", "xlsx": "--xlsx", "pl
 )
 @click.option("--queue", metavar="QUEUE", help="Only this queue.")
 @click.option("--agent", metavar="AGENT", help="Only this agent.")
+@click.option(
+    "--figure",
+    metavar="WHAT.NAME",
+    help="With calls: those that make a figure, as queues.answered.",
+)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets and programs.")
 @click.option("--xlsx", metavar="FILE", help="Write a workbook.")
@@ -55,6 +60,7 @@ def report(
     by: str | None,
     queue: str | None,
     agent: str | None,
+    figure: str | None,
     as_json: bool,
     as_csv: bool,
     xlsx: str | None,
@@ -83,12 +89,13 @@ def report(
       callrouter report hours 2026-11-27 --by 30m --plot friday.png
       callrouter report agents this month --xlsx agents.xlsx
       callrouter report calls yesterday --csv > calls.csv
+      callrouter report calls yesterday --figure queues.abandoned_short --queue support
       callrouter report call 1795775041.77
 
     The daemon makes the report; if it does not run, the database is read directly.
     """  # noqa: D301 - \b is click's own, and has to be the character
     _one_of({"as_json": as_json, "as_csv": as_csv, "xlsx": xlsx, "plot": plot})
-    query = _query(what, period, {"by": by, "queue": queue, "agent": agent})
+    query = _query(what, period, {"by": by, "queue": queue, "agent": agent, "figure": figure})
     if xlsx is not None:
         _check_extra("xlsx", xlsx)
     if plot is not None:

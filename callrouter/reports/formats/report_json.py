@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, TypeAlias
 
+from callrouter.reports.figure_calls import has_calls
+from callrouter.reports.figure_meanings import meaning_of
 from callrouter.reports.formats.local_times import iso, named_zone, zone_name
 from callrouter.reports.report import Report, ReportColumn, Row, Shown, Value
 
@@ -56,8 +58,12 @@ def _head(report: Report) -> Json:
                 "shown": column.shown.value,
                 "unit": column.unit,
                 "drop": column.drop,
+                "counts_in": meaning.unit,
+                "meaning": meaning.text,
+                "has_calls": has_calls(report.what, column.name),
             }
             for column in report.columns
+            for meaning in (meaning_of(report.what, column.name),)
         ],
         "total": None if report.total is None else _row(report.total, report),
         "notes": list(report.notes),
