@@ -26,6 +26,10 @@ SWEEP: Final = 1.0
 """Seconds between two comparisons of some rows with what was sent of them last."""
 SWEPT: Final = 100
 """Rows compared at a time. A thousand agents are all compared within ten seconds."""
+BEAT: Final = 1.0
+"""Seconds of silence after which watchers get an empty message, by which a page knows that what it
+shows is true now, and not that the line is cut.
+"""
 _TICKING: Final = frozenset(
     {"wait_s", "talk_s", "idle_s", "wrap_up_s", "since_s", "longest_wait_s"}
 )
@@ -39,6 +43,7 @@ class Watcher:
         topics: what it watches.
         sees: returns what it may see now.
         send: sends it a message.
+        silent: whether it has been sent nothing since this was last looked at.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Watcher:
         self.topics = topics
         self.sees = sees
         self.send = send
+        self.silent = False
 
 
 class ChangeFeed:
@@ -68,6 +74,7 @@ class ChangeFeed:
         self._changed: dict[Topic, dict[str, None]] = {topic: {} for topic in TOPICS}
         self._timer: asyncio.TimerHandle | None = None
         self._sweep: asyncio.TimerHandle | None = None
+        self._beat: asyncio.TimerHandle | None = None
         self._sent: dict[str, int] = {}
         """Of each agent, the hash of the row as it was made last, for the sweep."""
         self._to_sweep: Iterator[str] = iter(())
@@ -81,7 +88,9 @@ class ChangeFeed:
         shown = self._shown.setdefault(seen, set())
         shown.update(self._views.call_ids(seen))
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(SWEEP, self._compare_some)
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_later(SWEEP, self._compare_some)
+            self._beat = loop.call_later(BEAT, self._tell_time)
 
     def remove(self, watcher: Watcher) -> None:
         """Send a watcher nothing more."""
@@ -91,10 +100,10 @@ class ChangeFeed:
 
     def close(self) -> None:
         """Stop the timers. Called at the end, and while no one watches."""
-        for timer in (self._timer, self._sweep):
+        for timer in (self._timer, self._sweep, self._beat):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._sweep = None
+        self._timer = self._sweep = self._beat = None
         self._sent.clear()
         self._shown.clear()
         for ids in self._changed.values():
@@ -154,6 +163,16 @@ class ChangeFeed:
 
     # ------------------------------------------------------------ what is sent
 
+    def _tell_time(self) -> None:
+        """Send a message without rows to those who have heard nothing for a while."""
+        self._beat = asyncio.get_running_loop().call_later(BEAT, self._tell_time)
+        text = ""
+        for watcher in self._watchers:
+            if watcher.silent:
+                text = text or encode(self._body()).decode()
+                watcher.send(text)
+            watcher.silent = True
+
     def _flush(self) -> None:
         self._timer = None
         changed = {topic: list(ids) for topic, ids in self._changed.items()}
@@ -167,13 +186,14 @@ class ChangeFeed:
             if key not in made:
                 made[key] = self._message(seen, watcher.topics, changed)
             if made[key]:
+                watcher.silent = False
                 watcher.send(made[key])
 
     def _message(
         self, seen: Sight, topics: frozenset[Topic], changed: dict[Topic, list[str]]
     ) -> str:
         """Return the message for those who see this; empty if nothing of it has changed."""
-        body: Json = {"type": "changes", "seq": self.seq, "at": moment(self._clock.now())}
+        body = self._body()
         gone: list[Json] = []
         for topic in TOPICS:
             rows: list[object] = []
@@ -189,6 +209,12 @@ class ChangeFeed:
         if not gone and not any(body[topic] for topic in TOPICS):
             return ""
         return encode(body).decode()
+
+    def _body(self) -> Json:
+        """Return a message without rows."""
+        empty: Json = {topic: [] for topic in TOPICS}
+        head: Json = {"type": "changes", "seq": self.seq, "at": moment(self._clock.now())}
+        return {**head, **empty, "gone": []}
 
     def _row(self, topic: Topic, name: str, seen: Sight) -> object | None:
         """Return a row; None: it is gone; empty: it is not for this watcher."""

@@ -146,8 +146,11 @@ def assemble(
         on_folder_replaced=lambda: control.also_for(folder),
     )
     feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
-    call_log = CallLog(router.floor)
-    service_totals = ServiceTotals(lambda queue: _target(config.settings, queue))
+
+    def target(queue: str) -> Target:
+        return _target(config.settings, queue)
+
+    call_log, service_totals = CallLog(router.floor, target), ServiceTotals(target)
     outgoing, alert_watch = _make_alerts(
         runtime, config, store, tasks, refused=lambda: _refused_logins(backend, feature_codes)
     )

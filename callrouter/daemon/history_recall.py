@@ -109,13 +109,17 @@ class HistoryRecall:
         zone = self._board.table.zone
         day = datetime.fromtimestamp(now, zone).date()
         midnight = datetime.combine(day, time(), zone).timestamp()
-        heads, counts, live = await self._record.ask(lambda reader: _log_of(reader, midnight))
+        within = {name: self._log.target(name).within for name in self._board.table.queues}
+        heads, counts, live = await self._record.ask(
+            lambda reader: _log_of(reader, midnight, within)
+        )
         today = TodayBefore(
             midnight=next_midnight(now, zone),
             queues={
                 queue: DayTotals(
                     entered=one.entered,
                     answered=one.answered,
+                    in_time=one.in_time,
                     abandoned=one.abandoned,
                     left=one.left,
                     longest_wait=one.longest_wait,
@@ -151,8 +155,8 @@ def _restored(reader: RecordReader, needs: Mapping[str, QueueNeeds], now: float)
 
 
 def _log_of(
-    reader: RecordReader, midnight: float
+    reader: RecordReader, midnight: float, within: Mapping[str, float]
 ) -> tuple[list[CallHead], Mapping[str, restoring.DayCounts], frozenset[str]]:
     heads = latest_heads(reader, LISTED)
     with reader.connection() as link:
-        return heads, restoring.read_day(link, midnight), restoring.read_live(link)
+        return heads, restoring.read_day(link, midnight, within), restoring.read_live(link)

@@ -77,6 +77,7 @@ class DayCounts:
 
     entered: int = 0
     answered: int = 0
+    in_time: int = 0
     abandoned: int = 0
     left: int = 0
     longest_wait: float = 0.0
@@ -233,8 +234,16 @@ def read_work(link: sa.Connection, now: float) -> Mapping[str, tuple[tuple[float
 # ---------------------------------------------------------------- the day
 
 
-def read_day(link: sa.Connection, midnight: float) -> dict[str, DayCounts]:
-    """Return what each queue has counted since midnight."""
+def read_day(
+    link: sa.Connection, midnight: float, within: Mapping[str, float]
+) -> dict[str, DayCounts]:
+    """Return what each queue has counted since midnight.
+
+    Args:
+        link: a connection that reads.
+        midnight: epoch seconds.
+        within: for each queue that is served, the seconds within which a call should be answered.
+    """
     stays, talks = sql.STAYS.c, sql.CONVERSATIONS.c
     entered = link.execute(
         sa.select(stays.queue, sa.func.count())
@@ -252,7 +261,10 @@ def read_day(link: sa.Connection, midnight: float) -> dict[str, DayCounts]:
         .where(stays.entered_at >= midnight - DAY, stays.left_at >= midnight)
         .group_by(stays.queue, stays.outcome)
     ).all()
+    in_time = _answered_in_time(link, midnight, within) if within else {}
     found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for queue, count in in_time.items():
+        found[queue]["in_time"] = count
     for queue, count in entered:
         found[queue]["entered"] = count
     for queue, count in answered:
@@ -266,6 +278,19 @@ def read_day(link: sa.Connection, midnight: float) -> dict[str, DayCounts]:
         if what != "answered":
             day[what] = day.get(what, 0) + count
     return {queue: DayCounts(**counts) for queue, counts in found.items()}
+
+
+def _answered_in_time(
+    link: sa.Connection, midnight: float, within: Mapping[str, float]
+) -> dict[str, int]:
+    stays = sql.STAYS.c
+    chosen = sa.select(stays.queue, sa.func.count()).where(
+        stays.entered_at >= midnight - DAY,
+        stays.left_at >= midnight,
+        stays.outcome == StayOutcome.ANSWERED.value,
+        stays.wait_s <= sa.case(dict(within), value=stays.queue, else_=-1.0),
+    )
+    return {row[0]: row[1] for row in link.execute(chosen.group_by(stays.queue))}
 
 
 _COUNTED_AS: Final = {

@@ -10,6 +10,7 @@ from callrouter.model.call_notices import CallCompleted
 from callrouter.model.commands import Leave
 from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall, TimePassed
 from callrouter.model.routing_table import HangUp
+from callrouter.reports.service_level import Target
 from tests.api.world import Client, World
 
 
@@ -45,6 +46,7 @@ async def test_a_queue_with_nobody(client: Client, world: World) -> None:
             "left": 0,
             "longest_wait_s": 0.0,
         },
+        "service_level": {"within_s": 20.0, "target": None, "percent": None},
     }
 
 
@@ -78,7 +80,9 @@ async def test_the_day_is_counted(client: Client, world: World) -> None:
     world.arrive("c2")
     world.clock.at += 9
     world.hang_up("c2")
-    today = (await get(client, "/api/queues/support"))["today"]
+    world.targets["support"] = Target(within=3.0, percent=80)
+    found = await get(client, "/api/queues/support")
+    today = found["today"]
     assert today == {
         "entered": 2,
         "answered": 1,
@@ -86,6 +90,7 @@ async def test_the_day_is_counted(client: Client, world: World) -> None:
         "left": 0,
         "longest_wait_s": 9.0,
     }
+    assert found["service_level"] == {"within_s": 3.0, "target": 80, "percent": 50.0}
     world.clock.at += 3 * 3600  # past midnight in UTC
     assert (await get(client, "/api/queues/support"))["today"]["entered"] == 0
     now = world.clock.now()

@@ -18,6 +18,7 @@ from callrouter.model.routing_table import (
     SignIn,
     Table,
 )
+from callrouter.reports.service_level import Target
 
 SUPPORT = QueueSpec(
     id="support", name="Support", members=(MemberSpec(agent="bea"),), on_nobody=KeepWaiting()
@@ -34,7 +35,7 @@ def test_who_is_free_for_whom() -> None:
     floor = router.floor
 
     def free() -> tuple[int, list[str]]:
-        view = queue_json(floor.queues["support"], DayTotals(), 3.0)
+        view = queue_json(floor.queues["support"], DayTotals(), Target(), 3.0)
         return view["free"], view["agents"]["available"]
 
     assert free() == (1, ["bea"])

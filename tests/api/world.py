@@ -147,11 +147,15 @@ class World:
         self.floor = router.floor
         self.pbx = NotingPbx()
         self.runtime.attach(self.pbx)
-        self.call_log = CallLog(self.floor)
         self.watchers = LiveViews()
         self.notices: list[Notice] = []
-        self.service_totals = ServiceTotals(lambda queue: self.targets.get(queue, Target()))
         self.targets = {"support": Target(within=10.0, short=5.0, percent=80)}
+
+        def target(queue: str) -> Target:
+            return self.targets.get(queue, Target())
+
+        self.call_log = CallLog(self.floor, target)
+        self.service_totals = ServiceTotals(target)
         self.runtime.listen(self.call_log.listen)
         self.runtime.listen(self.service_totals.listen)
         self.runtime.listen(self.notices.append)

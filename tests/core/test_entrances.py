@@ -14,6 +14,7 @@ from callrouter.daemon.notice_log import log_notice
 from callrouter.model.commands import Result
 from callrouter.model.notices import Oddity
 from callrouter.model.routing_table import Rule
+from callrouter.reports.service_level import Target
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 
@@ -39,7 +40,7 @@ def test_a_queue_that_does_not_exist(
     assert (left.result, left.target, play.ringing()) == (Result.CLOSED, None, {})
     shown = f"'{name}'".replace("''", "'")
     assert said(play) == [("queue", f"call c arrived for {shown}, which is no queue{hint}")]
-    counts = CallTotals(lambda: UTC)
+    counts = CallTotals(lambda: UTC, lambda _queue: Target())
     with caplog.at_level(logging.INFO):
         for _, item in play.log:
             if isinstance(item, Oddity):

@@ -118,10 +118,14 @@ def test_what_is_read(place: Place) -> None:
         TriedBefore(call="c", queue="support", agents=("bob",), failed_at=now - 30),
     )
     assert read(restoring.read_live) == {"c"}
-    assert read(restoring.read_day, now - 3600) == {
-        "support": DayCounts(entered=3, answered=1, abandoned=1, left=1, longest_wait=33.0)
+    assert read(restoring.read_day, now - 3600, {"support": 12.0}) == {
+        "support": DayCounts(
+            entered=3, answered=1, in_time=1, abandoned=1, left=1, longest_wait=33.0
+        )
     }
-    assert read(restoring.read_day, now - 550)["support"].entered == 2
+    assert read(restoring.read_day, now - 550, {})["support"].entered == 2
+    late = read(restoring.read_day, now - 3600, {"support": 11.9, "sales": 99.0})
+    assert late["support"].in_time == 0
     turned = read(restoring.read_queue, "support", QueueNeeds(None, turns=True), now)
     assert turned.turns == ("ann", "bob")
     assert read(restoring.read_queue, "support", QueueNeeds(None, turns=False), now).turns == ()

@@ -8,7 +8,7 @@ batches; and who was passed over and why is worked out on request (`callrouter.a
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final, get_args
@@ -38,6 +38,7 @@ from callrouter.model.notices import (
     TableReloaded,
 )
 from callrouter.model.routing_table import SignIn
+from callrouter.reports.service_level import Target
 
 KEPT: Final = 5000
 """Number of ended calls kept."""
@@ -71,17 +72,21 @@ class CallLog:
 
     Args:
         floor: source of the members of queues, of the priorities of calls and of the time zone.
+        target: returns what a queue aims at, by its id.
     """
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(
+        self, floor: Floor, target: Callable[[str], Target] = lambda _queue: Target()
+    ) -> None:
         self._floor = floor
+        self.target = target
         self._serial = 0
         self._active: dict[str, LoggedCall] = {}
         self._ended: OrderedDict[str, LoggedCall] = OrderedDict()
         self._explained_from = 0.0
         """Calls that ended before this time are too old for `find`."""
         self._timelines = AgentTimelines(self._is_always_signed_in)
-        self._totals = CallTotals(lambda: floor.table.zone)
+        self._totals = CallTotals(lambda: floor.table.zone, target)
         self._members: dict[str, Members] = {}
         self._queued: list[Notice] = []
         self._entries: deque[tuple[int | None, float | None]] = deque()

@@ -21,6 +21,7 @@ from callrouter.model.call_notices import (
     OfferEnded,
 )
 from callrouter.model.notices import Notice, Oddity, QueueRenamed
+from callrouter.reports.service_level import Target
 
 WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 """Upper bounds of the wait histogram in seconds. They include the usual service levels."""
@@ -63,6 +64,7 @@ class DayTotals:
     Attributes:
         entered: entries of calls, also of those that were not let in.
         answered: conversations that began. A call that went back to the queue counts again.
+        in_time: those among them that began within the time of the queue's service level.
         abandoned: calls whose caller hung up while waiting.
         left: calls that left by a rule of the queue or were ended there.
         longest_wait: of calls that were answered, abandoned or left. Those that still wait do not
@@ -71,6 +73,7 @@ class DayTotals:
 
     entered: int = 0
     answered: int = 0
+    in_time: int = 0
     abandoned: int = 0
     left: int = 0
     longest_wait: float = 0.0
@@ -103,15 +106,17 @@ class CallTotals:
 
     Args:
         zone: returns the time zone that defines midnight.
+        target: returns what a queue aims at, by its id.
     """
 
-    def __init__(self, zone: Callable[[], tzinfo]) -> None:
+    def __init__(self, zone: Callable[[], tzinfo], target: Callable[[str], Target]) -> None:
         self.calls: Counter[str] = Counter()
         self.ended: Counter[tuple[str, str]] = Counter()
         self.offers: Counter[tuple[str, str]] = Counter()
         self.waits: dict[str, WaitHistogram] = {}
         self.mistakes: Counter[str] = Counter()
         self._zone = zone
+        self.target = target
         self._today: dict[str, DayTotals] = {}
         self._midnight = 0.0
         self._found: dict[str, str] = {}
@@ -129,7 +134,7 @@ class CallTotals:
         self._counted_before = before.live
         for name, counted in before.queues.items():
             day = self._today.setdefault(name, DayTotals())
-            for one in ("entered", "answered", "abandoned", "left"):
+            for one in ("entered", "answered", "in_time", "abandoned", "left"):
                 setattr(day, one, getattr(day, one) + getattr(counted, one))
             day.longest_wait = max(day.longest_wait, counted.longest_wait)
         for call, queue in self._found.items():
@@ -188,6 +193,7 @@ class CallTotals:
         self.waits.setdefault(notice.queue, WaitHistogram()).add(notice.wait_s)
         day = self._day(notice.queue, notice.at)
         day.answered += 1
+        day.in_time += notice.wait_s <= self.target(notice.queue).within
         day.longest_wait = max(day.longest_wait, notice.wait_s)
 
     def _offer_ended(self, notice: OfferEnded) -> None:

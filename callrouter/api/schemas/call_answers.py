@@ -41,6 +41,19 @@ class DayJson(TypedDict):
     longest_wait_s: float
 
 
+class ServiceLevelJson(TypedDict):
+    """How many of today's callers were answered in time, and how many should be."""
+
+    within_s: float
+    """Seconds within which a call should be answered."""
+    target: int | None
+    """The share of the calls in percent that should be; null: the queue names none."""
+    percent: float | None
+    """Of the calls answered and abandoned today, the share that was answered in time; null: none
+    was.
+    """
+
+
 class QueueJson(TypedDict):
     """A queue."""
 
@@ -57,6 +70,7 @@ class QueueJson(TypedDict):
     agents: dict[AgentStateName, list[str]]
     """The members by state."""
     today: DayJson
+    service_level: ServiceLevelJson
 
 
 class OfferJson(TypedDict):

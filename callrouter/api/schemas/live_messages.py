@@ -63,7 +63,10 @@ class LiveGoneJson(TypedDict):
 
 
 class LiveChangesJson(TypedDict):
-    """What has changed since the message before, of the topics that are watched."""
+    """What has changed since the message before, of the topics that are watched.
+
+    While nothing changes, a message without rows comes every second or two: what was shown is true.
+    """
 
     type: Literal["changes"]
     seq: int

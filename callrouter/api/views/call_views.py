@@ -7,20 +7,29 @@ from typing import Literal, cast
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.calllog.totals import DayTotals
 from callrouter.api.json_values import moment, seconds
-from callrouter.api.schemas.call_answers import CallJson, DayJson, OfferJson, QueueJson, WaitingJson
+from callrouter.api.schemas.call_answers import (
+    CallJson,
+    DayJson,
+    OfferJson,
+    QueueJson,
+    ServiceLevelJson,
+    WaitingJson,
+)
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName
 from callrouter.api.views.agent_views import state_name
 from callrouter.core.calls.waiting import position
 from callrouter.core.state import Call, CallState, Offer, Queue
 from callrouter.model.agent_status import AgentState
+from callrouter.reports.service_level import Definition, LevelCounts, Target
 
 
-def queue_json(queue: Queue, today: DayTotals, now: float) -> QueueJson:
+def queue_json(queue: Queue, today: DayTotals, target: Target, now: float) -> QueueJson:
     """Return a queue as in ``GET /api/queues/{id}``.
 
     Args:
         queue: the queue.
         today: its totals since midnight.
+        target: what it aims at.
         now: the time of the request.
     """
     grouped: dict[AgentStateName, list[str]] = {state_name(state): [] for state in AgentState}
@@ -45,6 +54,23 @@ def queue_json(queue: Queue, today: DayTotals, now: float) -> QueueJson:
         "talking": talking,
         "agents": grouped,
         "today": day_json(today),
+        "service_level": service_level_json(today, target),
+    }
+
+
+def service_level_json(day: DayTotals, target: Target) -> ServiceLevelJson:
+    """Return a queue's service level since midnight, by the definition that targets are held against.
+
+    Args:
+        day: the totals.
+        target: what the queue aims at.
+    """
+    counts = LevelCounts(day.answered, day.in_time, day.abandoned)
+    level = counts.level(Definition.STRICT)
+    return {
+        "within_s": target.within,
+        "target": target.percent,
+        "percent": None if level is None else round(level, 1),
     }
 
 

@@ -291,7 +291,8 @@ class FloorViews:
         return found
 
     def _queue_json(self, queue: Queue, sight: Sight, now: float) -> QueueJson:
-        return visible_queue(queue_json(queue, self._log.queue_today(queue.id, now), now), sight)
+        today, target = self._log.queue_today(queue.id, now), self._log.target(queue.id)
+        return visible_queue(queue_json(queue, today, target, now), sight)
 
     # ------------------------------------------------------------ calls
 
