@@ -159,13 +159,15 @@ class PageFloor:
 
     async def quiet(self) -> None:
         """End every call, and wait until there is none."""
-        for phone in self.lab.phones.values():
-            for dialog in phone.dialogs:
-                await (dialog.cancel() if dialog.state != "up" else dialog.bye())
+        dialogs = [dialog for phone in self.lab.phones.values() for dialog in phone.dialogs]
+        for direction in ("out", "in"):  # callers first: a phone that still rings then refuses none
+            for dialog in dialogs:
+                if dialog.direction == direction and (direction == "out" or dialog.state == "up"):
+                    await dialog.bye()
         await self.until(self._no_calls, 15)
 
     async def _no_calls(self) -> bool:
-        return not await self.get("calls")
+        return all(call["ended_at"] for call in await self.get("calls"))
 
     async def kill(self) -> None:
         """End the daemon as a power cut would."""

@@ -24,7 +24,7 @@ from playwright.async_api import (
     expect,
 )
 
-from tests.browser import chromium
+from tests.browser import axe, chromium
 from tests.browser.page_floor import PASSWORD, PageFloor
 
 WEB = Path(__file__).parents[2] / "callrouter" / "web"
@@ -150,6 +150,28 @@ class Visits:
     def forget(self, user: str) -> None:
         """Have `user` log in by the form the next time."""
         self._cookies.pop(user, None)
+
+    async def accessible(self, page: Page, *, both: bool = True) -> None:
+        """See that axe-core finds nothing serious on a page as it is now, light and dark.
+
+        Nor may anything reach out of the window sideways.
+
+        Args:
+            page: the page.
+            both: whether to look at both colours, or only at those of now.
+
+        Raises:
+            AssertionError: it finds something.
+        """
+        before = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        for dark in (not before, before) if both else (before,):
+            await page.emulate_media(color_scheme="dark" if dark else "light")
+            first = dark != before or not both
+            found = await axe.faults(page, *(() if first else ("color-contrast",)))
+            width = await page.evaluate("innerWidth")
+            assert found == [], "\n".join(
+                (f"at {width} px, {'dark' if dark else 'light'}, {page.url}:", *found)
+            )
 
     async def close(self) -> None:
         """Close every window, and see that no page did what it may not.
