@@ -14,6 +14,7 @@ from callrouter.api.schemas.agent_answers import (
     AgentJson,
     AuditJson,
     DeviceAnswerJson,
+    MobileJson,
     OwnDeviceJson,
     PauseJson,
 )
@@ -22,9 +23,11 @@ from callrouter.api.schemas.bodies import (
     DeviceBody,
     EmptyBody,
     LogInBody,
+    MessageBody,
     MoveBody,
     PauseBody,
     RegisterBody,
+    RejectBody,
     ReloadBody,
     TransferBody,
     VerifyBody,
@@ -174,6 +177,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/api/agents/{id}/free"): _on_agent(
         "What is on the agent's phone, and is not ours, is no call"
     ),
+    ("POST", "/api/agents/{id}/message"): _on_agent(
+        "Write a line to an agent, who sees it on their page", MessageBody
+    ),
     ("GET", "/api/agents/{id}/devices"): Operation(
         summary="An agent's phones, with whole numbers",
         answer=list[OwnDeviceJson],
@@ -191,6 +197,24 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("DELETE", "/api/agents/{id}/devices/{device}"): _on_device("Forget a registered mobile"),
     ("POST", "/api/agents/{id}/devices/{device}/verify"): _on_device(
         "Place the verification call again; a supervisor can vouch, or approve", VerifyBody
+    ),
+    ("POST", "/api/agents/{id}/devices/{device}/reject"): _on_device(
+        "Do not accept a mobile that is not in use yet: it is removed, and its agent is told",
+        RejectBody,
+    ),
+    ("GET", "/api/mobiles"): Operation(
+        summary="The mobiles that agents registered, with whole numbers",
+        answer=list[MobileJson],
+        query={
+            "status": {
+                "enum": ["unverified", "waiting", "in-use"],
+                "description": "only these; `waiting`: a supervisor must approve them",
+            }
+        },
+        problems={
+            404: "no devices can be registered here",
+            422: "status is none of unverified, waiting and in-use",
+        },
     ),
     ("GET", "/api/agents/{id}/audit"): Operation(
         summary="What was done about an agent's mobiles",

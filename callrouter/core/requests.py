@@ -24,6 +24,7 @@ from callrouter.model.events import (
     AgentRequest,
     DeviceState,
     DeviceSwitchRequested,
+    MessageWritten,
     PauseRequested,
     PhoneFreed,
     ReadyPressed,
@@ -82,6 +83,15 @@ def handle_request(floor: Floor, event: AgentRequest) -> None:
     agent.acted = True
     floor.changed_rows[agent.id] = None
     REQUESTS[type(event)][agent_availability.status_of(floor, agent)](floor, agent, event)
+
+
+def deliver_message(floor: Floor, event: MessageWritten) -> None:
+    """Send an agent the line that a person wrote. It changes nothing about what they do."""
+    agent = floor.agents.get(event.agent)
+    if agent is None or agent.gone:
+        floor.report_oddity(f"a message is for '{event.agent}', who is no agent")
+        return
+    agent_messages.send_message(floor, agent, agent_messages.written(event.text, event.by))
 
 
 Action = Callable[[Floor, Agent, AgentRequest], None]

@@ -44,11 +44,18 @@ from callrouter.mobiles.registration_events import (
     StoreMobile,
     SwitchDevice,
     SwitchRequested,
+    TellAgent,
     VerificationStarted,
     VerifyRequested,
 )
 from callrouter.mobiles.table_merge import MergedTable
-from callrouter.model.events import ConfigReloaded, DeviceSwitchRequested, Event, LegEnd
+from callrouter.model.events import (
+    ConfigReloaded,
+    DeviceSwitchRequested,
+    Event,
+    LegEnd,
+    MessageWritten,
+)
 from callrouter.model.ivr import (
     CallNumber,
     CodeDialled,
@@ -270,6 +277,10 @@ class MobileService:
         book = self._registrar.book
         return [(row, book.reason_not_rung(row)) for row in book.of(agent)]
 
+    def owners(self) -> list[str]:
+        """The agents who have registered mobiles, by id. Some may be agents no more."""
+        return sorted({row.agent for row in self._registrar.book.mobiles.values()})
+
     def switched_on(self, agent: str) -> bool | None:
         """Whether any mobile of an agent is switched on; None if the agent has no mobile."""
         found = self._parts.board.agent(agent)
@@ -364,6 +375,8 @@ class MobileService:
                 store.add_dialled(decision)
             case Say() | CallNumber():
                 self._send_to_pbx(decision)
+            case TellAgent(agent=agent, text=text, by=by):
+                self._parts.post(MessageWritten(agent=agent, text=text, by=by))
             case _:
                 pass  # an answer; `_apply` did the rest
 

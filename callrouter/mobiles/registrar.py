@@ -37,6 +37,7 @@ from callrouter.mobiles.registration_events import (
     MobilesChanged,
     MobilesRestored,
     RegisterRequested,
+    RejectRequested,
     RemoveRequested,
     RequestDone,
     RequestRefused,
@@ -44,6 +45,7 @@ from callrouter.mobiles.registration_events import (
     StoreMobile,
     SwitchDevice,
     SwitchRequested,
+    TellAgent,
     VerificationEvent,
     VerifyRequested,
 )
@@ -100,6 +102,7 @@ class Registrar:
                 | VerifyRequested()
                 | ChangeRequested()
                 | RemoveRequested()
+                | RejectRequested()
                 | SwitchRequested()
             ):
                 made += self._handle_request(event, now)
@@ -170,6 +173,8 @@ class Registrar:
                 return self._change(event, now)
             case RemoveRequested():
                 return self._remove(event, now)
+            case RejectRequested():
+                return self._reject(event, now)
             case SwitchRequested():
                 return self._switch(event, now)
 
@@ -202,15 +207,22 @@ class Registrar:
                 "not-yours", f"the devices of {event.agent[:64]} are not yours to change"
             )
         # A mobile of an agent who has left can still be removed.
-        known = isinstance(event, RemoveRequested) and self._number_of(event)
+        known = isinstance(event, RemoveRequested | RejectRequested) and self._number_of(event)
         if event.agent not in self.book.agents and not known:
             raise RequestDenied("unknown-agent", f"there is no agent '{event.agent[:64]}'")
         vouch = isinstance(event, RegisterRequested | VerifyRequested) and event.vouch
         if vouch and not event.requester.supervisor:
             raise RequestDenied("not-allowed", "only a supervisor can vouch for a number")
+        if isinstance(event, RejectRequested) and not event.requester.supervisor:
+            raise RequestDenied("not-allowed", "only a supervisor can reject a mobile")
 
     def _number_of(
-        self, event: VerifyRequested | ChangeRequested | RemoveRequested | SwitchRequested
+        self,
+        event: VerifyRequested
+        | ChangeRequested
+        | RemoveRequested
+        | RejectRequested
+        | SwitchRequested,
     ) -> str:
         row = self.book.mobiles.get((event.agent, event.device))
         return row.number if row is not None else ""
@@ -315,12 +327,26 @@ class Registrar:
 
     def _remove(self, event: RemoveRequested, now: float) -> Iterator[Decision]:
         row = self.book.row(event.agent, event.device)
+        yield from self._forget(row)
+        yield _audit(event, now, "removed", row.number)
+        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is removed")
+
+    def _reject(self, event: RejectRequested, now: float) -> Iterator[Decision]:
+        row = self.book.row(event.agent, event.device)
+        if row.state == MobileState.IN_USE.value:
+            raise RequestDenied("verified", f"{row.device} is in use already; remove it instead")
+        yield from self._forget(row)
+        yield _audit(event, now, "rejected", row.number, event.reason)
+        because = f": {event.reason}" if event.reason else ""
+        text = f"your mobile {row.device} was not accepted{because}"
+        yield TellAgent(agent=row.agent, text=text, by=event.requester.name)
+        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is rejected")
+
+    def _forget(self, row: MobileRow) -> Iterator[Decision]:
         yield from self.verifications.cancel(row.agent, row.device)
         del self.book.mobiles[row.agent, row.device]
-        yield _audit(event, now, "removed", row.number)
         yield DeleteMobile(agent=row.agent, device=row.device)
         yield MobilesChanged()
-        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is removed")
 
     def _switch(self, event: SwitchRequested, now: float) -> Iterator[Decision]:
         """Switch devices on or off. The core keeps this for every device, over restarts too."""

@@ -137,6 +137,19 @@ class RemoveRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RejectRequested:
+    """A supervisor does not accept a mobile that is not in use yet: it is removed, and its agent is told.
+
+    An empty `reason` is left out of what they are told.
+    """
+
+    requester: Requester
+    agent: str
+    device: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchRequested:
     """Switch a device on or off; without a name, all numbers of the agent.
 
@@ -172,7 +185,12 @@ class DeadlineReached:
 
 
 MobileRequest: TypeAlias = (
-    RegisterRequested | VerifyRequested | ChangeRequested | RemoveRequested | SwitchRequested
+    RegisterRequested
+    | VerifyRequested
+    | ChangeRequested
+    | RemoveRequested
+    | RejectRequested
+    | SwitchRequested
 )
 VerificationEvent: TypeAlias = NumberAnswered | NumberFailed | DigitsKeyed | PersonLeft
 MobileEvent: TypeAlias = (
@@ -241,6 +259,15 @@ class SwitchDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellAgent:
+    """Have the core send the agent a message: what `by` decided about a mobile."""
+
+    agent: str
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MobilesChanged:
     """The mobiles that may be rung have changed: rebuild the routing table."""
 
@@ -252,6 +279,7 @@ Decision: TypeAlias = (
     | DeleteMobile
     | MobilesChanged
     | SwitchDevice
+    | TellAgent
     | AuditRow
     | DialledRow
     | CallNumber

@@ -390,6 +390,15 @@ class DeviceSwitchRequested:
 
 
 @frozen
+class MessageWritten:
+    """A person writes a line to an agent."""
+
+    agent: str
+    text: str
+    by: str = ""
+
+
+@frozen
 class CallMoveRequested:
     """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
 
@@ -488,6 +497,7 @@ Event: TypeAlias = (
     | PbxSnapshot
     | PbxLost
     | AgentRequest
+    | MessageWritten
     | CallMoveRequested
     | ConversationRequested
     | CallEndRequested

@@ -7,7 +7,7 @@ import pytest
 from callrouter.model.events import ConfigReloaded, LegEnd, LegEnded
 from callrouter.model.notices import AgentNotified, AgentSignedIn
 from callrouter.model.routing_table import Table
-from tests.api.world import TABLE, Client, World, members
+from tests.api.world import READER, TABLE, Client, World, members
 
 
 async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
@@ -233,3 +233,24 @@ async def test_an_agent_who_was_removed_is_there_until_the_call_is_over(
             404,
             "urn:callrouter:problem:unknown-agent",
         )
+
+
+async def test_a_supervisor_writes_to_an_agent(client: Client, world: World) -> None:
+    path = "/api/agents/alice/message"
+    answer = await client.post(path, json={"text": " Please call me "})
+    assert answer.status == 200
+    assert [item["text"] for item in (await answer.json())["messages"]] == ["crm: Please call me"]
+    for body, part in (
+        ({}, "say what"),
+        ({"text": " "}, "say what"),
+        ({"text": "x" * 201}, "200 characters"),
+        ({"text": "two\nlines"}, "one line"),
+        ({"to": "bob"}, "the fields here: text"),
+    ):
+        answer = await client.post(path, json=body)
+        assert answer.status == 422
+        assert part in (await answer.json())["detail"]
+    assert (await client.post("/api/agents/nemo/message", json={"text": "hi"})).status == 404
+    answer = await client.post(path, json={"text": "hi"}, headers=READER)
+    assert answer.status == 403
+    assert len(world.floor.agents["alice"].messages) == 1

@@ -14,7 +14,7 @@ from callrouter.api.json_values import moment
 from callrouter.api.openapi import document
 from callrouter.mobiles.mobile_records import Approval
 from tests.api.world import READER, SUPERVISOR, Client
-from tests.mobiles.floor import ALICE, BOB, Floor, settings_for
+from tests.mobiles.floor import ALICE, BOB, SALES, Floor, settings_for
 
 NUMBER = "+447400123456"
 
@@ -101,6 +101,64 @@ async def test_the_call_again_and_a_supervisors_word(tmp_path: Path) -> None:
         assert [step["what"] for step in steps][:2] == ["approved", "refused"]
         assert {step["number"] for step in steps} == {"+44…456"}
         assert made["code"] not in str(steps)
+    await floor.close()
+
+
+async def test_what_waits_for_a_supervisor_in_one_list(tmp_path: Path) -> None:
+    floor = Floor(settings_for(tmp_path, approval=Approval.SUPERVISOR))
+    async with TestClient(TestServer(floor.world.app), headers=SUPERVISOR) as client:
+
+        async def listed(query: str = "", status: int = 200) -> Any:
+            answer = await client.get(f"/api/mobiles{query}")
+            assert answer.status == status, await answer.text()
+            return await answer.json()
+
+        assert await listed() == []
+        made = await ask(
+            client, "POST", "alice/devices", 201, json={"number": NUMBER}, headers=ALICE
+        )
+        assert await listed("?status=waiting") == []
+        [found] = await listed("?status=unverified")
+        assert (found["agent"], found["agent_name"], found["address"]) == ("alice", "alice", NUMBER)
+        floor.pbx.answer()
+        floor.pbx.key(made["code"])
+        [found] = await listed("?status=waiting")
+        assert (found["added_by"], found["verified_at"] is not None) == ("alice-app", True)
+        assert await listed("?status=in-use") == []
+        assert "must be one of" in (await listed("?status=lost", 422))["detail"]
+        path = "alice/devices/mobile/reject"
+        body = {"json": {"reason": "not a company phone"}}
+        assert (await ask(client, "POST", path, 403, headers=ALICE, **body))["type"].endswith(
+            "not-allowed"
+        )
+        done = await ask(client, "POST", path, 200, **body)
+        assert (done["device"], done["text"]) == (None, "mobile is rejected")
+        assert await listed() == []
+        told = floor.world.floor.agents["alice"].messages[-1][1]
+        assert told == "crm: your mobile mobile was not accepted: not a company phone"
+        steps = (await ask(client, "GET", "alice/audit", 200))["steps"]
+        assert (steps[0]["what"], steps[0]["detail"]) == ("rejected", "not a company phone")
+        await ask(client, "POST", path, 404, **body)
+    await floor.close()
+
+
+async def test_a_limited_supervisor_approves_only_for_own_agents(tmp_path: Path) -> None:
+    extra = "\nqueues:\n  sales: {agents: [bob]}\n  support: {agents: [alice, bob]}\n"
+    floor = Floor(settings_for(tmp_path, queues=extra, approval=Approval.SUPERVISOR))
+    async with TestClient(TestServer(floor.world.app), headers=SALES) as client:
+        for headers, number in ((ALICE, NUMBER), (BOB, "+447400123457")):
+            who = "alice" if headers is ALICE else "bob"
+            await ask(
+                client, "POST", f"{who}/devices", 201, json={"number": number}, headers=headers
+            )
+        found = await (await client.get("/api/mobiles")).json()
+        assert [item["agent"] for item in found] == ["bob"]
+        vouch: dict[str, Any] = {"json": {"vouch": True}}
+        await ask(client, "POST", "alice/devices/mobile/verify", 403, **vouch)
+        await ask(client, "POST", "alice/devices/mobile/reject", 403, json={})
+        await ask(client, "POST", "bob/devices/mobile/verify", 200, **vouch)
+        for path in ("alice/message", "alice/sign-out", "alice/pause"):
+            await ask(client, "POST", path, 403, json={})
     await floor.close()
 
 

@@ -127,6 +127,7 @@ def allowed(who: str, operation: dict[str, Any], thing: str) -> bool:
 BODIES: dict[str, Any] = {
     "move": {"priority": 1},
     "pause": {"reason": "tea"},
+    "message": {"text": "hello"},
     "devices": {"number": "+447400123456"},
     "{device}": {"enabled": True},
 }

@@ -5,8 +5,14 @@ from __future__ import annotations
 from callrouter.core.agents import unavailability_text
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Disregard
-from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed
-from callrouter.model.notices import PrivateCallDisregarded
+from callrouter.model.events import (
+    DeviceState,
+    EndpointChanged,
+    MessageWritten,
+    PbxSnapshot,
+    PhoneFreed,
+)
+from callrouter.model.notices import AgentNotified, PrivateCallDisregarded
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 
@@ -63,3 +69,14 @@ def test_without_such_a_call_it_is_refused_and_changes_nothing() -> None:
     play.feed(PhoneFreed(agent="ann", by="sam"))
     assert "no phone of ann is in a call" in play.oddities()[-1]
     assert play.notices(PrivateCallDisregarded) == []
+
+
+def test_a_line_from_a_person_changes_nothing_but_what_is_shown() -> None:
+    play = Play(table(queue("q", "ann")))
+    before = play.state("ann")
+    [told] = play.feed(MessageWritten(agent="ann", text="call me, please", by="sam"))
+    assert isinstance(told, AgentNotified)
+    assert play.told("ann") == ["sam: call me, please"]
+    assert play.state("ann") is before
+    play.feed(MessageWritten(agent="nemo", text="hello", by="sam"))
+    assert play.told("ann") == ["sam: call me, please"]

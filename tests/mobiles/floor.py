@@ -35,8 +35,10 @@ agents:
 """
 ALICE = {"Authorization": "Bearer alice-token-12345"}
 BOB = {"Authorization": "Bearer bob-token-1234567"}
+SALES = {"Authorization": "Bearer sales-token-12345"}
 PEOPLE = (
     *TOKENS,
+    ApiToken(name="pat", role="supervisor", token="sales-token-12345", queues=("sales",)),
     ApiToken(name="alice-app", role="agent", token="alice-token-12345", agent="alice"),
     ApiToken(name="bob-app", role="agent", token="bob-token-1234567", agent="bob"),
 )
@@ -105,6 +107,6 @@ class Floor:
         self.world.close()
 
 
-def settings_for(folder: Path, **changes: object) -> Settings:
-    made = loaded(folder, pbx=PBX, agents=AGENTS)
+def settings_for(folder: Path, *, queues: str = "", **changes: object) -> Settings:
+    made = loaded(folder, pbx=PBX, agents=AGENTS, **({"queues": queues} if queues else {}))
     return replace(made, numbers=replace(made.numbers, **changes))  # type: ignore[arg-type]

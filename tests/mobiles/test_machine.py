@@ -17,6 +17,7 @@ from callrouter.mobiles.registration_events import (
     ChangeRequested,
     MobilesRestored,
     RegisterRequested,
+    RejectRequested,
     RemoveRequested,
     RequestDone,
     Requester,
@@ -24,6 +25,7 @@ from callrouter.mobiles.registration_events import (
     RulesConfigured,
     StoreMobile,
     SwitchDevice,
+    TellAgent,
     VerificationStarted,
 )
 from callrouter.mobiles.table_merge import TableMerger
@@ -102,6 +104,41 @@ def test_a_supervisor_has_to_approve_where_it_is_wanted() -> None:
     assert devices(world) == ["desk", "mobile"]
     assert world.last(AuditRow).what == "approved"
     assert world.last(AuditRow).who == "sam"
+
+
+def test_a_supervisor_rejects_with_a_reason_and_the_agent_is_told() -> None:
+    world = World(NumberSettings(region="GB", approval=Approval.SUPERVISOR))
+    world.register()
+    world.prove()
+    no = RejectRequested(requester=SAM, agent="alice", device="mobile", reason="a private number")
+    assert kind(world.ask(replace(no, requester=ALICE))) == "not-allowed"
+    assert isinstance(world.ask(no), RequestDone)
+    assert world.state() == "none"
+    assert world.last(TellAgent) == TellAgent(
+        agent="alice", text="your mobile mobile was not accepted: a private number", by="sam"
+    )
+    row = world.last(AuditRow)
+    assert (row.what, row.who, row.detail) == ("rejected", "sam", "a private number")
+    assert kind(world.ask(no)) == "unknown-device"
+
+
+def test_what_is_in_use_is_removed_and_not_rejected() -> None:
+    world = World()
+    world.register()
+    world.prove()
+    assert kind(world.ask(RejectRequested(requester=SAM, agent="alice", device="mobile"))) == (
+        "verified"
+    )
+    assert world.state() == "in-use"
+
+
+def test_a_rejected_mobile_has_no_verification_call_any_more() -> None:
+    world = World()
+    world.register()
+    world.answer()
+    world.ask(RejectRequested(requester=SAM, agent="alice", device="mobile"))
+    assert world.hung_up()
+    assert world.last(TellAgent).text == "your mobile mobile was not accepted"
 
 
 def test_a_supervisor_registers_by_a_call_or_vouches() -> None:

@@ -12,9 +12,10 @@ from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_list
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.schemas.bodies import EmptyBody, PauseBody
+from callrouter.api.schemas.bodies import EmptyBody, MessageBody, PauseBody
 from callrouter.model.events import (
     AgentRequest,
+    MessageWritten,
     PauseRequested,
     PhoneFreed,
     ReadyPressed,
@@ -43,6 +44,7 @@ def add_agent_routes(app: web.Application) -> None:
             web.get("/api/agents", agents),
             web.get("/api/agents/{id}", agent),
             *(web.post(f"/api/agents/{{id}}/{action}", _asking_for(action)) for action in ACTIONS),
+            web.post("/api/agents/{id}/message", message),
             web.get("/api/pauses", pauses),
         ]
     )
@@ -103,6 +105,22 @@ async def _reason_in(request: web.Request) -> str:
 async def _nothing_in(request: web.Request) -> str:
     await read_body(request, EmptyBody)
     return ""
+
+
+async def message(request: web.Request) -> web.Response:
+    """``POST /api/agents/{id}/message``: write to an agent; answers with the agent as it is now.
+
+    Raises:
+        ApiProblem: 422 there is no text, and those of `read_body`.
+        UnknownIdError: there is no agent of this id.
+    """
+    text = (await read_body(request, MessageBody)).get("text", "").strip()
+    floor, name = floor_of(request), request.match_info["id"]
+    floor.check_agent(name)
+    if not text:
+        raise ApiProblem(422, "wrong-body", 'say what: {"text": "…"}')
+    backend_of(request).post(MessageWritten(agent=name, text=text, by=identify(request).person))
+    return answer(floor.agent(name))
 
 
 async def pauses(request: web.Request) -> web.Response:

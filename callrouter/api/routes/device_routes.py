@@ -5,27 +5,41 @@ Registers, verifies and switches mobiles.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
 from callrouter.api.access.tokens import ApiCaller
-from callrouter.api.context import backend_of, floor_of
-from callrouter.api.json_answers import SLICE, answer, encode_list, encoded
+from callrouter.api.context import SIGHT, backend_of, floor_of
+from callrouter.api.json_answers import SLICE, answer, answer_list, encode_list, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.schemas.agent_answers import AuditStepJson, DeviceAnswerJson, OwnDeviceJson
-from callrouter.api.schemas.bodies import DeviceBody, EmptyBody, RegisterBody, VerifyBody
+from callrouter.api.schemas.agent_answers import (
+    AuditStepJson,
+    DeviceAnswerJson,
+    MobileJson,
+    OwnDeviceJson,
+)
+from callrouter.api.schemas.bodies import (
+    DeviceBody,
+    EmptyBody,
+    RegisterBody,
+    RejectBody,
+    VerifyBody,
+)
 from callrouter.api.shared_answers import RATES
-from callrouter.mobiles.mobile_records import AuditRow
+from callrouter.api.views.floor_views import UnknownIdError
+from callrouter.mobiles.mobile_records import AuditRow, MobileState
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (
     ChangeRequested,
     MobileRequest,
     RegisterRequested,
     RegistrationAnswer,
+    RejectRequested,
     RemoveRequested,
     RequestDone,
     Requester,
@@ -61,6 +75,8 @@ def add_device_routes(app: web.Application) -> None:
             web.patch("/api/agents/{id}/devices/{device}", change),
             web.delete("/api/agents/{id}/devices/{device}", remove),
             web.post("/api/agents/{id}/devices/{device}/verify", verify),
+            web.post("/api/agents/{id}/devices/{device}/reject", reject),
+            web.get("/api/mobiles", mobiles),
             web.get("/api/agents/{id}/audit", audit),
         ]
     )
@@ -246,6 +262,54 @@ async def remove(request: web.Request) -> web.Response:
     )
     made = _ask(request, event)
     return answer({"text": made.text, "code": None, "expires_at": None, "device": None})
+
+
+async def reject(request: web.Request) -> web.Response:
+    """``POST …/{device}/reject``: do not accept a mobile; the device in the answer is null.
+
+    Raises:
+        ApiProblem: what the registrar refuses (see `_STATUS`); those of `read_body`.
+    """
+    body = await read_body(request, RejectBody)
+    event = RejectRequested(
+        requester=_requester(identify(request)),
+        agent=request.match_info["id"],
+        device=request.match_info["device"],
+        reason=body.get("reason", "").strip(),
+    )
+    made = _ask(request, event)
+    return answer({"text": made.text, "code": None, "expires_at": None, "device": None})
+
+
+async def mobiles(request: web.Request) -> web.Response:
+    """``GET /api/mobiles``: what the visible agents registered, by agent; `?status=` for some of it.
+
+    Raises:
+        ApiProblem: 404 no devices can be registered here, 422 there is no such status.
+    """
+    service, sight = _mobiles(request), request[SIGHT]
+    status = request.query.get("status", "")
+    known = [state.value for state in MobileState]
+    if status and status not in known:
+        raise ApiProblem(422, "wrong-query", f"'status' must be one of {', '.join(known)}")
+    owners = [name for name in service.owners() if sight.sees_agent(name)]
+
+    def every() -> Iterator[MobileJson]:
+        for name in owners:
+            yield from _registered(request, name, status)
+
+    return await answer_list(request, ("mobiles", status, sight), every, len(owners))
+
+
+def _registered(request: web.Request, agent: str, status: str) -> Iterator[MobileJson]:
+    """Yield what an agent registered; nothing for one who is an agent no more."""
+    try:
+        name = floor_of(request).agent(agent)["name"]
+    except UnknownIdError:
+        return
+    for device in _own_devices(request, agent):
+        if device["source"] == "registered" and status in {"", device["status"]}:
+            yield {**device, "agent": agent, "agent_name": name}
 
 
 async def audit(request: web.Request) -> web.Response:

@@ -46,6 +46,13 @@ class OwnDeviceJson(DeviceJson):
     approved_by: str | None
 
 
+class MobileJson(OwnDeviceJson):
+    """A mobile that an agent registered."""
+
+    agent: str
+    agent_name: str
+
+
 class DeviceAnswerJson(TypedDict):
     """The result of a request about a phone."""
 

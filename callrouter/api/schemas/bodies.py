@@ -107,6 +107,22 @@ class VerifyBody(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class RejectBody(TypedDict, total=False):
+    """Why a mobile is not accepted."""
+
+    reason: str
+    """What its agent is told, and the audit says; may be left out."""
+
+
+@with_config(_STRICT)
+class MessageBody(TypedDict, total=False):
+    """A line to an agent."""
+
+    text: Annotated[str, Field(examples=["Please call me after this one"])]
+    """Required; 200 characters at most."""
+
+
+@with_config(_STRICT)
 class ReloadBody(TypedDict, total=False):
     """How the configuration files are read."""
 

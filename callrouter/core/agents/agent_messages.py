@@ -70,6 +70,11 @@ def private_call_disregarded(device: str, channel: str, by: str) -> str:
     return f"{device} was taken as free by {by}, {channel} or not"
 
 
+def written(text: str, by: str) -> str:
+    """A person wrote to the agent. `by` may be empty: it is not known who."""
+    return f"{by}: {text}" if by else text
+
+
 # ---------------------------------------------------------------- what the router did
 
 
