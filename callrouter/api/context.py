@@ -19,6 +19,7 @@ from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.sight import Sight
+from callrouter.audit.act_log import ActLog
 from callrouter.clock import Clock
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import Event
@@ -186,6 +187,8 @@ class Backend:
     """Who is logged in at the page; None: logging in is not possible (tests, the simulation)."""
     logins: Logins | None = None
     """Checks passwords. Given together with `sessions`."""
+    acts: ActLog | None = None
+    """Takes down who did what; None: nothing is taken down (tests, the simulation)."""
     refusals: RefusedRequests = field(default_factory=RefusedRequests)
     """Requests that the HTTP side refused or failed to handle."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from callrouter.api.schemas.act_answers import ActsJson
 from callrouter.api.schemas.agent_answers import (
     AgentJson,
     AuditJson,
@@ -330,6 +331,29 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         },
         problems={
             403: "not allowed to this token",
+            404: "this daemon keeps no record",
+            422: "the query is wrong",
+            503: "the database can't be read now",
+        },
+    ),
+    ("GET", "/api/audit"): Operation(
+        summary="Who did what, the last act first, page by page",
+        answer=ActsJson,
+        query={
+            "from": {"type": "string", "description": "acts then or later"},
+            "to": {"type": "string", "description": "acts before"},
+            "who": {
+                "type": "string",
+                "description": "who acted: a user, agent, token or local user",
+            },
+            "target": {
+                "type": "string",
+                "description": "an agent, a queue, a call, a file, a user: what it is about",
+            },
+            "cursor": {"type": "string", "description": "`next` of the page before"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+        },
+        problems={
             404: "this daemon keeps no record",
             422: "the query is wrong",
             503: "the database can't be read now",

@@ -60,6 +60,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REFUSED_REQUESTS: Final = web.AppKey("refusals", RefusedRequests)
 """Counts refusals and faults."""
+PROBLEM_KIND: Final = web.RequestKey("problem-kind", str)
+"""Why a request was refused: the end of the problem's `type`."""
 
 
 @web.middleware
@@ -89,8 +91,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             # No client will read it; a client that hangs up is not our fault.
             return web.Response(status=400)
         refusals.failed(request, error)
+        request[PROBLEM_KIND] = "fault"
         return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
     refusals.refused(problem.kind, problem.status, request)
+    request[PROBLEM_KIND] = problem.kind
     return problem.response()
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from callrouter.api.problem_json import ApiProblem
+from callrouter.http_keys import BODY
 
 LONGEST_TEXT: Final = 200
 BODY_WITHIN: Final = 20.0
@@ -48,8 +49,10 @@ async def read_body(
         ConnectionResetError: the client closed the connection before its body was read.
     """
     raw = await _read(request, BODY_WITHIN if within is None else within, most)
-    checked: T = _checked(_parsed(raw) if raw.strip() else {}, body)
-    return checked
+    checked: Any = _checked(_parsed(raw) if raw.strip() else {}, body)
+    request[BODY] = checked
+    found: T = checked
+    return found
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from callrouter.api.record_access import RecordAccess
 from callrouter.api.server import sockets
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.watched_views import WatchedViews
+from callrouter.audit.act_log import ActLog
+from callrouter.audit.act_rows import DeleteActs
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
@@ -125,7 +127,9 @@ def assemble(
     runtime = Runtime(router, clock)
     place = choose(settings.database, folder, environ)
     database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
-    retention = Retention(lambda: config.settings.history, clock.now, now)
+    retention = Retention(
+        lambda: config.settings.history, clock.now, now, lambda before: [DeleteActs(before)]
+    )
     store = StoreService(router.board, runtime.post, clock, place, upkeep=retention)
     runtime.listen_to_rows(store.rows_changed)
     record = _make_record(runtime, store, tasks, run_id)
@@ -179,6 +183,7 @@ def assemble(
         record=_record_access(place, config),
         sessions=sessions,
         logins=logins,
+        acts=ActLog(store.record, clock),
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
         extra={

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import sqlalchemy as sa
@@ -52,7 +52,9 @@ _SHORT: Final = 0.005
 """… and up to which it is made larger."""
 _LEAST: Final = 4
 _MOST: Final = 500
-_COUNTED: Final = ("calls", "calls-by-size", "states", "gaps", "decisions", "numbers", "pages")
+_COUNTED: Final = (
+    *("acts", "calls", "calls-by-size", "states", "gaps", "decisions", "numbers", "pages"),
+)
 _BELIEVED: Final = "deleted-up-to"
 _DOUBTED: Final = "clock-doubted-since"
 
@@ -64,6 +66,7 @@ class Retention:
         settings: returns the `history` in force, which a reload may change.
         now: the time.
         started_at: when this run began.
+        further: returns steps for rows of other parts that are older than a time.
 
     Attributes:
         deleted: rows deleted since the start, by what they are: ``calls``, ``decisions`` and so on;
@@ -71,10 +74,15 @@ class Retention:
     """
 
     def __init__(
-        self, settings: Callable[[], HistorySettings], now: Callable[[], float], started_at: float
+        self,
+        settings: Callable[[], HistorySettings],
+        now: Callable[[], float],
+        started_at: float,
+        further: Callable[[float], Iterable[RetentionStep]] = lambda _before: (),
     ) -> None:
         self._settings = settings
         self._now = now
+        self._further = further
         self.deleted: Counter[str] = Counter(dict.fromkeys(_COUNTED, 0))
         self._due = started_at + FIRST_AFTER
         self._pass: Iterator[RetentionStep] | None = None
@@ -147,6 +155,7 @@ class Retention:
             by_size,
             DeleteStates(lambda: max(oldest, by_size.deleted_up_to)),
             DeleteGaps(oldest),
+            *self._further(oldest),
             DeleteDecisions(now - settings.decisions),
             self._numbers.of(settings.numbers.then, now - settings.numbers.keep),
             GiveBackSpace(),

@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from callrouter.audit.act_rows import ACTS
 from callrouter.model.events import SignedIn, SignedOut
 from callrouter.record.record_tables import RECORDED_TABLES
 from callrouter.store import sqlite, upgrade, upgrade_progress
@@ -87,7 +88,7 @@ async def test_every_field_has_its_column(tried: Tried, clock: Clock) -> None:
     for kind in tables:
         own = {"id", "entry"} if kind in JOURNAL_TABLES else set()
         assert tried.columns(kind.table) == {*columns(kind.row), *own}
-    for recorded in RECORDED_TABLES:
+    for recorded in (*RECORDED_TABLES, ACTS):
         assert tried.columns(recorded.table) == {item.name for item in fields(recorded.row)}
     assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 

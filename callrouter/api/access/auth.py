@@ -187,9 +187,8 @@ def identify(request: web.Request) -> ApiCaller:
     if CALLER in request:
         return request[CALLER]
     tokens = request.app[API_TOKENS]
-    transport = request.transport
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is not None and sock.family == socket.AF_UNIX:
+    sock = _unix_socket(request)
+    if sock is not None:
         return _neighbour(sock, tokens.neighbours)
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if not kind and (secret := request.cookies.get(COOKIE)):
@@ -239,6 +238,26 @@ def _person(request: web.Request, secret: str) -> ApiCaller:
     return caller
 
 
+def _unix_socket(request: web.Request) -> socket.socket | None:
+    """Return the Unix socket of a request's connection; None: it came over TCP."""
+    transport = request.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    return sock if sock is not None and sock.family == socket.AF_UNIX else None
+
+
+def peer_uid(request: web.Request) -> int | None:
+    """Return the local user at the other end of the Unix socket; None: it came over TCP."""
+    sock = _unix_socket(request)
+    return None if sock is None else _peer(sock)[0]
+
+
+def _peer(sock: socket.socket) -> tuple[int, int]:
+    """Return the user and the group of the process at the other end."""
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, gid = _CREDENTIALS.unpack(raw)
+    return uid, gid
+
+
 def _neighbour(sock: socket.socket, group: SocketGroup | None) -> ApiCaller:
     """Return the user at the other end of the Unix socket: root, our own user or a group member.
 
@@ -248,8 +267,7 @@ def _neighbour(sock: socket.socket, group: SocketGroup | None) -> ApiCaller:
     Raises:
         ApiProblem: 403.
     """
-    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, gid = _CREDENTIALS.unpack(raw)
+    uid, gid = _peer(sock)
     if uid in {0, os.getuid()}:
         return ApiCaller(COMMAND_LINE, "admin", owner_name(uid))
     if group is not None and group.gid in {gid, *_groups(sock)}:

@@ -74,6 +74,7 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("DELETE", "/api/calls/{id}"): Permission(_STAFF, "call"),
     ("GET", "/api/reports/{what}"): Permission(_PEOPLE),
     ("GET", "/api/records/calls"): Permission(_PEOPLE),
+    ("GET", "/api/audit"): Permission(_PEOPLE),
     ("GET", "/api/config/diff"): Permission(_STAFF, "all"),
     ("GET", "/api/config/history"): Permission(_STAFF, "all"),
     ("POST", "/api/config/reload"): Permission(_STAFF, "all"),

@@ -50,15 +50,20 @@ def add_record_routes(app: web.Application) -> None:
     )
 
 
-def _record(request: web.Request) -> RecordAccess:
+def record_of(request: web.Request) -> RecordAccess:
+    """Return the way to the record.
+
+    Raises:
+        ApiProblem: 404, this daemon keeps none.
+    """
     record = backend_of(request).record
     if record is None:
         raise ApiProblem(404, "no-record", "this daemon keeps no record of calls")
     return record
 
 
-def _query(request: web.Request, names: Collection[str]) -> dict[str, str]:
-    """Return the parameters of a query.
+def read_query(request: web.Request, names: Collection[str]) -> dict[str, str]:
+    """Return the parameters of a query, of those with these names.
 
     Raises:
         ApiProblem: 422, one is not known, given twice, or too long.
@@ -109,9 +114,9 @@ async def report(request: web.Request) -> web.Response:
             reports wait, or the database cannot be read.
     """
     record, what, query = (
-        _record(request),
+        record_of(request),
         request.match_info["what"],
-        _query(request, REPORT_QUERY),
+        read_query(request, REPORT_QUERY),
     )
     form = _one_of("format", query.get("format", "json"), FORMATS)
     _check_can(form)
@@ -223,10 +228,10 @@ async def recorded_calls(request: web.Request) -> web.Response:
         ApiProblem: 403 the caller may not see it, 404 there is no record, 422 the query is wrong, 503
             the database cannot be read.
     """
-    record, query = _record(request), _query(request, CALLS_QUERY)
+    record, query = record_of(request), read_query(request, CALLS_QUERY)
     wanted = _filter(request, record, query)
     after = read_cursor(query["cursor"]) if query.get("cursor") else None
-    most = _limit(query.get("limit", ""))
+    most = read_limit(query.get("limit", ""))
 
     def look(reader: RecordReader) -> list[CallRow]:
         return reader.ended_calls(_with_codes(reader, wanted), after, most + 1)
@@ -270,7 +275,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     settings, number = record.settings(), query.get("number", "")
     # A + in a query stands for a space.
     number = f"+{number[1:]}" if number.startswith(" ") else number
-    begin, end = (_time(query, name, settings.table.zone) for name in ("from", "to"))
+    begin, end = (read_time(query, name, settings.table.zone) for name in ("from", "to"))
     if begin is not None and end is not None and end <= begin:
         raise _wrong("'to' must be later than 'from'")
     outcome = query.get("outcome", "")
@@ -287,8 +292,13 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     )
 
 
-def _time(query: dict[str, str], name: str, zone: Any) -> float | None:
-    """Return a time of a query in epoch seconds.
+def read_time(query: dict[str, str], name: str, zone: Any) -> float | None:
+    """Return a time of a query in epoch seconds; None: the query has none.
+
+    Args:
+        query: the query.
+        name: of its parameter.
+        zone: the time zone of a time that names none.
 
     Raises:
         ApiProblem: 422, it is none.
@@ -306,8 +316,8 @@ def _time(query: dict[str, str], name: str, zone: Any) -> float | None:
         ) from None
 
 
-def _limit(text: str) -> int:
-    """Return how many calls are wanted.
+def read_limit(text: str) -> int:
+    """Return how many rows are wanted: `USUAL_CALLS` if `text` is empty.
 
     Raises:
         ApiProblem: 422, it is no number, or too large a one.

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from callrouter.api.access.acts import note_act
 from callrouter.api.access.auth import SESSIONS, identify
 from callrouter.api.access.logins import Logins
 from callrouter.api.access.origins import check_origin
@@ -55,6 +56,9 @@ async def log_in(request: web.Request) -> web.Response:
     for field in ("user", "password"):
         if not body.get(field):
             raise ApiProblem(422, "missing-field", f"'{field}' is missing")
+    known = request.app[SESSIONS].people.named(body["user"])
+    if known is not None:  # what is typed as an unknown name may be a password
+        note_act(request, target=known.id, agent=known.agent)
     person = await request.app[LOGINS].check(body["user"], body["password"], request.remote)
     sessions = request.app[SESSIONS]
     try:
@@ -66,6 +70,7 @@ async def log_in(request: web.Request) -> web.Response:
     caller = sessions.caller(opened.secret)
     if caller is None:
         raise ApiProblem(401, "wrong-login", "the password has just been changed; try again")
+    note_act(request, who=person.id, role=person.role, session=opened.row.id)
     response = answer(_session_json(request, caller, opened.secret))
     response.set_cookie(
         COOKIE, opened.secret, max_age=int(LONGEST), path="/", secure=True, httponly=True,
@@ -89,6 +94,7 @@ async def log_out(request: web.Request) -> web.Response:
     caller = identify(request)
     if not caller.session:
         raise ApiProblem(409, "no-session", f"'{caller.name}' has no session that could be ended")
+    note_act(request, target=caller.name, agent=caller.agent, session=caller.session)
     request.app[SESSIONS].end(caller.session)
     logger.info("http: %s has logged out", caller.name)
     response = web.Response(status=204)
@@ -127,6 +133,8 @@ async def revoke(request: web.Request) -> web.Response:
     await read_body(request, EmptyBody)
     caller = identify(request)
     row = _find(request, caller)
+    person = request.app[SESSIONS].people.of(row.user)
+    note_act(request, target=row.user, agent="" if person is None else person.agent)
     request.app[SESSIONS].end(row.id)
     logger.info("http: a session of %s was ended by %s", row.user, caller.person)
     return web.Response(status=204)

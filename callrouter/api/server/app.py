@@ -12,6 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
+from callrouter.api.access.acts import record_acts
 from callrouter.api.access.auth import (
     API_TOKENS,
     SELF_AUTHENTICATED,
@@ -29,6 +30,7 @@ from callrouter.api.live import CHANGES, LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
 from callrouter.api.routes.agent_routes import add_agent_routes
+from callrouter.api.routes.audit_routes import add_audit_routes
 from callrouter.api.routes.call_routes import add_call_routes
 from callrouter.api.routes.config_routes import add_config_routes
 from callrouter.api.routes.conversation_routes import add_conversation_routes
@@ -94,6 +96,7 @@ def make_app(
             report_to_limiter,
             read_no_more,
             delay_refusals,
+            record_acts,
             answer_errors,
             authorize,
         ],
@@ -123,6 +126,7 @@ def make_app(
     add_call_routes(app)
     add_why_routes(app)
     add_record_routes(app)
+    add_audit_routes(app)
     add_config_routes(app)
     add_device_routes(app)
     add_conversation_routes(app)

@@ -1,0 +1,117 @@
+"""``/api/audit``: who did what, the last act first, page by page."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from aiohttp import web
+
+from callrouter.api.access.auth import identify
+from callrouter.api.context import SIGHT
+from callrouter.api.json_answers import answer
+from callrouter.api.json_values import moment
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.routes.record_routes import read_limit, read_query, read_time, record_of
+from callrouter.api.schemas.act_answers import ActJson, ActsJson
+from callrouter.api.shared_answers import RATES
+from callrouter.audit.act_reader import ActFilter, read_acts
+from callrouter.audit.act_rows import ActRow
+from callrouter.record.record_reader import RecordReader
+from callrouter.store.location import StoreError
+
+AUDIT_QUERY: Final = ("from", "to", "who", "target", "cursor", "limit")
+USUAL_ACTS: Final = 100
+
+
+def add_audit_routes(app: web.Application) -> None:
+    """Add the route of this module."""
+    app.router.add_get("/api/audit", audited)
+
+
+async def audited(request: web.Request) -> web.Response:
+    """``GET /api/audit``: what the caller may see of the audit.
+
+    An admin sees everything. A supervisor sees acts on the agents and queues that they see, an agent
+    those on the agent, and both their own at the page.
+
+    Raises:
+        ApiProblem: 404 there is no record, 422 the query is wrong, 503 the database cannot be read.
+    """
+    record, query = record_of(request), read_query(request, AUDIT_QUERY)
+    wanted = _filter(request, query)
+    most = read_limit(query.get("limit", ""))
+
+    def look(reader: RecordReader) -> list[ActRow]:
+        with reader.connection() as link:
+            return read_acts(link, wanted, most + 1)
+
+    try:
+        found = await record.lookups.ask(look)
+    except StoreError as error:
+        raise ApiProblem(503, "record-away", str(error)) from error
+    page: ActsJson = {
+        "acts": [_act_json(row) for row in found[:most]],
+        "next": str(found[most - 1].serial) if len(found) > most else None,
+    }
+    request.app[RATES].charge(identify(request), most / USUAL_ACTS)
+    return answer(page)
+
+
+def _filter(request: web.Request, query: dict[str, str]) -> ActFilter:
+    """Return which acts are wanted, of those that the caller may see.
+
+    Raises:
+        ApiProblem: 422.
+    """
+    caller, sight, zone = (
+        identify(request),
+        request[SIGHT],
+        record_of(request).settings().table.zone,
+    )
+    begin, end = (read_time(query, name, zone) for name in ("from", "to"))
+    if begin is not None and end is not None and end <= begin:
+        raise ApiProblem(422, "wrong-query", "'to' must be later than 'from'")
+    everything = caller.role == "admin"
+    agents, queues = sight.agents, sight.queues
+    if caller.role == "agent":
+        queues = frozenset()
+    return ActFilter(
+        begin=begin,
+        end=end,
+        who=query.get("who", ""),
+        target=query.get("target", ""),
+        everything=everything,
+        agents=agents,
+        queues=queues,
+        own=caller.name if caller.session else "",
+        before=_cursor(query.get("cursor", "")),
+    )
+
+
+def _cursor(text: str) -> int | None:
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < 2**63:
+        return int(text)
+    raise ApiProblem(422, "wrong-query", "'cursor' must be what 'next' of the page before says")
+
+
+def _act_json(row: ActRow) -> ActJson:
+    values = json.loads(row.details)
+    return {
+        "id": str(row.serial),
+        "at": moment(row.at),
+        "who": row.who,
+        "role": row.role,
+        "via": row.via.value,
+        "from": row.source,
+        "act": row.act,
+        "agent": row.agent or None,
+        "queue": row.queue or None,
+        "call": row.call or None,
+        "target": row.target or None,
+        "values": {str(name): str(value) for name, value in values.items()},
+        "outcome": row.outcome.value,
+        "kind": row.kind or None,
+    }

@@ -1,0 +1,1 @@
+"""The audit: who did what, when and from where, with the outcome; kept as long as `history:` says."""
