@@ -33,7 +33,7 @@ from callrouter.api.schemas.bodies import (
     TransferBody,
     VerifyBody,
 )
-from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
+from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
 from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson
@@ -258,6 +258,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         ),
         answer=CallDetailJson,
         body=MoveBody,
+    ),
+    ("GET", "/api/agents/{id}/targets"): Operation(
+        summary="Where an agent can send a caller: queues, and colleagues of own queues",
+        answer=TargetsJson,
     ),
     ("POST", "/api/agents/{id}/call/hold"): _on_conversation("Let the caller hear music"),
     ("POST", "/api/agents/{id}/call/unhold"): _on_conversation(

@@ -129,3 +129,22 @@ async def test_a_talk_s_priority_cannot_be_moved(client: Client, world: World) -
     talk(world)
     answer = await client.post("/api/calls/c1/move", json={"priority": 1})
     assert answer.status == 409
+
+
+async def test_where_a_caller_can_be_sent(client: Client, world: World) -> None:
+    talk(world)
+    found = await (await client.get("/api/agents/alice/targets")).json()
+    assert found == {
+        "queues": [
+            {"id": "sales", "name": "Sales", "free": 1},
+            {"id": "support", "name": "Support", "free": 1},
+        ],
+        "agents": [
+            {"id": "bob", "name": "Bob", "state": "available", "free": True, "queues": ["support"]}
+        ],
+    }
+    bobs = await (await client.get("/api/agents/bob/targets")).json()
+    assert [(one["id"], one["free"]) for one in bobs["agents"]] == [("alice", False)]
+    fronts = await (await client.get("/api/agents/front/targets")).json()
+    assert fronts["agents"] == []
+    assert (await client.get("/api/agents/zoe/targets")).status == 404

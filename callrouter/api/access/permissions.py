@@ -57,6 +57,7 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     **{("POST", f"/api/agents/{{id}}/{act}"): Permission(_PEOPLE, "agent") for act in _ACTS},
     **{("POST", f"/api/agents/{{id}}/call/{act}"): Permission(_PEOPLE, "agent") for act in _TALK},
     ("POST", "/api/agents/{id}/message"): Permission(_STAFF, "agent"),
+    ("GET", "/api/agents/{id}/targets"): Permission(_PEOPLE, "agent"),
     ("GET", "/api/agents/{id}/devices"): Permission(_PEOPLE, "device"),
     ("GET", "/api/agents/{id}/audit"): Permission(_PEOPLE, "device"),
     ("POST", "/api/agents/{id}/devices"): Permission(_PEOPLE, "device"),

@@ -15,7 +15,8 @@ from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.conversation_routes import request_action
 from callrouter.api.schemas.bodies import EmptyBody, MoveBody
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson
-from callrouter.api.views.floor_views import ActiveCall, FloorViews
+from callrouter.api.views.floor_values import ActiveCall
+from callrouter.api.views.floor_views import FloorViews
 from callrouter.model.events import CallEndRequested, CallMoveRequested, ConversationAction
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
 from callrouter.store.location import StoreError

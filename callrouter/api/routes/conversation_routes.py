@@ -8,10 +8,11 @@ from aiohttp import web
 
 from callrouter.api.access.auth import identify
 from callrouter.api.context import SIGHT, backend_of, floor_of
-from callrouter.api.json_answers import answer
+from callrouter.api.json_answers import SLICE, answer
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.bodies import ConversationBody, TransferBody
+from callrouter.api.shared_answers import RATES
 from callrouter.model.events import ConversationAction, ConversationRequested
 
 
@@ -19,10 +20,26 @@ def add_conversation_routes(app: web.Application) -> None:
     """Add the routes of this module."""
     app.add_routes(
         [
-            web.post(f"/api/agents/{{id}}/call/{action.value}", _asking_for(action))
-            for action in ConversationAction
+            web.get("/api/agents/{id}/targets", targets),
+            *(
+                web.post(f"/api/agents/{{id}}/call/{action.value}", _asking_for(action))
+                for action in ConversationAction
+            ),
         ]
     )
+
+
+async def targets(request: web.Request) -> web.Response:
+    """``GET /api/agents/{id}/targets``: where the agent can send a caller.
+
+    The rate limit counts it as a list.
+
+    Raises:
+        UnknownIdError: there is no agent of this id.
+    """
+    found = floor_of(request).transfer_targets(request.match_info["id"])
+    request.app[RATES].charge(identify(request), len(found["agents"]) // SLICE)
+    return answer(found)
 
 
 def _asking_for(

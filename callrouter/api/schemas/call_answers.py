@@ -73,6 +73,35 @@ class QueueJson(TypedDict):
     service_level: ServiceLevelJson
 
 
+class QueueTargetJson(TypedDict):
+    """A queue to which a caller can be given."""
+
+    id: str
+    name: str
+    free: int
+    """Agents who could be rung now."""
+
+
+class ColleagueJson(TypedDict):
+    """A colleague to whom a caller can be given."""
+
+    id: str
+    name: str
+    state: AgentStateName
+    free: bool
+    """Whether they could be rung now."""
+    queues: list[str]
+    """The queues that they share with the agent who asks."""
+
+
+class TargetsJson(TypedDict):
+    """Where an agent can send a caller."""
+
+    queues: list[QueueTargetJson]
+    agents: list[ColleagueJson]
+    """Those of the agent's own queues; who could be rung now comes first."""
+
+
 class OfferJson(TypedDict):
     """An agent who is being rung for a call or connected to it."""
 

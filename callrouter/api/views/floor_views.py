@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from callrouter.api.access.tokens import ApiCaller
@@ -15,7 +14,7 @@ from callrouter.api.explain.why_call import explain_call
 from callrouter.api.explain.why_not import explain_agent
 from callrouter.api.notice_text import as_json
 from callrouter.api.schemas.agent_answers import AgentJson, OwnDeviceJson, PauseJson
-from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
+from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
 from callrouter.api.schemas.notice_answers import NoticeJson
 from callrouter.api.schemas.status_answers import TotalsJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
@@ -27,7 +26,9 @@ from callrouter.api.views.agent_views import (
     unused_mobile_json,
 )
 from callrouter.api.views.call_views import call_json, ended_json, queue_json
+from callrouter.api.views.floor_values import ActiveCall, QueueLoad, QueueStaff
 from callrouter.api.views.sight import EVERYTHING, Sight, sight_of, visible_call, visible_queue
+from callrouter.api.views.transfer_targets import targets_json
 from callrouter.clock import Clock
 from callrouter.core import requests
 from callrouter.core.agents.requested_state import unknown_reason
@@ -50,48 +51,6 @@ class UnknownIdError(Exception):
     def __init__(self, what: str, name: str) -> None:
         super().__init__(f"there is no {what} '{name[:80]}'")
         self.what = what
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveCall:
-    """What a request to move or end a call depends on.
-
-    Attributes:
-        state: the name of the core's state. One that rings is ``waiting``.
-        waiting: whether it waits, so that it can be moved.
-        talking: whether it is connected, also while held, so that it can be transferred.
-    """
-
-    id: str
-    queue: str
-    pbx: str
-    state: str
-    waiting: bool
-    talking: bool
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLoad:
-    """The waiting calls and present agents of a queue.
-
-    Attributes:
-        longest_wait: seconds.
-        present: agents signed in and not paused.
-    """
-
-    queue: str
-    waiting: int
-    longest_wait: float
-    present: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStaff:
-    """What the agents of a queue do: how many are in each state, and paused for each reason."""
-
-    queue: str
-    states: Counter[AgentState]
-    pauses: Counter[str]
 
 
 class FloorViews:
@@ -190,6 +149,14 @@ class FloorViews:
             for spec in agent.spec.devices
         ]
         return used + [unused_mobile_json(row, trouble) for row, trouble in registered if trouble]
+
+    def transfer_targets(self, name: str) -> TargetsJson:
+        """Return where an agent can send a caller: the queues, and the colleagues in own queues.
+
+        Raises:
+            UnknownIdError: there is no agent of this id.
+        """
+        return targets_json(self._floor, self._agent(name))
 
     def pauses(self) -> list[PauseJson]:
         """Return the configured reasons for a pause."""
