@@ -188,7 +188,7 @@ class Visits:
             if not any(re.search(pattern, fault) for pattern in self._expected)
         ]
         self.faults, self._expected = [], []
-        assert found == []
+        assert not found, "\n".join(found)
 
     # ------------------------------------------------------------ what goes wrong
 
