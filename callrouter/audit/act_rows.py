@@ -22,6 +22,8 @@ class ActVia(Enum):
     """The command line, over the daemon's Unix socket."""
     PHONE = "phone"
     """A feature code, on any PBX: from Twilio it comes as a webhook."""
+    FILE = "file"
+    """The files of the configuration were changed in their folder."""
     UNKNOWN = "unknown"
     """Who it was is not known: a wrong password or token."""
 

@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -30,6 +31,7 @@ from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.watched_views import WatchedViews
 from callrouter.audit.act_log import ActLog
 from callrouter.audit.act_rows import DeleteActs
+from callrouter.audit.act_sources import files_changed, mobile_step
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
@@ -61,6 +63,7 @@ from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
+    from callrouter.mobiles.mobile_records import AuditRow
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
     from callrouter.pbx.interface import DeviceBoard, Pbx, Post
@@ -136,7 +139,8 @@ def assemble(
     queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
     sessions, logins = _make_sessions(settings, store, clock)
-    mobiles = _make_mobiles(runtime, settings, store, tasks)
+    acts = ActLog(store.record, clock)
+    mobiles = _make_mobiles(runtime, settings, store, tasks, partial(mobile_step, acts.add))
     config = LiveConfig(
         folder,
         environ,
@@ -148,8 +152,9 @@ def assemble(
         callers=router.board.callers,
         additions=mobiles,
         on_folder_replaced=lambda: control.also_for(folder),
+        on_files_changed=partial(files_changed, acts.add),
     )
-    feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks)
+    feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks, acts=acts)
 
     def target(queue: str) -> Target:
         return _target(config.settings, queue)
@@ -183,7 +188,7 @@ def assemble(
         record=_record_access(place, config),
         sessions=sessions,
         logins=logins,
-        acts=ActLog(store.record, clock),
+        acts=acts,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
         extra={
@@ -312,7 +317,11 @@ def _make_record(runtime: Runtime, store: StoreService, tasks: Tasks, run_id: st
 
 
 def _make_mobiles(
-    runtime: Runtime, settings: Settings, store: StoreService, tasks: Tasks
+    runtime: Runtime,
+    settings: Settings,
+    store: StoreService,
+    tasks: Tasks,
+    on_step: Callable[[AuditRow], None],
 ) -> MobileService:
     """Create the service that adds agents' own mobiles to the tables of the files."""
     parts = MobileServiceParts(
@@ -322,6 +331,7 @@ def _make_mobiles(
         store=store.mobiles,
         now=runtime.clock.now,
         spawn=tasks.spawn,
+        on_step=on_step,
     )
     return MobileService(settings.numbers, settings.table, dialling_pbxes(settings.pbxes), parts)
 
@@ -332,6 +342,8 @@ def _make_feature_codes(
     mobiles: MobileService,
     store: StoreService,
     tasks: Tasks,
+    *,
+    acts: ActLog,
 ) -> FeatureCodes:
     """Create the feature codes for agents, on every PBX that supports them."""
     feature_codes = FeatureCodes(
@@ -343,6 +355,7 @@ def _make_feature_codes(
         region=lambda: config.settings.numbers.region,
         locks=store.lockouts,
         mobiles=mobiles,
+        record=acts.add,
     )
 
     def on_phone_event(event: PhoneEvent) -> None:

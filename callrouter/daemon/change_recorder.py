@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from callrouter.background import beside_calls
@@ -29,6 +29,15 @@ class ChangeRecorder:
 
     A history that cannot be written is logged and stops no change.
 
+    Args:
+        history: The history.
+        folder: The configuration folder.
+        environ: The environment.
+        start: What the daemon was started with.
+        clock: The time.
+        on_files_changed: Called with the owners of files that were changed without a request, with
+            ``file`` or ``start``, and with the change in words.
+
     Attributes:
         history: The history.
         files: The files in force.
@@ -41,7 +50,10 @@ class ChangeRecorder:
         environ: Mapping[str, str],
         start: StartConfig,
         clock: Clock,
+        *,
+        on_files_changed: Callable[[str, str, tuple[str, ...]], None],
     ) -> None:
+        self._on_files_changed = on_files_changed
         self.history = history
         self.files = start.files
         self._at_start = start.snapshot
@@ -71,11 +83,14 @@ class ChangeRecorder:
             who: The person who asked for it; empty: the owners of the changed files.
         """
         before, self.files = self.files, reading.snapshot.files
+        owners = "" if who else _owners(before, self.files, self._folder)
+        if owners:
+            self._on_files_changed(owners, "file", reading.lines)
         try:
             self.history.hold({}, ())
             self.history.add(
                 at=self._clock.now(),
-                who=who or _owners(before, self.files, self._folder),
+                who=who or owners,
                 how="reload" if who else "file",
                 lines=reading.lines,
                 files=self.files,
@@ -98,9 +113,11 @@ class ChangeRecorder:
             if before is None or contents_only(before) == content_digests(self.files):
                 return
             lines, removed = self._since_last_run(settings)
+            owners = _owners({}, self.files, self._folder)
+            self._on_files_changed(owners, "start", lines)
             self.history.add(
                 at=self._clock.now(),
-                who=_owners({}, self.files, self._folder),
+                who=owners,
                 how="start",
                 lines=lines,
                 files=self.files,

@@ -79,6 +79,7 @@ class LiveConfig:
         callers: Callable[[], Mapping[str, int]],
         additions: TableAdditions | None = None,
         on_folder_replaced: Callable[[], None] = lambda: None,
+        on_files_changed: Callable[[str, str, tuple[str, ...]], None] = lambda *_: None,
     ) -> None:
         """Begin with the settings that the daemon is started with.
 
@@ -92,6 +93,7 @@ class LiveConfig:
             sessions: Who is logged in at the page.
             callers: Returns the number of callers in each queue now.
             additions: Adds entries to the tables built from files.
+            on_files_changed: See `ChangeRecorder`.
             on_folder_replaced: Called when another folder has replaced ours (a symbolic link now
                 points elsewhere).
         """
@@ -123,7 +125,9 @@ class LiveConfig:
         self.history = ConfigHistory(
             state_folder(folder, settings.database, environ) / HISTORY_FOLDER
         )
-        self._recorder = ChangeRecorder(self.history, folder, environ, start, clock)
+        self._recorder = ChangeRecorder(
+            self.history, folder, environ, start, clock, on_files_changed=on_files_changed
+        )
 
     def say_start(self) -> None:
         """Log that the files could not be used at the start, if so.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from callrouter.audit.act_log import Act
+from callrouter.audit.act_rows import ActOutcome, ActVia
 from callrouter.feature_codes import prompts
 from callrouter.model.events import (
     AgentRequest,
@@ -119,3 +121,38 @@ def refusal_prompt(agent: AgentView) -> tuple[str, ...]:
     if not agent.signed_in:
         return (*prompts.REFUSED, *prompts.SIGNED_OUT)
     return prompts.NOT_POSSIBLE
+
+
+_ACTS: Final[Mapping[type[AgentRequest], str]] = {
+    SignedIn: "agents.sign-in",
+    SignedOut: "agents.sign-out",
+    PauseRequested: "agents.pause",
+    Resumed: "agents.resume",
+    ReadyPressed: "agents.ready",
+}
+"""The same words as for requests over HTTP."""
+
+
+def act_of(request: AgentRequest, code: Code, by: str, *, refused: bool) -> Act:
+    """What the audit says about a request by phone.
+
+    Args:
+        request: the request.
+        code: the code that was dialled.
+        by: the phone, and how the agent was identified.
+        refused: whether the core refuses it.
+    """
+    values = {"code": code.value}
+    if isinstance(request, PauseRequested):
+        values["reason"] = request.reason
+    return Act(
+        who=request.agent,
+        role="agent",
+        via=ActVia.PHONE,
+        source=by,
+        act=_ACTS.get(type(request), code.value),
+        agent=request.agent,
+        values=values,
+        outcome=ActOutcome.REFUSED if refused else ActOutcome.DONE,
+        kind="refused" if refused else "",
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from callrouter.audit.act_log import Act
 from callrouter.clock import Clock
 from callrouter.core.board import Board
 from callrouter.credentials.lockout import LOG_IN
@@ -85,6 +86,7 @@ class FeatureCodes:
         region: returns the home country, for numbers not in international form.
         locks: stores lockouts across a restart.
         mobiles: registers mobiles. If None, the codes for that announce that they are not available.
+        record: takes the requests down in the audit.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class FeatureCodes:
         region: Callable[[], str] = lambda: "",
         locks: LockStore | None = None,
         mobiles: MobileService | None = None,
+        record: Callable[[Act], None] = lambda _act: None,
     ) -> None:
+        self._record = record
         self._locks = locks
         self._region = region
         self._clock = clock
@@ -302,6 +306,7 @@ class FeatureCodes:
 
     def _request(self, call: CodeCall, agent: AgentView, request: AgentRequest) -> None:
         why = self._board.refusal(request)
+        self._record(code_requests.act_of(request, call.code, call.by, refused=bool(why)))
         if why:
             logger.info("%s at %s: %s", call.code.value, call.endpoint, why)
             self._say_last(call, code_requests.refusal_prompt(agent))

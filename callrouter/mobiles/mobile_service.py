@@ -94,6 +94,7 @@ class MobileServiceParts:
         store: keeps mobiles, the audit and the verification calls.
         now: the time, in epoch seconds.
         spawn: starts a background task with a name for the log.
+        on_step: called with each row of the audit.
     """
 
     board: AgentBoard
@@ -102,6 +103,7 @@ class MobileServiceParts:
     store: MobileStore
     now: Callable[[], float]
     spawn: Callable[[Coroutine[Any, Any, None], str], object]
+    on_step: Callable[[AuditRow], None] = lambda _row: None
 
 
 class MobileService:
@@ -268,7 +270,7 @@ class MobileService:
             number=mask(number, words=False),
             detail=detail,
         )
-        self._parts.store.add_audit(row)
+        self._add_step(row)
 
     # ------------------------------------------------------------ questions
 
@@ -369,7 +371,7 @@ class MobileService:
             case DeleteMobile(agent=agent, device=device):
                 store.forget_mobile(agent, device)
             case AuditRow():
-                store.add_audit(decision)
+                self._add_step(decision)
                 _log(decision)
             case DialledRow():
                 store.add_dialled(decision)
@@ -379,6 +381,10 @@ class MobileService:
                 self._parts.post(MessageWritten(agent=agent, text=text, by=by))
             case _:
                 pass  # an answer; `_apply` did the rest
+
+    def _add_step(self, row: AuditRow) -> None:
+        self._parts.store.add_audit(row)
+        self._parts.on_step(row)
 
     def _send_to_pbx(self, command: Say | CallNumber) -> None:
         if not self._parts.pbxes.send(command):

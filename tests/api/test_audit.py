@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from callrouter.api.access.act_names import act_name
 from callrouter.api.operations import OPERATIONS
 from callrouter.api.record_access import RecordAccess
-from callrouter.audit.act_log import FIRST, MOST_ORIGINS, ONE_IN, ActLog
-from callrouter.audit.act_rows import DeleteActs
+from callrouter.audit.act_log import FIRST, MOST_ORIGINS, ONE_IN, Act, ActLog
+from callrouter.audit.act_rows import ActOutcome, ActVia, DeleteActs
+from callrouter.audit.act_sources import files_changed, mobile_step
+from callrouter.mobiles.mobile_records import AuditRow
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.settings import ApiToken
 from callrouter.store.database import server_at
@@ -274,6 +277,34 @@ async def test_old_acts_are_deleted(client: Client, world: AuditedWorld) -> None
         assert DeleteActs(world.clock.at - 500).take(link, 50) == (1, True)
     link.close()
     assert [one["agent"] for one in await world.acts(client)] == ["bob"]
+
+
+def test_a_mobiles_steps_by_phone() -> None:
+    """A request over HTTP is on record by itself; a key pressed and a wrong PIN are not."""
+    taken: list[Act] = []
+    step = AuditRow(
+        at=1.0, agent="ann", device="mobile", who="ann", via="phone", what="registered", number="…1"
+    )
+    for row in (
+        step,
+        replace(step, via="api"),
+        replace(step, who="", via="verification call", what="wrong-code"),
+    ):
+        mobile_step(taken.append, row)
+    assert [(one.act, one.who, one.outcome, one.kind) for one in taken] == [
+        ("mobiles.registered", "ann", ActOutcome.DONE, ""),
+        ("mobiles.wrong-code", "", ActOutcome.REFUSED, "wrong-code"),
+    ]
+    assert taken[0].values == {"device": "mobile", "number": "…1"}
+
+
+def test_a_change_of_the_files() -> None:
+    taken: list[Act] = []
+    files_changed(taken.append, "root", "file", tuple(f"line {n}" for n in range(100)))
+    [one] = taken
+    assert (one.who, one.via, one.act, one.source) == ("root", ActVia.FILE, "config.files", "file")
+    assert one.values["1"] == "line 0"
+    assert len(one.values) == 20
 
 
 def test_every_change_has_a_name_of_its_own() -> None:

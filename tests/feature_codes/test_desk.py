@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from callrouter.audit.act_log import Act
 from callrouter.core.router import Router
 from callrouter.credentials.lockout import FIRST
 from callrouter.feature_codes import FeatureCodes, prompts
@@ -60,6 +61,7 @@ class House:
         self.locks = locks or Locks()
         self.said: list[Say] = []
         self.tasks = Tasks()
+        self.acts: list[Act] = []
         spec = table(agent("ann", desk("ann"), extension="501"), queue("q", "ann"))
         router = Router(spec, rng=random.Random(1), run_id="b", now=self.clock.at)
         self.runtime = Runtime(router, self.clock)
@@ -73,6 +75,7 @@ class House:
             tasks=self.tasks,
             region=lambda: "GB",
             locks=self.locks,
+            record=self.acts.append,
         )
         self.feature_codes.attach(PBX, self)  # type: ignore[arg-type]  # it only says
 
@@ -179,3 +182,14 @@ async def test_an_endpoint_that_is_no_agents_phone_is_locked_by_itself(house: Ho
     assert await house.key("x", "501", PIN) == prompts.LOCKED
     house.dial("y", "PJSIP/other")
     assert await house.key("y", "501", PIN) == prompts.SIGNED_IN
+
+
+async def test_what_a_code_asks_for_is_on_record() -> None:
+    house = House()
+    house.dial("c1", "PJSIP/ann")
+    house.dial("c2", "PJSIP/ann")
+    assert [(one.who, one.act, one.source, one.outcome.value) for one in house.acts] == [
+        ("ann", "agents.sign-in", "phone PJSIP/ann", "done"),
+        ("ann", "agents.sign-out", "phone PJSIP/ann", "done"),
+    ]
+    assert house.acts[0].values == {"code": "*45"}
