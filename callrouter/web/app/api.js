@@ -5,11 +5,13 @@ import { signal } from "../vendor/preact.js";
 /** Who is logged in, as `GET /api/session` says; null: no one; undefined: not known yet. */
 export const session = signal(undefined);
 
-/** A refusal of the daemon. `message` is its sentence for people, `kind` its word for programs. */
+/** A refusal of the daemon. `message` is its sentence for people, `kind` its word for programs, `problem`
+ * all that it says. */
 export class Refusal extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || String(status));
     this.status = status;
+    this.problem = problem;
     this.kind = (problem.type || "").split(":").pop();
   }
 }

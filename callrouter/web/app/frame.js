@@ -42,7 +42,7 @@ export function Frame({ views, children }) {
   return html`<header class="frame">
       <a class="logo" href="#">callrouter</a>
       <nav aria-label=${t("views")}>${views.map((item) => html`<a key=${item} href=${`#${item}`}
-        aria-current=${view.value === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
+        aria-current=${view.value.split("/")[0] === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
       <${Age} />
       <span class="spring"></span>
       <${Languages} />

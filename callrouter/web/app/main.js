@@ -1,6 +1,6 @@
 // The beginning: the language, who is logged in, and the view that the address names.
 
-import { effect, html, render } from "../vendor/preact.js";
+import { effect, html, render, useEffect, useState } from "../vendor/preact.js";
 import { session, whoAmI } from "./api.js";
 import { Board } from "./board.js";
 import { FloorView } from "./floor.js";
@@ -8,9 +8,17 @@ import { Frame, paint, view } from "./frame.js";
 import { leave, watch } from "./live.js";
 import { LogIn } from "./login.js";
 import { Mine } from "./mine.js";
-import { preferred, speak } from "./words.js";
+import { preferred, speak, t } from "./words.js";
 
-const VIEWS = { board: Board, mine: Mine, floor: FloorView };
+/** A view whose module, and all that it alone needs, is loaded when it is first shown. */
+const lazily = (load) => function Lazy() {
+  const [found, setFound] = useState(null);
+  const fetchIt = () => { setFound(null); load().then((view) => setFound({ view }), () => setFound({})); };
+  useEffect(fetchIt, []);
+  if (found?.view) return html`<${found.view} />`;
+  return html`<main><p class="alone" role="status">${found ? html`${t("unreachable")} <button onClick=${fetchIt}>${t("try-again")}</button>` : "…"}</p></main>`;
+};
+const VIEWS = { board: Board, mine: Mine, floor: FloorView, tables: lazily(async () => (await import("./tables.js")).Tables) };
 
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
@@ -23,8 +31,9 @@ function Page() {
   if (person === undefined) return html`<p class="alone">callrouter …</p>`;
   if (person === null) return html`<${LogIn} />`;
   const views = viewsOf(person);
-  const shown = views.includes(view.value) ? view.value : views[0];
-  if (view.value !== shown) view.value = shown;
+  const [wanted] = view.value.split("/"); // what follows is the view's own
+  const shown = views.includes(wanted) ? wanted : views[0];
+  if (wanted !== shown) view.value = shown;
   return html`<${Frame} views=${views}><${VIEWS[shown]} /></${Frame}>`;
 }
 

@@ -45,14 +45,14 @@ export function Act({ to, body, done, children, kind = "", label, ask: question 
 }
 
 /** A dialogue above the page. Escape and a click outside close it; the focus goes back afterwards. */
-export function Dialogue({ title, onClose, children }) {
+export function Dialogue({ title, onClose, wide = false, children }) {
   const box = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
     return () => before?.focus?.();
   }, []);
-  return html`<dialog ref=${box} onClose=${onClose} aria-label=${title}
+  return html`<dialog ref=${box} class=${wide ? "whole" : ""} onClose=${onClose} aria-label=${title}
       onClick=${(event) => { if (event.target === box.current) box.current.close(); }}>
     <header><h2>${title}</h2>
       <button class="plain" onClick=${() => box.current.close()} aria-label=${t("close")}>✕</button></header>

@@ -55,6 +55,9 @@ export function duration(seconds) {
 
 export const clockTime = (moment) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { timeStyle: "short" }).format(new Date(moment));
 
+/** A moment of any day: its date and time. */
+export const moment = (at) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(typeof at === "number" ? at * 1000 : at));
+
 export function keep(name, value) {
   try { localStorage.setItem(name, value); } catch { /* a private window keeps nothing */ }
 }
