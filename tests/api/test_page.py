@@ -101,7 +101,7 @@ def test_every_word_that_is_used_is_in_the_catalogue() -> None:
         r'\bt\(\w+ \? "([^"]+)" : "([^"]+)"|\bt\([\w.]+ \? "([^"]+)" : "([^"]+)"', code
     )
     fixed |= {word for found in either for word in found if word}
-    begun = set(re.findall(r"\bt\(`([\w-]+\.)\$\{", code))
+    begun = set(re.findall(r"\b(?:t|wordFor)\(`([\w.-]+\.)\$\{", code))
     assert fixed <= words.keys()
     for key in words:
         assert key in fixed or any(key.startswith(part) for part in begun), f"{key} is unused"

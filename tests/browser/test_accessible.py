@@ -14,7 +14,13 @@ from tests.browser.visits import Look, Visits, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-VIEWS = (("sam", "board"), ("sam", "floor"), ("alice", "mine"), ("alice", "board"))
+VIEWS = (
+    ("ada", "people"),
+    ("sam", "board"),
+    ("sam", "floor"),
+    ("alice", "mine"),
+    ("alice", "board"),
+)
 LOOKS = (Look(width=1920, language="en"), Look(width=320, language="ar"), Look(width=320, language="zh"))  # fmt: skip
 
 

@@ -13,6 +13,7 @@ ACT_NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("PATCH", "/api/agents/{id}/devices/{device}"): "devices.change",
     ("DELETE", "/api/agents/{id}/devices/{device}"): "devices.remove",
     ("POST", "/api/agents/{id}/devices/{device}/verify"): "devices.verify",
+    ("POST", "/api/agents/{id}/devices/{device}/reject"): "devices.reject",
     ("DELETE", "/api/calls/{id}"): "calls.end",
     ("POST", "/api/calls/{id}/move"): "calls.move",
 }

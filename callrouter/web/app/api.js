@@ -56,3 +56,11 @@ export async function logOut() {
   await ask("DELETE", "/api/session");
   session.value = null;
 }
+
+/** Log out everywhere: end every other session of this person, then this one. */
+export async function endOwnSessions() {
+  for (const item of await ask("GET", "/api/sessions")) {
+    if (!item.current && item.user === session.value.user) await ask("DELETE", `/api/sessions/${item.id}`);
+  }
+  await logOut();
+}

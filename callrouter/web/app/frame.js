@@ -1,7 +1,7 @@
 // What stands around every view: where one is, how old the data are, language, colours, logging out.
 
 import { html, signal, useEffect } from "../vendor/preact.js";
-import { ask, logOut, session } from "./api.js";
+import { endOwnSessions, logOut, session } from "./api.js";
 import { age, connected } from "./live.js";
 import { attempt, Toast } from "./parts.js";
 import { keep, kept, language, LANGUAGES, speak, t } from "./words.js";
@@ -28,20 +28,15 @@ function Age() {
   return html`<span class="age bad" role="alert"><span aria-hidden="true">▲</span> ${t("cut", { count: age.value })}</span>`;
 }
 
-/** Log out everywhere: end every other session of this person, then this one. */
-async function everywhere() {
-  for (const item of await ask("GET", "/api/sessions")) {
-    if (!item.current && item.user === session.value.user) await ask("DELETE", `/api/sessions/${item.id}`);
-  }
-  await logOut();
-}
+/** A view that stands in the menu of the person, and not among the others. */
+const IN_MENU = "people";
 
 export function Frame({ views, children }) {
   const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
   useEffect(paint, [theme.value]);
   return html`<header class="frame">
       <a class="logo" href="#">callrouter</a>
-      <nav aria-label=${t("views")}>${views.map((item) => html`<a key=${item} href=${`#${item}`}
+      <nav aria-label=${t("views")}>${views.filter((item) => item !== IN_MENU).map((item) => html`<a key=${item} href=${`#${item}`}
         aria-current=${view.value.split("/")[0] === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
       <${Age} />
       <span class="spring"></span>
@@ -50,8 +45,9 @@ export function Frame({ views, children }) {
       <button class="plain wide" onClick=${() => document.documentElement.requestFullscreen?.()} aria-label=${t("full-screen")} title=${t("full-screen")}>⛶</button>
       <details class="menu"><summary><bdi>${session.value.name}</bdi></summary><div>
         <p>${t(`role.${session.value.role}`)}</p>
+        <a class="button" href=${`#${IN_MENU}`} onClick=${(event) => event.currentTarget.closest("details").removeAttribute("open")}>${t(`view.${IN_MENU}`)}</a>
         <button onClick=${() => attempt(logOut)}>${t("log-out")}</button>
-        <button onClick=${() => attempt(everywhere)}>${t("log-out-everywhere")}</button>
+        <button onClick=${() => attempt(endOwnSessions)}>${t("log-out-everywhere")}</button>
       </div></details>
     </header>
     ${children}

@@ -18,12 +18,16 @@ const lazily = (load) => function Lazy() {
   if (found?.view) return html`<${found.view} />`;
   return html`<main><p class="alone" role="status">${found ? html`${t("unreachable")} <button onClick=${fetchIt}>${t("try-again")}</button>` : "…"}</p></main>`;
 };
-const VIEWS = { board: Board, mine: Mine, floor: FloorView, tables: lazily(async () => (await import("./tables.js")).Tables) };
+const VIEWS = {
+  board: Board, mine: Mine, floor: FloorView,
+  tables: lazily(async () => (await import("./tables.js")).Tables),
+  people: lazily(async () => (await import("./people.js")).People),
+};
 
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
-  if (person.agent) return ["mine", "board"];
-  return person.role === "agent" ? ["board"] : ["board", "floor"];
+  if (person.agent) return ["mine", "board", "people"];
+  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "people"];
 }
 
 function Page() {

@@ -38,6 +38,9 @@ export function t(key, variables = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => (typeof variables[name] === "number" ? count(variables[name]) : variables[name] ?? ""));
 }
 
+/** The text of a key; `other` if no catalogue has it, as for a word that a later version has brought. */
+export const wordFor = (key, other) => (words.value[key] === undefined ? other : t(key));
+
 export const count = (value) => new Intl.NumberFormat(LANGUAGES[language.value].locale).format(value);
 
 export const share = (value) => (value === null || value === undefined || Number.isNaN(value) ? "–"
@@ -57,6 +60,8 @@ export const clockTime = (moment) => new Intl.DateTimeFormat(LANGUAGES[language.
 
 /** A moment of any day: its date and time. */
 export const moment = (at) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(typeof at === "number" ? at * 1000 : at));
+/** A moment as a short date and a time, with seconds if wanted. */
+export const dayAndTime = (moment, exact = false) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "short", timeStyle: exact ? "medium" : "short" }).format(new Date(moment));
 
 export function keep(name, value) {
   try { localStorage.setItem(name, value); } catch { /* a private window keeps nothing */ }
