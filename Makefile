@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench pageload soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -60,6 +60,10 @@ bench: $(STAMP)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock || \
 	  echo "matplotlib could not be had: there will be no picture"
 	@$(BIN)/python -m bench.versus $(BENCH)
+
+# Ten minutes of a busy floor on a supervisor's screen; SECONDS=n makes it shorter, PAGELOAD="--view floor" and so on.
+pageload: $(STAMP)
+	@$(BIN)/python -m bench.pageload $(if $(SECONDS),--seconds $(SECONDS)) $(PAGELOAD)
 
 # Hostile bytes at every door: a minute at each (SECONDS=), and CALLS=10000 hostile callers at a real Asterisk.
 fuzz: $(STAMP)
