@@ -16,7 +16,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from callrouter.alerting.alert_rows import AlertRow
-from callrouter.alerting.alert_rules import AlertRule
+from callrouter.alerting.alert_rules import AlertRule, Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,22 @@ class Evaluator:
         self._rows: dict[tuple[str, str], AlertRow] = {}
         self._rules: dict[str, AlertRule] = {}
         self._latest: dict[tuple[str, str], Reading] = {}
+        self.held: Container[Measure] = ()
+        """Alarms of these measures are not told for now: it is not known whether they were before."""
 
     def restore(self, rows: Iterable[AlertRow]) -> None:
-        """Take over the alarms of an earlier run. Call it before the first reading."""
-        self._rows = {(row.alert, row.subject): row for row in rows}
+        """Take over the alarms of an earlier run: before the first reading, or later.
+
+        What is raised by now and was before goes on, and what was told is not told again.
+        """
+        for row in rows:
+            key = (row.alert, row.subject)
+            own = self._rows.get(key, row)
+            self._rows[key] = replace(
+                row if row.raised else own,
+                raised=row.raised or own.raised,
+                told=row.told or own.told,
+            )
 
     def rows(self) -> dict[tuple[str, str], AlertRow]:
         """What is to be stored, by rule and subject."""
@@ -144,7 +156,8 @@ class Evaluator:
         elif gone:
             row = replace(row, raised=False, since=None)
         change = None
-        if row.raised is not row.told and not (rule.quiet is not None and rule.quiet.on(now)):
+        quiet = rule.measure in self.held or (rule.quiet is not None and rule.quiet.on(now))
+        if row.raised is not row.told and not quiet:
             row = replace(row, told=row.raised)
             last = reading if gone else self._latest.get(key, reading)
             change = AlertChange(rule, subject, row.raised, last, row.began)

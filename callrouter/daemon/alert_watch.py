@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from callrouter.alerting.alert_rows import AlertRow
@@ -35,6 +36,11 @@ REFUSED_WITHIN: Final = 600.0
 _LOAD_WITHIN: Final = 10.0
 """Seconds to wait for the alarms of before. Then watching begins without, since the database being
 away is one of the alarms."""
+_TELL_AFTER: Final = 60.0
+"""Seconds from the start for which an alarm waits to be told while those of before cannot be read: it
+may have been told. After that it is told once more rather than not at all."""
+_AT_ONCE: Final = frozenset(Measure) - {Measure.DATABASE_AWAY}
+"""Measures whose alarms wait so."""
 
 _UNKNOWN: Final = Reading(None)
 _NONE: Final = Reading(0.0)
@@ -52,6 +58,7 @@ class AlertWatch:
         store: keeps alarms that are on.
         tell: sends an alarm, or its end.
         clock: the time.
+        spawn: starts a task with a name.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class AlertWatch:
         store: StateRepository[AlertRow],
         tell: Callable[[AlertChange], None],
         clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
         self._settings = settings
         self._floor = floor
@@ -74,6 +82,7 @@ class AlertWatch:
         self._store = store
         self._tell = tell
         self._clock = clock
+        self._spawn = spawn
         self._recent = RecentAnswers()
         self._evaluator = Evaluator()
         self._rules: tuple[AlertRule, ...] = ()
@@ -85,6 +94,10 @@ class AlertWatch:
         self._refused_before = 0
         self._settled = False
         self._turns = 0
+        self._are_known = True
+        """Whether the alarms of an earlier run are."""
+        self._before: list[AlertRow] | None = None
+        """These, once they are read and until the next look."""
 
     def listen(self, notice: Notice) -> None:
         """Note a call whose wait is over, for the service level of now."""
@@ -96,7 +109,7 @@ class AlertWatch:
 
     async def run(self) -> None:
         """Watch until cancelled. A fault in a reading is logged and does not end it."""
-        await self._recall()
+        await asyncio.wait({self.begin_recall()}, timeout=_LOAD_WITHIN)
         while True:
             try:
                 await self.look()
@@ -104,15 +117,28 @@ class AlertWatch:
                 logger.exception("looking after the alarms failed; going on")
             await asyncio.sleep(EVERY)
 
-    async def _recall(self) -> None:
+    def begin_recall(self) -> asyncio.Task[None]:
+        """Begin to read the alarms of an earlier run. The first look after the answer takes them over.
+
+        Until then nothing is stored, or it would take their place.
+        """
+        self._are_known = False
+        return self._spawn(self._read(), "alarms of before")
+
+    async def _read(self) -> None:
+        with contextlib.suppress(StoreError):  # the daemon is stopping
+            self._before = await self._store.load()
+
+    def _recall(self) -> None:
+        """Take over the alarms of an earlier run, once they are read."""
+        if self._before is not None:
+            rows, self._before, self._are_known = self._before, None, True
+            self._take_over(rows)
+        waits = not self._are_known and self._clock.now() - self._began < _TELL_AFTER
+        self._evaluator.held = _AT_ONCE if waits else ()
+
+    def _take_over(self, rows: Sequence[AlertRow]) -> None:
         """Take over the alarms of an earlier run. Trouble of then that goes on began then."""
-        try:
-            # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the
-            # answer, as at the end of the daemon, and this task would go on for ever (CPython 86296).
-            async with asyncio.timeout(_LOAD_WITHIN):
-                rows = await self._store.load()
-        except (StoreError, TimeoutError):
-            return
         self._stored = {(row.alert, row.subject): row for row in rows}
         self._evaluator.restore(rows)
         rules = {rule.name: rule for rule in self._settings().alerts}
@@ -123,6 +149,7 @@ class AlertWatch:
 
     async def look(self) -> None:
         """Take all readings once."""
+        self._recall()
         rules = self._settings().alerts
         if rules != self._rules:
             self._rules = rules
@@ -141,10 +168,13 @@ class AlertWatch:
                     there.update(readings)
                 changes += self._evaluator.end_gone(rule, there, now)
             await asyncio.sleep(0)
-        self._keep()  # before it is told, so that a restart knows what was told
         for change in changes:
             self._log(change)
-            self._tell(change)
+        with self._store.together():  # so that a restart knows exactly what was told
+            if self._are_known:
+                self._keep()
+            for change in changes:
+                self._tell(change)
 
     def _readings(self, rule: AlertRule, now: float) -> dict[str, Reading]:
         match rule.measure.watched:

@@ -59,6 +59,7 @@ from callrouter.settings import PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
 from callrouter.store.location import Place, choose
+from callrouter.store.repositories import unless_stopping
 from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
@@ -293,6 +294,7 @@ def _make_alerts(
         store=store.alerts,
         tell=outgoing.tell,
         clock=clock,
+        spawn=tasks.spawn,
     )
     return outgoing, alert_watch
 
@@ -330,7 +332,7 @@ def _make_mobiles(
         pbxes=CallingPbxes(runtime.pbxes, runtime.in_step),
         store=store.mobiles,
         now=runtime.clock.now,
-        spawn=tasks.spawn,
+        spawn=lambda work, name: tasks.spawn(unless_stopping(work), name),
         on_step=on_step,
     )
     return MobileService(settings.numbers, settings.table, dialling_pbxes(settings.pbxes), parts)

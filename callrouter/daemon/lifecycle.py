@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -24,7 +23,7 @@ from callrouter.mobiles.mobile_service import READ_WITHIN
 from callrouter.model.text import counted
 from callrouter.pbx.interface import HasRoutes
 from callrouter.runtime import Runtime
-from callrouter.store.location import StoreError
+from callrouter.store.repositories import unless_stopping
 
 if TYPE_CHECKING:
     from callrouter.pbx.interface import Pbx
@@ -125,7 +124,6 @@ class Daemon:
             await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
             await self._restore_sessions()
             parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
-            parts.tasks.spawn(parts.feature_codes.load_locks(), "locks after wrong PINs")
             parts.tasks.spawn(parts.outgoing.recall(), "events of before")
             parts.tasks.spawn(parts.alert_watch.run(), "alarms")
             # Before the PBXes are connected: calls of some of them arrive by HTTP.
@@ -138,15 +136,16 @@ class Daemon:
             await self._end(http)
 
     async def _restore_sessions(self) -> None:
-        """Restore who is logged in at the page, if possible before the first request arrives."""
+        """Restore who is logged in at the page and who is locked out, if possible before any request."""
         parts = self._parts
 
         async def restore() -> None:
-            with contextlib.suppress(StoreError):  # the daemon is stopping
-                parts.sessions.restore(await parts.store.sessions.load())
-                parts.logins.restore(await parts.store.lockouts.load())
+            parts.sessions.restore(await parts.store.sessions.load())
+            locks = await parts.store.lockouts.load()
+            parts.logins.restore(locks)
+            parts.feature_codes.restore_locks(locks)
 
-        task = parts.tasks.spawn(restore(), "sessions at the page")
+        task = parts.tasks.spawn(unless_stopping(restore()), "sessions and locks of before")
         await asyncio.wait({task}, timeout=0.0 if parts.store.status()["problem"] else READ_WITHIN)
 
     async def _open_http(self) -> HttpServer:

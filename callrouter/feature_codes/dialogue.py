@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -159,11 +159,10 @@ class FeatureCodes:
         }
         return counts | {"outside_closed_s": closed} if closed else counts
 
-    async def load_locks(self) -> None:
-        """Restore the lockouts of an earlier run. Waits until the store can be read."""
-        if self._locks is not None:
-            rows = [row for row in await self._locks.load() if not row.key.startswith(LOG_IN)]
-            self.pins.lockout.restore(rows, self._clock.now())
+    def restore_locks(self, rows: Iterable[LockRow]) -> None:
+        """Restore the lockouts of an earlier run. Those of the page are left alone."""
+        own = (row for row in rows if not row.key.startswith(LOG_IN))
+        self.pins.lockout.restore(own, self._clock.now())
 
     def _keep_lock(self, row: LockRow) -> None:
         if self._locks is None:

@@ -29,9 +29,3 @@ class LockStore(Protocol):
 
         Nothing happens if there is none with this key.
         """
-
-    async def load(self) -> list[LockRow]:
-        """Every stored lockout. Waits until the store is readable.
-
-        Some of them may be over.
-        """

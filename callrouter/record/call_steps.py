@@ -39,13 +39,17 @@ class MemberList:
     Args:
         queue: the queue.
         members: what is known of each, by agent. Not copied: it must not change.
+
+    Attributes:
+        noted_at: when it was last handed over to be written, in epoch seconds; -inf: never.
     """
 
-    __slots__ = ("_digest", "_text", "members", "queue")
+    __slots__ = ("_digest", "_text", "members", "noted_at", "queue")
 
     def __init__(self, queue: str, members: Mapping[str, MemberFacts]) -> None:
         self.queue = queue
         self.members = members
+        self.noted_at = float("-inf")
         self._text = self._digest = ""
 
     @property
@@ -118,6 +122,11 @@ def unpack_steps(packed: bytes) -> list[StoredStep]:
         if notice is not None:
             found.append(StoredStep(serial, notice, digest))
     return found
+
+
+def digests_of(packed: bytes) -> set[str]:
+    """Return the digests of the lists of members that packed steps name."""
+    return {item[3] for item in _items(packed) or () if item[3]}
 
 
 def _items(packed: bytes) -> list[Any] | None:

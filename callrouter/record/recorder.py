@@ -39,6 +39,9 @@ BATCH: Final = 256
 REMEMBERED: Final = 2000
 """Number of ended calls kept in memory, in case they come back."""
 
+_NOTED_FOR: Final = 86_400.0
+"""Seconds after which the members of a queue are written again: a list that was not used for long may
+have been deleted."""
 _MEMBERS_CHANGE: Final = frozenset({TableReloaded, TablePartlyReloaded, ShiftChanged})
 
 Change: TypeAlias = tuple[RecordedTable[Any], Key, Any]
@@ -78,18 +81,13 @@ class Recorder:
         kind = type(notice)
         if kind is OfferDecided and notice.queue not in self._members:  # type: ignore[attr-defined]
             queue: str = notice.queue  # type: ignore[attr-defined]  # it is a decision
-            self._learn_members(queue)
+            self._members[queue] = MemberList(queue, self._members_now(queue))
         self._queued.append(notice)
         if kind in _MEMBERS_CHANGE:
             self.catch_up()
             self._members.clear()
         elif len(self._queued) >= BATCH:
             self.catch_up()
-
-    def _learn_members(self, queue: str) -> None:
-        members = self._members[queue] = MemberList(queue, self._members_now(queue))
-        self._lists += 1
-        self._touch(record_tables.MEMBER_LISTS, (str(self._lists),), members)
 
     def catch_up(self) -> None:
         """Process the queued notices."""
@@ -269,9 +267,13 @@ class Recorder:
             self._calls.follow(call, item.notice)
 
     def _decided(self, serial: int, notice: OfferDecided) -> None:
-        call = self._live.get(notice.call)
+        call, members = self._live.get(notice.call), self._members.get(notice.queue)
+        if members is not None and notice.at - members.noted_at > _NOTED_FOR:
+            members.noted_at = notice.at
+            self._lists += 1
+            self._touch(record_tables.MEMBER_LISTS, (str(self._lists),), members)
         if call is not None:
-            self._take_up(call, StepItem(serial, notice, self._members.get(notice.queue)))
+            self._take_up(call, StepItem(serial, notice, members))
 
     def _add_step(self, call: LiveCall, item: StepItem) -> None:
         if len(call.steps) >= STEPS_OF_A_PART:

@@ -25,6 +25,7 @@ from callrouter.record.retention_steps import (
     DeleteCalls,
     DeleteDecisions,
     DeleteGaps,
+    DeleteMemberLists,
     DeleteStates,
     GiveBackSpace,
     ReplaceNumbers,
@@ -53,7 +54,8 @@ _SHORT: Final = 0.005
 _LEAST: Final = 4
 _MOST: Final = 500
 _COUNTED: Final = (
-    *("acts", "calls", "calls-by-size", "states", "gaps", "decisions", "numbers", "pages"),
+    *("acts", "calls", "calls-by-size", "states", "gaps", "decisions", "member-lists"),
+    *("numbers", "pages"),
 )
 _BELIEVED: Final = "deleted-up-to"
 _DOUBTED: Final = "clock-doubted-since"
@@ -91,6 +93,7 @@ class Retention:
         self._handled: Counter[str] = Counter()
         self._in_force: HistorySettings | None = None
         self._numbers = ReplaceNumbers()
+        self._lists = DeleteMemberLists()
         self._warned = False
 
     def due_in(self) -> float:
@@ -157,6 +160,7 @@ class Retention:
             DeleteGaps(oldest),
             *self._further(oldest),
             DeleteDecisions(now - settings.decisions),
+            self._lists.of(now - settings.decisions, now),
             self._numbers.of(settings.numbers.then, now - settings.numbers.keep),
             GiveBackSpace(),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,9 +11,9 @@ from typing import Any, ClassVar, Final, NamedTuple
 import sqlalchemy as sa
 
 from callrouter.record import sql
-from callrouter.record.call_steps import with_other_numbers
+from callrouter.record.call_steps import digests_of, with_other_numbers
 from callrouter.record.number_fates import NumberChange, StoredNumber
-from callrouter.record.own_values import make_number_secret
+from callrouter.record.own_values import make_number_secret, read_value, write_value
 from callrouter.record.record_size import record_size
 from callrouter.settings.loaded import NumberFate
 
@@ -28,6 +29,9 @@ _ROOM: Final = 0.97
 """Part of the largest size down to which is deleted, so that the next call need not wait for it."""
 _FREE: Final = 0.05
 """Part of a SQLite file that stays free for new rows …"""
+_LATE: Final = 7 * 86_400.0
+"""Seconds by which steps may be written late: the database was away."""
+_LIST_NOTES: Final = "member-lists"
 _PAGES: Final = 256
 """… and as many pages at least. Pages beyond are given back to the disk."""
 
@@ -181,6 +185,74 @@ class DeleteDecisions(RetentionStep):
         if found:
             link.execute(sa.delete(steps).where(steps.c.call.in_(found), old))
         return Taken(len(set(found)), done=len(found) < most)
+
+
+class DeleteMemberLists(RetentionStep):
+    """Deletes lists of members that no step names any more.
+
+    Which step names which list stands in the packed steps alone. So each pass notes the lists of the
+    steps that are new, and when they were used last; a list whose last use was before a time goes. A
+    list that was made before any pass noted uses counts as used by the first pass that finds it.
+    One object serves all passes of a run.
+    """
+
+    what = "member-lists"
+
+    def __init__(self) -> None:
+        self._before = self._now = 0.0
+        self._notes: dict[str, Any] | None = None
+        self._place: tuple[float, str, int] = (0.0, "", 0)
+
+    def of(self, before: float, now: float) -> DeleteMemberLists:
+        """Return this step for another pass: lists go whose last use was before a time."""
+        self._before, self._now = before - _LATE, now
+        return self
+
+    def take(self, link: sa.Connection, most: int) -> Taken:
+        """See `RetentionStep.take`. The lists are few, so all that are not used go at once."""
+        if self._notes is None:
+            self._notes = _read_notes(link, self._now)
+            self._place = (self._notes["seen"], "", 0)
+        used: dict[str, float] = self._notes["used"]
+        steps = sql.DECISIONS.c
+        place = sa.tuple_(*map(sa.literal, self._place))
+        new = link.execute(
+            sa.select(steps.ended_at, steps.call, steps.part, steps.steps)
+            .where(steps.ended_at >= self._place[0])
+            .where(sa.tuple_(steps.ended_at, steps.call, steps.part) > place)
+            .order_by(steps.ended_at, steps.call, steps.part)
+            .limit(most)
+        ).all()
+        for ended_at, _, _, packed in new:
+            for digest in digests_of(bytes(packed)):
+                used[digest] = max(used.get(digest, 0.0), ended_at)
+        if new:
+            self._place = (new[-1][0], new[-1][1], new[-1][2])
+        if len(new) == most:
+            return Taken(0, done=False)
+        lists = sql.MEMBER_LISTS
+        there = set(_names(link, sa.select(lists.c.digest)))
+        for digest in there:
+            used.setdefault(digest, self._now)
+        old = {digest for digest, at in used.items() if at < self._before}
+        if old:
+            link.execute(sa.delete(lists).where(lists.c.digest.in_(sorted(old))))
+        self._notes["used"] = {name: used[name] for name in there - old}
+        self._notes["seen"] = self._place[0]
+        write_value(link, _LIST_NOTES, json.dumps(self._notes, sort_keys=True))
+        return Taken(len(there & old), done=True)
+
+
+def _read_notes(link: sa.Connection, now: float) -> dict[str, Any]:
+    """Return when each list was used last, and up to when steps have been looked at."""
+    try:
+        found = json.loads(read_value(link, _LIST_NOTES) or "{}")
+        return {
+            "seen": float(found["seen"]),
+            "used": {str(name): float(at) for name, at in found["used"].items()},
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):  # none yet, or written by hand
+        return {"seen": now, "used": {}}
 
 
 class ReplaceNumbers(RetentionStep):

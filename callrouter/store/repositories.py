@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
@@ -60,6 +61,12 @@ async def read_from(writer: Writer, read: Callable[[Database], T], *, patient: b
 
     writer.ask(Question(read, answer, patient))
     return await answered
+
+
+async def unless_stopping(work: Awaitable[None]) -> None:
+    """Do work that waits for the database. That it is still away when the daemon stops is no fault."""
+    with contextlib.suppress(StoreError):
+        await work
 
 
 class MobileRepository:
@@ -204,6 +211,13 @@ class StateRepository(Generic[RowT]):
         It returns at once; the row is written soon.
         """
         self._writer.put(self._table, {self._table.key_of(row): row})
+
+    def together(self) -> AbstractContextManager[None]:
+        """Return a context: what is put within it, into any table, is written whole or not at all.
+
+        Nothing else may be done in it: it holds up the writing.
+        """
+        return self._writer.together()
 
     def forget(self, row: RowT) -> None:
         """Delete the row with the key of this one. Nothing happens if there is none."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,12 @@ class WriteQueue:
         with self._changed:
             self._rows.put(table, changes)
             self._changed.notify()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the thread take what is put within this either whole, in one transaction, or not yet."""
+        with self._changed:  # reentrant
+            yield
 
     def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
         """Queue a row of a journal. If too many wait, the oldest is dropped and counted.

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -114,6 +115,10 @@ class Writer:
         A row that is already known is not written again.
         """
         self._queue.put(table, changes)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Return a context: what is put within it is written in one transaction. It must be short."""
+        return self._queue.together()
 
     def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
         """Add a row to a journal soon.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice
 from callrouter.settings import ServiceLevel
 from callrouter.settings.schema.condition_parsing import parse_condition
+from callrouter.tasks import Tasks
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -34,8 +37,15 @@ class FakeStore:
     def forget_key(self, key: tuple[str, str]) -> None:
         self.rows.pop(key, None)
 
+    away: asyncio.Event | None = None
+
     async def load(self) -> list[AlertRow]:
+        if self.away is not None:
+            await self.away.wait()
         return list(self.rows.values())
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def alarm(
@@ -59,6 +69,7 @@ class Site:
     refused: int = 0
     told: list[tuple[float, str, bool]] = field(default_factory=list)
     pbxes: dict[str, bool] = field(default_factory=lambda: {"office": True})
+    tasks: Tasks = field(default_factory=Tasks)
 
     def __post_init__(self) -> None:
         self.seen = len(self.play.log)
@@ -81,6 +92,7 @@ class Site:
                 (self.play.now - START, change.subject, change.raised)
             ),
             clock=SimpleNamespace(now=lambda: self.play.now),
+            spawn=self.tasks.spawn,
         )
 
     async def until(self, at: float) -> None:
@@ -95,7 +107,7 @@ class Site:
 
     async def restarted(self) -> None:
         self.watch = self.made()
-        await self.watch._recall()
+        await self.watch.begin_recall()
 
 
 def lets_ring(play: Play) -> None:
@@ -227,6 +239,61 @@ async def test_pbx_and_database_away() -> None:
         site.pbxes["office"], site.trouble = True, ""
         await site.until(61)
         assert [raised for _, _, raised in site.told] == [True, False]
+
+
+def raised(alert: str = "a", *, told: bool = True) -> AlertRow:
+    return AlertRow(
+        alert=alert, subject="support", since=START - 50, raised=True, began=START - 50, told=told
+    )
+
+
+@pytest.mark.parametrize("back_at", [0, 5, 55])
+async def test_what_was_told_before_is_not_told_again_if_the_database_is_back_in_time(
+    back_at: int,
+) -> None:
+    """It is away at the start, so it is not known yet what was told."""
+    site = Site(alarm("signed_in < 3", queues=("support",)), store=FakeStore([raised()]))
+    await away_until(site, back_at)
+    assert site.store.rows["a", "support"] == raised()  # nothing has taken its place
+    await site.until(back_at + 30)
+    assert site.told == []
+
+
+@pytest.mark.parametrize("back_at", [5, 100])
+async def test_what_ended_while_the_database_was_away_is_told_when_that_is_known(
+    back_at: int,
+) -> None:
+    site = Site(alarm("signed_in < 2", queues=("support",)), store=FakeStore([raised()]))
+    await away_until(site, back_at)
+    assert site.told == []
+    await site.until(back_at + 2)
+    assert [raised for _, _, raised in site.told] == [False]
+
+
+async def test_a_new_alarm_waits_a_minute_for_the_database_and_no_longer() -> None:
+    site = Site(alarm("signed_in < 3", queues=("support",)), store=FakeStore([raised(told=False)]))
+    await away_until(site, 100)
+    assert site.told == [(60.0, "support", True)]
+    await site.until(130)
+    assert len(site.told) == 1
+    assert all(row.told for row in site.store.rows.values())
+
+
+async def test_that_the_database_is_away_does_not_wait_for_the_database() -> None:
+    site = Site(alarm("database_away > 10s"))
+    site.trouble = "it is locked"
+    await away_until(site, 30)
+    assert [at for at, _, _ in site.told] == [12.0]
+
+
+async def away_until(site: Site, at: float) -> None:
+    """Start a watch while the database is away, and let it be back at that time."""
+    site.store.away = asyncio.Event()
+    loading = site.watch.begin_recall()
+    await asyncio.sleep(0)
+    await site.until(at)
+    site.store.away.set()
+    await loading
 
 
 async def test_refused_logins_of_ten_minutes() -> None:

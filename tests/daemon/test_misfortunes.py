@@ -230,6 +230,20 @@ def test_a_database_that_is_locked_and_then_deleted(ready: Scene) -> None:
     assert "Traceback" not in ready.daemon.log
 
 
+def test_a_stop_while_the_database_has_been_away_since_the_start(place: Place) -> None:
+    """What waits for it has no answer, and that is no fault."""
+    path = place.config / "callrouter.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE one (a)")
+        other.execute("BEGIN EXCLUSIVE")
+        with scene(place) as here:
+            here.daemon.wait_for("registered mobiles cannot be read")
+            assert here.daemon.stop() == 0
+            assert "Traceback" not in here.daemon.log
+            assert "failed" not in here.daemon.log
+        other.execute("ROLLBACK")
+
+
 def test_a_disk_that_is_full_and_has_room_again(place: Place) -> None:
     """On a filesystem of its own, of two megabytes."""
     disk = place.folder / "disk"

@@ -49,9 +49,6 @@ class Locks:
     def forget(self, key: str) -> None:
         self.rows.pop(key, None)
 
-    async def load(self) -> list[LockRow]:
-        return [*self.rows.values()]
-
 
 class House:
     """Ann at PJSIP/ann, a trunk, and phones of nobody's."""
@@ -163,7 +160,7 @@ async def test_spraying_from_outside_closes_the_door_and_a_restart_does_not_open
     await house.tasks.close()
 
     again = House(house.locks, house.clock)
-    await again.feature_codes.load_locks()
+    again.feature_codes.restore_locks([*house.locks.rows.values()])
     again.dial("right", "PJSIP/trunk9", "+447700900999")
     assert await again.key("right", "501", PIN) == prompts.LOCKED
     again.dial("own", "PJSIP/ann")

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from callrouter.model.call_notices import CallEntered, PlaceHandedOver
+from callrouter.model.call_notices import CallEntered, OfferDecided, PlaceHandedOver
 from callrouter.record import sql
-from callrouter.record.call_steps import StepItem, pack_steps, unpack_steps
+from callrouter.record.call_steps import MemberList, StepItem, pack_steps, unpack_steps
+from callrouter.record.own_values import write_value
 from callrouter.record.retention import BELIEVED_AFTER, EVERY, Retention
-from callrouter.record.rows import DecisionRow, GapKind, GapRow, RunRow
+from callrouter.record.row_codec import row_values
+from callrouter.record.rows import DecisionRow, GapKind, GapRow, MemberListRow, RunRow
 from callrouter.settings.loaded import HistorySettings, NumberRetention
 from callrouter.store.database import Server, server_at
 from callrouter.store.location import File, Place
@@ -145,6 +147,59 @@ def test_reasons_go_before_their_calls(place: Place, clock: Clock) -> None:
     kept.one_pass()
     assert kept.names(sql.DECISIONS) == ["b"]
     assert kept.names(sql.CALLS) == ["a", "b"]
+
+
+def decided(call: str, at: float, members: MemberList) -> DecisionRow:
+    made = OfferDecided(
+        at=at, call=call, queue="support", agent="ann", offer=f"o-{call}", policy=(), available=1,
+        ranked=(), waiting=1, waited_s=0.0, tried=(), by_agent=False, preferred=False, drawn=0,
+    )  # fmt: skip
+    steps = pack_steps([StepItem(1, made, members)])
+    return DecisionRow(call=call, part=0, began_at=at, ended_at=at, steps=steps)
+
+
+def test_lists_of_members_go_with_the_last_step_that_names_them(place: Place, clock: Clock) -> None:
+    """Also with a restart in between, and not with the steps of an hour in which few calls came."""
+    lists = [MemberList("support", {name: (0, {})}) for name in ("ann", "bob", "cat")]
+    rows = [MemberListRow(digest=one.digest, queue=one.queue, members=one.text) for one in lists]
+    first, second, never = rows
+    fill(place, *rows)
+    kept = Kept(place, clock)
+    kept.one_pass()  # uses are noted from now on
+
+    def use(call: str, which: int) -> None:
+        row = row_values(decided(call, clock.at, lists[which]))
+        with kept.link.begin():
+            kept.link.execute(sa.insert(sql.DECISIONS), row)
+
+    for day in range(30):
+        use(f"a{day}", 0)
+        if day < 3:
+            use(f"b{day}", 1)
+        if day == 10:
+            kept.begin()
+        kept.one_pass()
+        clock.at += DAY
+    # Steps are kept for 10 days, and a week more, in case some are written late.
+    assert kept.names(sql.MEMBER_LISTS, "digest") == [first.digest]
+    assert kept.retention.deleted["member-lists"] == 2
+    assert {second.digest, never.digest}.isdisjoint(kept.names(sql.MEMBER_LISTS, "digest"))
+    for _ in range(18):
+        clock.at += DAY
+        kept.one_pass()
+    assert kept.names(sql.MEMBER_LISTS, "digest") == []
+
+
+def test_notes_about_lists_that_were_written_by_hand_delete_none(
+    place: Place, clock: Clock
+) -> None:
+    one = MemberList("support", {"ann": (0, {})})
+    fill(place, MemberListRow(digest=one.digest, queue=one.queue, members=one.text))
+    kept = Kept(place, clock)
+    with kept.link.begin():
+        write_value(kept.link, "member-lists", '{"seen": "x", "used": 3}')
+    kept.one_pass()
+    assert kept.names(sql.MEMBER_LISTS, "digest") == [one.digest]
 
 
 @pytest.mark.parametrize("then", ["mask", "hash", "drop"])
