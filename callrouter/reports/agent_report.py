@@ -327,7 +327,7 @@ def pauses(run: ReportRun) -> Report:
     by, chosen = run.request.by, run.agents()
     must_not(run, queue=run.request.queue)
     intervals = _not_too_many(run, by)
-    times = StateTimes(run, intervals, chosen)
+    times = StateTimes(run, intervals, chosen, state=AgentState.PAUSED)
     times.before()
     for start, from_, to in run.pieces(intervals):
         times.between(start, from_, to)

@@ -26,6 +26,8 @@ PRIVATE: Final = "private-call"
 FOUND_WITHIN: Final = 60.0
 """Seconds after its start within which a new router finds what agents are doing."""
 SIGNED_OUT: Final = "signed-out"
+_AT_ONCE: Final = 500
+"""Serial numbers in one condition."""
 
 
 @dataclass(slots=True)
@@ -54,12 +56,6 @@ class AgentTime:
     pauses: dict[str, PauseTime] = field(default_factory=dict)
 
     @property
-    def there_s(self) -> float:
-        """Seconds signed in with a phone that could ring, pauses and calls included."""
-        offline = self.state_s.get(AgentState.OFFLINE.value, 0.0)
-        return sum(self.state_s.values()) - offline
-
-    @property
     def signed_in_s(self) -> float:
         """Seconds signed in, also without a phone that could ring."""
         return sum(self.status_s.values()) - self.status_s.get(SIGNED_OUT, 0.0)
@@ -83,7 +79,7 @@ class StateTimes:
         run: the report.
         intervals: those that have begun.
         agents: ids as recorded; None: all.
-        together: add up all agents, under an empty id.
+        state: only the time in this state; None: all.
     """
 
     def __init__(
@@ -92,26 +88,26 @@ class StateTimes:
         intervals: Intervals,
         agents: frozenset[str] | None,
         *,
-        together: bool = False,
+        state: AgentState | None = None,
     ) -> None:
         self._run = run
         self._intervals = intervals
         self._agents = agents
-        self._together = together
+        self._state = None if state is None else state.value
         self._ends = {start: min(end, run.until) for start, end in intervals.bounds()}
         self._found: dict[float, dict[str, AgentTime]] = {start: {} for start in intervals.starts}
         at = AGENT_STATES.c
         began = [*within_period(at.at), *among(at.agent, agents)]
+        began += [] if state is None else [at.state == state.value]
         inside = at.until <= sa.bindparam("end_", type_=sa.Double)
-        agent = sa.literal_column("''") if together else at.agent
-        keys = (agent, at.state, at.status, at.reason)
+        keys = (at.agent, at.state, at.status, at.reason)
         length = at.until - at.at
         self._grouped = (
             sa.select(
                 *keys, sa.func.count(), count_if(at.by != ""), total(length), sa.func.max(length)
             )
             .where(*began, inside)
-            .group_by(*keys[int(together) :])
+            .group_by(*keys)
         )
         self._crossing = sa.select(at.agent, *keys[1:], at.by, at.at, at.until).where(
             *began, sa.or_(at.until.is_(None), sa.not_(inside))
@@ -121,7 +117,8 @@ class StateTimes:
         """Add what began before the first interval and went on in it."""
         start = self._intervals.starts[0]
         for row in last_states(self._run.link, start, self._agents):
-            self._split(dict(row), begun=False)
+            if self._state in {None, row["state"]}:
+                self._split(dict(row), begun=False)
         for row in self._continued():
             at = self._intervals.starts[self._intervals.number_of(row["at"])]
             self._begin(at, row["agent"], row["reason"], -1, -int(row["by"] != ""))
@@ -170,10 +167,9 @@ class StateTimes:
 
     def _time(self, start: float, agent: str) -> AgentTime | None:
         """Return an agent's time in an interval; None: the report is not about this agent."""
-        # The grouped rows of all agents together name none; the query has chosen the agents.
-        if agent and self._agents is not None and agent not in self._agents:
+        if self._agents is not None and agent not in self._agents:
             return None
-        current = "" if self._together else self._run.site.agents.current(agent)
+        current = self._run.site.agents.current(agent)
         return self._found[start].setdefault(current, AgentTime())
 
     def _split(self, row: dict[str, Any], *, begun: bool) -> None:
@@ -211,6 +207,65 @@ class StateTimes:
             pause = time.pauses.setdefault(reason, PauseTime())
             pause.begun += count
             pause.by_others += by_others
+
+
+class PresenceTimes:
+    """Adds up for how long agents were there in each interval, all together: not offline.
+
+    The rows are read once: the few that do not end in their interval are looked up by their numbers.
+
+    Args:
+        run: the report.
+        intervals: those that have begun.
+        agents: ids as recorded; None: all.
+    """
+
+    def __init__(self, run: ReportRun, intervals: Intervals, agents: frozenset[str] | None) -> None:
+        self._run = run
+        self._intervals = intervals
+        self._ends = {start: min(end, run.until) for start, end in intervals.bounds()}
+        self._found = dict.fromkeys(intervals.starts, 0.0)
+        at, end = AGENT_STATES.c, sa.bindparam("end_", type_=sa.Double)
+        which = (
+            *within_period(at.at),
+            *among(at.agent, agents),
+            at.state != AgentState.OFFLINE.value,
+        )
+        crosses = sa.or_(at.until.is_(None), at.until > end)
+        self._counted = sa.select(
+            sa.func.sum(sa.case((sa.not_(crosses), at.until - at.at))),
+            sa.func.aggregate_strings(sa.cast(sa.case((crosses, at.serial)), sa.Text), ","),
+        ).where(*which)
+        for row in last_states(run.link, intervals.starts[0], agents):
+            if row["state"] != AgentState.OFFLINE.value:
+                self._split(row["at"], row["until"])
+
+    def between(self, start: float, from_: float, to: float) -> None:
+        """Add what began from `from_` up to, without, `to`, in the interval that begins at `start`."""
+        times = {"from_": from_, "to_": to, "end_": self._ends[start]}
+        inside, crossing = self._run.link.execute(self._counted, times).one()
+        self._found[start] += inside or 0.0
+        serials = [int(serial) for serial in crossing.split(",")] if crossing else []
+        at = AGENT_STATES.c
+        for first in range(0, len(serials), _AT_ONCE):
+            some = at.serial.in_(serials[first : first + _AT_ONCE])
+            for begun, until in self._run.link.execute(sa.select(at.at, at.until).where(some)):
+                self._split(begun, until)
+
+    def _split(self, at: float, until: float | None) -> None:
+        """Add a time that ends in a later interval than it began, or goes on, part by part."""
+        until = self._run.until if until is None else min(until, self._run.until)
+        first = max(at, self._intervals.starts[0])
+        for start in self._intervals.starts[self._intervals.number_of(first) :]:
+            begins, ends = max(first, start), min(until, self._ends[start])
+            if ends <= begins and start > first:
+                break
+            self._found[start] += max(0.0, ends - begins)
+
+    def mean(self, start: float) -> float | None:
+        """Return the mean number of agents in an interval; None: it has only just begun."""
+        length = self._ends[start] - start
+        return None if length <= 0 else round(self._found[start] / length, 3)
 
 
 def last_states(

@@ -75,12 +75,32 @@ class Shares:
     expected: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Seat:
+    """What an agent takes part in.
+
+    Attributes:
+        groups: numbers of the groups; `weights` and `gained` are the agent's chances in each, and what a
+            chance was worth while the agent was available.
+        pools: numbers of the pools, with the agent's chances.
+        since: what a chance in each group was worth when the agent became available; None: they are not.
+        used: whether they ever were.
+    """
+
+    groups: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    gained: list[float] = field(default_factory=list)
+    pools: list[tuple[int, float]] = field(default_factory=list)
+    since: list[float] | None = None
+    used: bool = False
+
+
 class Expectation:
     """Adds up what each agent is expected to get, from what happened in order of time.
 
     Each offer is worth one divided by the number of available agents, to each of them. Instead of adding
     that to all of them, the total worth of a chance is kept, and an agent who stops being available gets
-    the difference since they began.
+    the difference since they began. Groups of the same agents share the count of who is available.
 
     Args:
         members: the level of each agent in a queue, by queue and agent.
@@ -90,18 +110,48 @@ class Expectation:
     def __init__(
         self, members: Mapping[str, Mapping[str, int]], policies: Mapping[str, frozenset[str]]
     ) -> None:
-        self._members = members
         self.groups: dict[Group, Shares] = {}
-        self._since: dict[str, dict[Group, float]] = {}
-        self._of: dict[str, list[tuple[Group, float]]] = {}
+        self._slots: dict[tuple[str, str, int], tuple[int, float, Shares]] = {}
+        self._numbers: dict[Group, int] = {}
+        self._worth: list[float] = []
+        """What a chance was worth so far, by the number of the group."""
+        self._pool_of: list[int] = []
+        """Which pool of agents a group has, by the number of the group."""
+        self._chances: list[float] = []
+        """The chances of the available agents, by the number of the pool."""
+        self._seats: dict[str, _Seat] = {}
+        drawn: dict[Group, dict[str, float]] = {}
         for queue, levels in members.items():
             for policy in policies.get(queue, frozenset()):
                 for agent, level in levels.items():
                     group, weight = self._group(queue, policy, level)
-                    self._of.setdefault(agent, []).append((group, weight))
-                    self.groups.setdefault(group, Shares())
-        self._chances: dict[Group, float] = dict.fromkeys(self.groups, 0.0)
-        self._worth: dict[Group, float] = dict.fromkeys(self.groups, 0.0)
+                    drawn.setdefault(group, {})[agent] = weight
+        self._seat(drawn)
+
+    def _seat(self, drawn: Mapping[Group, Mapping[str, float]]) -> None:
+        """Give each agent a seat: its groups, and once for groups of the same agents, its chances."""
+        pools: dict[frozenset[tuple[str, float]], int] = {}
+        for group, weights in drawn.items():
+            same = frozenset(weights.items())
+            new = same not in pools
+            pool = pools.setdefault(same, len(pools))
+            if new:
+                self._chances.append(0.0)
+            number = self._add(group, pool)
+            for agent, weight in weights.items():
+                seat = self._seats.setdefault(agent, _Seat())
+                seat.groups.append(number)
+                seat.weights.append(weight)
+                seat.gained.append(0.0)
+                if new:
+                    seat.pools.append((pool, weight))
+
+    def _add(self, group: Group, pool: int) -> int:
+        number = self._numbers[group] = len(self._worth)
+        self._worth.append(0.0)
+        self._pool_of.append(pool)
+        self.groups[group] = Shares()
+        return number
 
     @staticmethod
     def _group(queue: str, policy: str, level: int) -> tuple[Group, float]:
@@ -111,40 +161,62 @@ class Expectation:
 
     def available(self, agent: str) -> None:
         """An agent became available."""
-        if agent in self._since or agent not in self._of:
+        seat = self._seats.get(agent)
+        if seat is None or seat.since is not None:
             return
-        self._since[agent] = {group: self._worth[group] for group, _ in self._of[agent]}
-        for group, weight in self._of[agent]:
-            self._chances[group] += weight
+        worth, chances = self._worth, self._chances
+        seat.since = [worth[number] for number in seat.groups]
+        for pool, weight in seat.pools:
+            chances[pool] += weight
 
     def unavailable(self, agent: str) -> None:
         """An agent is no longer available, or never was."""
-        since = self._since.pop(agent, None)
-        if since is None:
+        seat = self._seats.get(agent)
+        if seat is None or (since := seat.since) is None:
             return
-        for group, weight in self._of[agent]:
-            self._chances[group] -= weight
-            self._give(group, agent, weight * (self._worth[group] - since[group]))
-
-    def _give(self, group: Group, agent: str, worth: float) -> None:
-        shares = self.groups[group].expected
-        shares[agent] = shares.get(agent, 0.0) + worth
+        worth, chances = self._worth, self._chances
+        for pool, weight in seat.pools:
+            chances[pool] -= weight
+        seat.gained = [
+            gained + worth[number] - before
+            for gained, number, before in zip(seat.gained, seat.groups, since, strict=True)
+        ]
+        seat.since, seat.used = None, True
 
     def offered(self, queue: str, policy: str, level: int, agent: str) -> None:
         """An agent was rung. They count as available at that moment, whatever is known of them."""
-        group, weight = self._group(queue, policy, level)
-        shares = self.groups.setdefault(group, Shares())
+        slot = self._slots.get((queue, policy, level)) or self._slot(queue, policy, level)
+        number, weight, shares = slot
         shares.made[agent] = shares.made.get(agent, 0) + 1
-        there = agent in self._since and group in self._since[agent]
-        chances = self._chances.get(group, 0.0) + (0.0 if there else weight)
-        self._worth[group] = self._worth.get(group, 0.0) + 1 / chances
-        if not there:
-            self._give(group, agent, weight / chances)
+        chances = self._chances[self._pool_of[number]]
+        seat = self._seats.get(agent)
+        if seat is not None and seat.since is not None and number in seat.groups:
+            self._worth[number] += 1 / chances
+            return
+        chances += weight
+        self._worth[number] += 1 / chances
+        shares.expected[agent] = shares.expected.get(agent, 0.0) + weight / chances
+
+    def _slot(self, queue: str, policy: str, level: int) -> tuple[int, float, Shares]:
+        group, weight = self._group(queue, policy, level)
+        number = self._numbers.get(group)
+        if number is None:
+            self._chances.append(0.0)
+            number = self._add(group, len(self._chances) - 1)
+        slot = number, weight, self.groups[group]
+        self._slots[queue, policy, level] = slot
+        return slot
 
     def finish(self) -> None:
-        """The period is over."""
-        for agent in list(self._since):
+        """The period is over: the shares of the groups are complete."""
+        groups = list(self._numbers)
+        for agent, seat in self._seats.items():
             self.unavailable(agent)
+            if not seat.used:
+                continue
+            for number, weight, gained in zip(seat.groups, seat.weights, seat.gained, strict=True):
+                expected = self.groups[groups[number]].expected
+                expected[agent] = expected.get(agent, 0.0) + weight * gained
 
 
 def verdict(group: Group, shares: Shares, hidden: str = "") -> str:

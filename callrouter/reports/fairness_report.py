@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from callrouter.model.agent_status import AgentState
 from callrouter.model.text import rough_duration
 from callrouter.record.rows import OfferResult
 from callrouter.record.sql import AGENT_STATES, CONVERSATIONS, OFFERS
-from callrouter.reports.agent_times import AgentTime, StateTimes, last_states
+from callrouter.reports.agent_times import last_states
 from callrouter.reports.fairness import Expectation, verdict
 from callrouter.reports.periods import shown_time
 from callrouter.reports.queries import DAY, among, count_if, pieces, total, within_period
@@ -26,6 +26,7 @@ from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.stay_figures import seconds, share
 
 _AT_ONCE: Final = 5_000
+_NO_SPELL: Final[tuple[float, float | None, str]] = (math.inf, None, "")
 LONGEST_NAMED: Final = 3
 """How many absences of an agent are named."""
 _AWAY: Final = frozenset({AgentState.OFFLINE.value, AgentState.PAUSED.value})
@@ -73,14 +74,14 @@ def fairness(run: ReportRun) -> Report:
         },
         policies,
     )
-    _follow(run, expectation)
+    available = _follow(run, expectation)
     expected: dict[tuple[str, str], float] = defaultdict(float)
     for group, shares in sorted(expectation.groups.items()):
         for agent, worth in shares.expected.items():
             expected[group.queue, agent] += worth
         if shares.made:
             run.notes.append(verdict(group, shares, "one agent" if run.scope.masked else ""))
-    rows = list(_rows(run, table, expected))
+    rows = list(_rows(run, table, expected, available))
     run.note_limits()
     return run.report("Fairness", FAIRNESS_COLUMNS, rows)
 
@@ -141,41 +142,43 @@ def _policies(run: ReportRun) -> dict[str, frozenset[str]]:
 # ---------------------------------------------------------------- what happened, in order of time
 
 
-def _follow(run: ReportRun, expectation: Expectation) -> None:
+def _follow(run: ReportRun, expectation: Expectation) -> dict[str, float]:
     """Let the expectation see each offer, and who was available just before it.
 
     An agent who is offered a call stops being available at that very moment, so what happened at the
     same time as an offer comes after it.
+
+    Returns:
+        for how many seconds each agent was available.
     """
-    with closing(_available(run)) as spells:
+    available: dict[str, float] = defaultdict(float)
+    with closing(_available(run, available)) as spells:
         _follow_spells(run, expectation, spells)
+        for _ in spells:  # after the last offer, they only add up
+            pass
     expectation.finish()
+    return available
 
 
 def _follow_spells(
     run: ReportRun, expectation: Expectation, spells: Iterator[tuple[float, float | None, str]]
 ) -> None:
-    names, queues = run.site.agents, run.site.queues
-    following = next(spells, None)
+    names, queues = run.site.agents.former, run.site.queues.former
+    start, stop, offered = expectation.available, expectation.unavailable, expectation.offered
+    begin, until, who = next(spells, _NO_SPELL)
     ends: list[tuple[float, str]] = []
     for at, queue, policy, level, agent in _offers(run):
-        while following is not None and following[0] < at:
-            begin, until, who = following
-            _end(expectation, ends, begin)
-            expectation.available(names.current(who))
+        while begin < at:
+            # What ended by then comes first; at the same moment an end comes before a beginning.
+            while ends and ends[0][0] <= begin:
+                stop(heapq.heappop(ends)[1])
+            start(who)
             if until is not None:
-                heapq.heappush(ends, (until, names.current(who)))
-            following = next(spells, None)
-        _end(expectation, ends, at, before=True)
-        expectation.offered(queues.current(queue), policy, level, names.current(agent))
-
-
-def _end(
-    expectation: Expectation, ends: list[tuple[float, str]], at: float, *, before: bool = False
-) -> None:
-    """End what ended by `at`, or `before` it."""
-    while ends and (ends[0][0] < at or (ends[0][0] == at and not before)):
-        expectation.unavailable(heapq.heappop(ends)[1])
+                heapq.heappush(ends, (until, who))
+            begin, until, who = next(spells, _NO_SPELL)
+        while ends and ends[0][0] < at:
+            stop(heapq.heappop(ends)[1])
+        offered(queues.get(queue, queue), policy, level, names.get(agent, agent))
 
 
 def _offers(run: ReportRun) -> Iterator[tuple[float, str, str, int, str]]:
@@ -189,12 +192,20 @@ def _offers(run: ReportRun) -> Iterator[tuple[float, str, str, int, str]]:
         yield from _stream(run, chosen, from_, to)
 
 
-def _available(run: ReportRun) -> Generator[tuple[float, float | None, str]]:
-    """Yield when agents began to be available, until when, and who; None: they still are."""
-    state, period = AGENT_STATES.c, run.request.period
+def _available(
+    run: ReportRun, lengths: dict[str, float]
+) -> Generator[tuple[float, float | None, str]]:
+    """Yield when agents began to be available, until when, and who; None: they still are.
+
+    The seconds of each in the period are added to `lengths`.
+    """
+    state, period, last = AGENT_STATES.c, run.request.period, run.until
+    names = run.site.agents.former
     for row in last_states(run.link, period.from_, None):
         if row["state"] == AgentState.AVAILABLE.value:
-            yield -math.inf, row["until"], row["agent"]
+            who, until = run.site.agents.current(row["agent"]), row["until"]
+            lengths[who] += (last if until is None else min(until, last)) - period.from_
+            yield -math.inf, until, who
     chosen = (
         sa.select(state.at, state.until, state.agent)
         .where(*within_period(state.at), state.state == AgentState.AVAILABLE.value)
@@ -203,7 +214,10 @@ def _available(run: ReportRun) -> Generator[tuple[float, float | None, str]]:
     )
     for start, end in run.intervals("").bounds():
         for from_, to in pieces(start, end, DAY):
-            yield from _stream(run, chosen, from_, to)
+            for at, until, agent in _stream(run, chosen, from_, to):
+                who = names.get(agent, agent)
+                lengths[who] += (last if until is None or until > last else until) - at
+                yield at, until, who
 
 
 def _stream(run: ReportRun, chosen: sa.Select[Any], from_: float, to: float) -> Iterator[Any]:
@@ -212,24 +226,33 @@ def _stream(run: ReportRun, chosen: sa.Select[Any], from_: float, to: float) -> 
         yield from result
 
 
-def _absences(run: ReportRun) -> dict[str, list[tuple[float, float, str]]]:
-    """Return the longest times away of each agent: seconds, beginning, and why."""
+@dataclass(slots=True)
+class _Absences:
+    """An agent's times away: seconds of all, and of the longest their seconds, beginning and why."""
+
+    total_s: float = 0.0
+    longest: list[tuple[float, float, str]] = field(default_factory=list)
+
+
+def _absences(run: ReportRun) -> dict[str, _Absences]:
+    """Return the times away of each agent."""
     state, period = AGENT_STATES.c, run.request.period
     chosen = sa.select(state.agent, state.at, state.until, state.reason, state.status).where(
         state.at >= period.from_, state.at < period.to, state.state.in_(sorted(_AWAY))
     )
     lasting = (row for row in last_states(run.link, period.from_, None) if row["state"] in _AWAY)
-    found: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    found: dict[str, _Absences] = defaultdict(_Absences)
     streamed = run.link.execute(chosen.execution_options(yield_per=_AT_ONCE)).mappings()
     for row in itertools.chain(lasting, streamed):
         until = run.until if row["until"] is None else min(row["until"], run.until)
         at = max(row["at"], period.from_)
         if until > at:
             why = row["reason"] or row["status"].replace("-", " ")
-            kept = found[run.site.agents.current(row["agent"])]
-            heapq.heappush(kept, (until - at, at, why))
-            if len(kept) > LONGEST_NAMED:
-                heapq.heappop(kept)
+            one = found[run.site.agents.current(row["agent"])]
+            one.total_s += until - at
+            heapq.heappush(one.longest, (until - at, at, why))
+            if len(one.longest) > LONGEST_NAMED:
+                heapq.heappop(one.longest)
     return found
 
 
@@ -237,21 +260,16 @@ def _rows(
     run: ReportRun,
     table: dict[str, dict[str, _Member]],
     expected: dict[tuple[str, str], float],
+    available: dict[str, float],
 ) -> Iterator[Row]:
     absences = _absences(run)
-    intervals = run.intervals("")
-    times = StateTimes(run, intervals, None)
-    times.before()
-    for start, from_, to in run.pieces(intervals):
-        times.between(start, from_, to)
-    by_agent = times.of(intervals.starts[0])
     chosen = run.agents()
     for queue in sorted(table):
         whole = sum(one.talk_s for one in table[queue].values())
         for agent, one in sorted(table[queue].items()):
             if chosen is not None and agent not in chosen:
                 continue
-            time = by_agent.get(agent, AgentTime())
+            away = absences.get(agent, _Absences())
             due = expected.get((queue, agent), 0.0)
             yield {
                 "queue": queue,
@@ -263,9 +281,9 @@ def _rows(
                 "answered": one.answered,
                 "talk_s": seconds(one.talk_s),
                 "talk_share": share(one.talk_s, whole),
-                "available_s": seconds(time.state_s.get(AgentState.AVAILABLE.value, 0.0)),
-                "away_s": seconds(sum(time.state_s.get(state, 0.0) for state in _AWAY)),
-                "away": _told(run, absences.get(agent, [])),
+                "available_s": seconds(available.get(agent, 0.0)),
+                "away_s": seconds(away.total_s),
+                "away": _told(run, away.longest),
             }
 
 

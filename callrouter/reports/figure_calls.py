@@ -19,11 +19,10 @@ from callrouter.model.text import counted, in_quotes
 from callrouter.record.rows import HowIn, OfferResult, StayOutcome
 from callrouter.record.sql import CALLS, CONVERSATIONS, OFFERS, STAYS
 from callrouter.reports.agent_report import RESULTS, TRANSFERS
-from callrouter.reports.queries import ELSEWHERE, among, rows_of
+from callrouter.reports.queries import ELSEWHERE, among, per_queue, rows_of
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.request import ReportError, Site
-from callrouter.reports.service_level import Target
 from callrouter.reports.stay_figures import LEFT_BY, REFUSED, seconds
 
 Condition: TypeAlias = sa.ColumnElement[bool]
@@ -45,22 +44,12 @@ class FigureCalls:
     good: Callable[[Site], Condition] | None = None
 
 
-def _per_queue(site: Site, value: Callable[[Target], float]) -> sa.ColumnElement[float]:
-    """Return seconds that a stay's queue sets, each for its own stays."""
-    cases = [
-        (STAYS.c.queue.in_(sorted(site.queues.recorded({queue}))), value(target))
-        for queue, target in sorted(site.targets.items())
-    ]
-    other = sa.literal(value(Target()))
-    return sa.case(*cases, else_=other) if cases else other
-
-
 def _within(site: Site) -> Condition:
-    return STAYS.c.wait_s <= _per_queue(site, lambda target: target.within)
+    return STAYS.c.wait_s <= per_queue(site.queues, site.target, lambda target: target.within)
 
 
 def _short(site: Site) -> Condition:
-    return STAYS.c.wait_s < _per_queue(site, lambda target: target.short)
+    return STAYS.c.wait_s < per_queue(site.queues, site.target, lambda target: target.short)
 
 
 def _outcome(outcome: StayOutcome, _: Site) -> Condition:

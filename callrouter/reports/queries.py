@@ -7,7 +7,8 @@ query holds up the database. Statements are the same for each piece and differ i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
@@ -67,13 +68,37 @@ def within_period(column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]
     return [column >= FROM, column < TO]
 
 
+def per_queue(
+    site: Names, target: Callable[[str], Target], value: Callable[[Target], float]
+) -> sa.ColumnElement[float]:
+    """Return seconds that a stay's queue sets, each for its own stays.
+
+    Args:
+        site: the queues.
+        target: what a queue aims at.
+        value: which of its times.
+    """
+    usual = value(target(""))
+    queues: dict[float, list[str]] = {}
+    for queue in site.shown:
+        if (own := value(target(queue))) != usual:
+            queues.setdefault(own, []).append(queue)
+    cases = [
+        (STAYS.c.queue.in_(sorted(site.recorded(found))), sa.literal(own, sa.Double))
+        for own, found in sorted(queues.items())
+    ]
+    other = sa.literal(usual, sa.Double)
+    return sa.case(*cases, else_=other) if cases else other
+
+
 _OUTCOMES: Final = {item.value: item for item in StayOutcome}
-_SUMS: Final = 11
-"""Columns before the counts of each target."""
 
 
 class StayCounts:
     """Counts the stays that entered queues in a time.
+
+    The database puts the waits of a group into one text, a whole number of tenths of a second for each.
+    That takes a third of the time of a row for each length of a wait, and medians are exact all the same.
 
     Args:
         link: the open database.
@@ -91,21 +116,14 @@ class StayCounts:
     ) -> None:
         self._link = link
         self._names = names
-        self._target = target
-        self._pairs = self._known_pairs(queues)
+        self._within = per_queue(names, target, lambda aim: aim.within)
+        self._short = per_queue(names, target, lambda aim: aim.short)
         self._queues = queues
+        self._known: dict[str | None, list[str]] = {}
         at = STAYS.c
         self._all = self._select(at.queue, at.outcome, *among(at.queue, queues)).group_by(
-            at.queue, at.outcome, sa.text("refused"), sa.text("bin")
+            at.queue, at.outcome, sa.text("refused")
         )
-
-    def _known_pairs(self, queues: Iterable[str] | None) -> list[tuple[float, float]]:
-        known = self._names.shown if queues is None else map(self._names.current, queues)
-        return sorted({self._pair(queue) for queue in known} | {self._pair("")})
-
-    def _pair(self, queue: str) -> tuple[float, float]:
-        target = self._target(queue)
-        return target.within, target.short
 
     def _select(
         self,
@@ -115,20 +133,21 @@ class StayCounts:
     ) -> sa.Select[Any]:
         at = STAYS.c
         refused = sa.and_(at.first_position == 0, at.outcome.in_([item.value for item in REFUSED]))
-        turned_away = sa.case((refused, 1), else_=0).label("refused")
         bin_ = whole(sa.func.coalesce(at.wait_s, 0.0) * sa.literal_column(f"{BINS}.0"), self._link)
-        keys = (queue, outcome, turned_away, bin_.label("bin"))
         return sa.select(
-            *keys,
+            queue,
+            outcome,
+            sa.case((refused, 1), else_=0).label("refused"),
             sa.func.count(),
             count_if(at.how_in.in_([item.value for item in ELSEWHERE])),
             count_if(at.how_in == HowIn.RE_ENTRY.value),
+            count_if(at.wait_s <= self._within),
+            count_if(at.wait_s < self._short),
             total(at.wait_s),
             sa.func.coalesce(sa.func.max(at.wait_s), 0.0),
             total(at.talk_s),
             total(at.hold_s),
-            *(count_if(at.wait_s <= within) for within, _ in self._pairs),
-            *(count_if(at.wait_s < short) for _, short in self._pairs),
+            sa.func.aggregate_strings(sa.cast(bin_, sa.Text), ","),
         ).where(*within_period(at.entered_at), *which)
 
     def _rows(self, from_: float, to: float) -> Iterator[Sequence[Any]]:
@@ -141,51 +160,60 @@ class StayCounts:
         if to - from_ <= DAY / 4:
             yield from self._link.execute(self._all, times)
             return
-        queues = distinct(self._link, STAYS.c.queue, STAYS)
         wanted = sa.bindparam("queue_", type_=sa.Text)
-        for outcome in (None, *StayOutcome):
-            value = None if outcome is None else outcome.value
-            ended = STAYS.c.outcome.is_(None) if value is None else STAYS.c.outcome == value
+        for outcome, queues in self._kinds().items():
+            ended = STAYS.c.outcome.is_(None) if outcome is None else STAYS.c.outcome == outcome
             one = self._select(
-                sa.cast(wanted, sa.Text), sa.cast(value, sa.Text), STAYS.c.queue == wanted, ended
+                sa.cast(wanted, sa.Text), sa.cast(outcome, sa.Text), STAYS.c.queue == wanted, ended
             )
-            statement = one.group_by(sa.text("refused"), sa.text("bin"))
+            statement = one.group_by(sa.text("refused"))
             for queue in queues:
-                if self._queues is None or queue in self._queues:
-                    yield from self._link.execute(statement, {**times, "queue_": queue})
+                yield from self._link.execute(statement, {**times, "queue_": queue})
+
+    def _kinds(self) -> Mapping[str | None, Sequence[str]]:
+        """Return the outcomes on record, each with the queues that have it; None: in any may wait."""
+        if not self._known:
+            found = distinct(self._link, STAYS.c.queue, STAYS)
+            queues = [queue for queue in found if self._queues is None or queue in self._queues]
+            self._known[None] = queues
+            for queue in queues:
+                for outcome in distinct(self._link, STAYS.c.outcome, STAYS, STAYS.c.queue == queue):
+                    self._known.setdefault(outcome, []).append(queue)
+        return self._known
 
     def between(self, from_: float, to: float) -> Iterator[StayGroup]:
         """Yield the groups of the stays that began from `from_` up to, without, `to`."""
-        known: dict[str, tuple[str, int, int]] = {}
         for row in self._rows(from_, to):
-            queue, outcome, refused, bin_, count, elsewhere, again, *sums = row[:_SUMS]
-            if queue not in known:
-                current = self._names.current(queue)
-                pair = self._pairs.index(self._pair(current))
-                known[queue] = current, _SUMS + pair, _SUMS + len(self._pairs) + pair
-            current, within, short = known[queue]
+            queue, outcome, refused, count, elsewhere, again, within, short, *sums, waits = row
             yield StayGroup(
-                current,
+                self._names.current(queue),
                 None if outcome is None else _OUTCOMES[outcome],
                 bool(refused),
-                bin_,
+                Counter(map(int, waits.split(","))),
                 count,
                 int(elsewhere),
                 int(again),
-                int(row[within]),
-                int(row[short]),
+                int(within),
+                int(short),
                 *sums,
             )
 
 
-def distinct(link: sa.Connection, column: sa.ColumnClause[Any], table: sa.TableClause) -> list[str]:
-    """Return the different values of a column that an index begins with, by jumping along it."""
-    values = sa.select(sa.func.min(column).label("value")).select_from(table).cte(recursive=True)
-    larger = sa.select(sa.func.min(column)).select_from(table).where(column > values.c.value)
-    values = values.union_all(
-        sa.select(larger.scalar_subquery()).where(values.c.value.is_not(None))
-    )
-    return list(link.scalars(sa.select(values.c.value).where(values.c.value.is_not(None))))
+def distinct(
+    link: sa.Connection,
+    column: sa.ColumnClause[Any],
+    table: sa.TableClause,
+    *which: sa.ColumnElement[bool],
+) -> list[str]:
+    """Return the different values of a column by jumping along an index.
+
+    The index begins with the column, or with that of the condition `which` and then the column.
+    """
+    values = sa.select(sa.func.min(column).label("value")).select_from(table).where(*which)
+    known = values.cte(recursive=True)
+    larger = sa.select(sa.func.min(column)).select_from(table).where(column > known.c.value, *which)
+    known = known.union_all(sa.select(larger.scalar_subquery()).where(known.c.value.is_not(None)))
+    return list(link.scalars(sa.select(known.c.value).where(known.c.value.is_not(None))))
 
 
 def rows_of(link: sa.Connection, statement: sa.Select[Any]) -> Sequence[sa.RowMapping]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from callrouter.record.rows import StayOutcome
 from callrouter.record.sql import STAYS
-from callrouter.reports.agent_times import StateTimes
+from callrouter.reports.agent_times import PresenceTimes
 from callrouter.reports.queries import MONTH, StayCounts
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
@@ -117,7 +117,7 @@ def hours(run: ReportRun) -> Report:
     target = None if only is None else run.site.target(only)
     total = StayFigures()
     rows: list[Row] = []
-    staff = _Staff(run, by, only)
+    staff = _staff(run, by, only)
     for start, found in _by_interval(run, by, staff.between):
         figures = StayFigures()
         for each in found.values():
@@ -130,29 +130,13 @@ def hours(run: ReportRun) -> Report:
     return run.report(title, hour_columns(), rows, by=by, total=total.row(target))
 
 
-class _Staff:
-    """How many agents were there on average, in each interval: those who may serve the queue."""
-
-    def __init__(self, run: ReportRun, by: str, queue: str | None) -> None:
-        self._run = run
-        intervals = run.intervals(by)
-        self._ends = dict(intervals.bounds())
-        agents = run.agents()
-        if queue is not None:
-            members = run.site.agents.recorded(run.site.members.get(queue, {}))
-            agents = members if agents is None else agents & members
-        self._times = StateTimes(run, intervals, agents, together=True)
-        self._times.before()
-
-    def between(self, start: float, from_: float, to: float) -> None:
-        """Add a piece of an interval."""
-        self._times.between(start, from_, to)
-
-    def mean(self, start: float) -> float | None:
-        """Return the mean number of agents in an interval; None: it has only just begun."""
-        length = min(self._ends[start], self._run.until) - start
-        time = self._times.of(start).get("")
-        return None if length <= 0 else 0.0 if time is None else round(time.there_s / length, 3)
+def _staff(run: ReportRun, by: str, queue: str | None) -> PresenceTimes:
+    """Return how many agents were there on average: of one queue, those who may serve it."""
+    agents = run.agents()
+    if queue is not None:
+        members = run.site.agents.recorded(run.site.members.get(queue, {}))
+        agents = members if agents is None else agents & members
+    return PresenceTimes(run, run.intervals(by), agents)
 
 
 def _by_interval(

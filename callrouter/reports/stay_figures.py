@@ -1,12 +1,14 @@
 """Figures of stays in queues: counts, waits and service levels, summed up from groups of stays.
 
-A group is what a query returns: how many stays of a queue with one outcome waited for one tenth of a
-second, with their sums. A million stays are some ten thousand groups, so medians need no list of calls.
+A group is what a query returns: the stays of a queue with one outcome, their sums, and how many waited for
+how many tenths of a second. So medians need no list of calls.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -49,24 +51,19 @@ class Waits:
     count: int = 0
     total: float = 0.0
     longest: float | None = None
-    bins: dict[int, int] = field(default_factory=dict)
+    bins: Counter[int] = field(default_factory=Counter)
 
-    def put(self, bin_: int, count: int, total: float, longest: float) -> None:
-        """Add calls that waited for the same tenth of a second."""
-        self.count += count
+    def put(self, bins: Mapping[int, int], total: float, longest: float) -> None:
+        """Add calls by how long they waited, in tenths of a second."""
+        self.count += sum(bins.values())
         self.total += total
         self.longest = longest if self.longest is None else max(self.longest, longest)
-        self.bins[bin_] = self.bins.get(bin_, 0) + count
+        self.bins.update(bins)
 
     def add(self, other: Waits) -> None:
         """Add other calls' waits."""
-        if other.longest is None:
-            return
-        self.count += other.count
-        self.total += other.total
-        self.longest = max(self.longest or 0.0, other.longest)
-        for bin_, count in other.bins.items():
-            self.bins[bin_] = self.bins.get(bin_, 0) + count
+        if other.longest is not None:
+            self.put(other.bins, other.total, other.longest)
 
     def quantile(self, part: float) -> float | None:
         """Return the wait of the call at this part of all, by wait; None: there is none.
@@ -92,13 +89,13 @@ class Waits:
 
 
 class StayGroup(NamedTuple):
-    """Stays of one queue, with one outcome, that waited for the same tenth of a second.
+    """Stays of one queue with one outcome.
 
     Attributes:
         queue: its present id.
         outcome: None: they wait.
-        bin: tenths of a second; 0 while they wait.
         refused: whether they were not let in.
+        bins: how many of them waited for how many tenths of a second, rounded down.
         stays: how many, those below included.
         from_elsewhere: how many came from another queue: overflow, transfer, or moved.
         re_entries: how many came back after their call was over.
@@ -111,7 +108,7 @@ class StayGroup(NamedTuple):
     queue: str
     outcome: StayOutcome | None
     refused: bool
-    bin: int
+    bins: Mapping[int, int]
     stays: int
     from_elsewhere: int
     re_entries: int
@@ -155,12 +152,12 @@ class StayFigures:
             case StayOutcome.ANSWERED:
                 self.level.answered += group.stays
                 self.level.answered_within += group.within
-                self.waits.put(group.bin, group.stays, group.wait_s, group.longest_s)
+                self.waits.put(group.bins, group.wait_s, group.longest_s)
             case StayOutcome.ABANDONED:
                 self.level.abandoned += group.stays
                 self.level.abandoned_within += group.within
                 self.level.abandoned_short += group.short
-                self.abandoned_waits.put(group.bin, group.stays, group.wait_s, group.longest_s)
+                self.abandoned_waits.put(group.bins, group.wait_s, group.longest_s)
             case outcome:
                 self.left[outcome] = self.left.get(outcome, 0) + group.stays
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from operator import methodcaller
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -34,7 +35,8 @@ def _open(place: File) -> sqlite3.Connection:
     # Not `mode=ro`: with that, SQLite cannot read the log of a file that no other program has open.
     address = f"file:{quote(str(place.path))}?mode=rw"
     link = sqlite3.connect(address, uri=True, timeout=BUSY, check_same_thread=False)
-    link.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    # Called for each text of each row; this one takes a third of the time of a function.
+    link.text_factory = methodcaller("decode", "utf-8", "replace")
     link.execute("PRAGMA query_only = on")
     return link
 

@@ -84,7 +84,8 @@ def _value(value: Value, column: ReportColumn, zone: tzinfo) -> Value:
         return value
     if column.shown in _TIMES:
         return iso(value, zone)
-    return round(value, _DIGITS) if isinstance(value, float) else value
+    # Adding 0 makes 0 of the -0.0 that a tiny negative number is rounded to.
+    return round(value, _DIGITS) + 0.0 if isinstance(value, float) else value
 
 
 def from_json(view: Mapping[str, Any]) -> Report:
