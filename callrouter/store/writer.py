@@ -239,7 +239,8 @@ class Writer:
 
     def _open(self) -> None:
         if self._database is not None:
-            if not self._rows.unsaved or self._database.there():
+            waiting = self._rows.unsaved or len(self._recorded)
+            if not waiting or self._database.there():
                 return
             logger.error("%s was taken away; creating it again", self.place)
             self._close_database()

@@ -70,6 +70,14 @@ class Centre:
     async def hang_up(self, line: Line) -> None:
         await self.cloud.ask(lambda peer: peer.hang_up(line))
 
+    async def talking(self, caller: Line) -> None:
+        """Wait until a caller talks, and the router knows it.
+
+        Twilio tells it afterwards; a caller who hangs up before that has abandoned for the router.
+        """
+        await self.until(lambda: self.talks() == [caller.number])
+        await self.shown("agents/ann", lambda ann: ann["state"] == "on-call")
+
     def talks(self) -> list[str]:
         """The callers who are in a talk."""
         rooms = self.cloud.peer.rooms.values()
@@ -104,7 +112,7 @@ async def centre() -> AsyncIterator[Centre]:
 async def test_a_router_that_was_killed_takes_up_who_talks_and_who_waits() -> None:
     async with centre() as here:
         first = await here.call("+33123450001")
-        await here.until(lambda: here.talks() == [first.number])
+        await here.talking(first)
         waiting = []
         for number in ("+33123450002", "+33123450003"):
             await asyncio.sleep(1.1)  # Twilio tells when a call began to the second
@@ -121,9 +129,9 @@ async def test_a_router_that_was_killed_takes_up_who_talks_and_who_waits() -> No
         await here.shown("agents/ann", lambda ann: ann["state"] == "on-call")
         assert here.talks() == [first.number]
         await here.hang_up(first)
-        await here.until(lambda: here.talks() == [waiting[0].number])
+        await here.talking(waiting[0])
         await here.hang_up(waiting[0])
-        await here.until(lambda: here.talks() == [waiting[1].number])
+        await here.talking(waiting[1])
         await here.hang_up(waiting[1])
         await here.shown("calls?only=live", lambda calls: calls == [])
         assert here.router.surprises == []

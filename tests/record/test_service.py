@@ -178,8 +178,6 @@ async def test_nothing_is_lost_while_the_database_is_away(tried: Tried, clock: C
         world.begin()
         await world.written()
         with tried.away():
-            if world.place is not None:
-                world.store._writer._database.close()  # type: ignore[union-attr]
             for n in range(20):
                 await world.whole_call(f"c{n}")
                 world.record._flush()
