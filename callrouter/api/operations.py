@@ -30,13 +30,14 @@ from callrouter.api.schemas.bodies import (
     RegisterBody,
     RejectBody,
     ReloadBody,
+    TicketBody,
     TransferBody,
     VerifyBody,
 )
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
-from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson
+from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
 from callrouter.api.schemas.status_answers import HealthJson, StatusJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
@@ -137,6 +138,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/session"): Operation(summary="Who sends the request", answer=SessionJson),
     ("DELETE", "/api/session"): Operation(
         summary="Log out", body=EmptyBody, success=204, problems={409: "a token has no session"}
+    ),
+    ("POST", "/api/session/ticket"): Operation(
+        summary="A ticket with which a page of another site opens one live view",
+        answer=TicketJson,
+        body=TicketBody,
+        success=201,
+        problems={422: "origin is missing, or is no scheme, host and port"},
     ),
     ("GET", "/api/sessions"): Operation(
         summary="Own sessions; for an admin, those of everyone", answer=list[SessionItemJson]
@@ -385,7 +393,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/live"): Operation(
         summary="WebSocket: the state, then every notice; with topics, the rows that change",
         success=101,
-        query={"topics": _TEXT},
+        query={
+            "topics": _TEXT,
+            "ticket": {"type": "string", "description": "in place of a token or cookie"},
+        },
         problems={
             400: "Upgrade or Sec-WebSocket-Key is not ASCII",
             403: "a page of another site; the detail says what came and what would allow it",

@@ -17,6 +17,7 @@ from aiohttp import web
 from callrouter.api.access.origins import check_origin
 from callrouter.api.access.permissions import PERMISSIONS, Permission
 from callrouter.api.access.sessions import COOKIE, Sessions, csrf_token
+from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup, WrongTokens
 from callrouter.api.context import BACKEND, CALLER, SIGHT, floor_of
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
@@ -33,6 +34,8 @@ _PAGE: Final = "/page/"
 """Begins the paths of the page's files, which are the same for all and tell nothing."""
 _LOG_IN: Final = ("POST", "/api/session")
 """Open as well, but only for this method."""
+_LIVE: Final = "/api/live"
+"""The only path that a ticket opens."""
 SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
 """Paths of routes that authenticate requests themselves."""
 
@@ -40,6 +43,9 @@ SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
 API_TOKENS: Final = web.AppKey("tokens", ApiTokens)
 WRONG_TOKENS: Final = web.AppKey("wrong", WrongTokens)
 SESSIONS: Final = web.AppKey("sessions", Sessions)
+TICKETS: Final = web.AppKey("tickets", Tickets)
+BY_TICKET: Final = web.RequestKey("by-ticket", bool)
+"""Set if the caller came with a ticket, which says from which origin it may come."""
 CSRF_HEADER: Final = "X-CSRF-Token"
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
@@ -187,6 +193,8 @@ def identify(request: web.Request) -> ApiCaller:
     if CALLER in request:
         return request[CALLER]
     tokens = request.app[API_TOKENS]
+    if request.path == _LIVE and "ticket" in request.query:
+        return _ticket_holder(request)
     sock = _unix_socket(request)
     if sock is not None:
         return _neighbour(sock, tokens.neighbours)
@@ -236,6 +244,28 @@ def _person(request: web.Request, secret: str) -> ApiCaller:
         detail = "a WebSocket with a session's cookie needs an Origin, as browsers send it"
         raise ApiProblem(403, "wrong-origin", detail)
     return caller
+
+
+def _ticket_holder(request: web.Request) -> ApiCaller:
+    """Return whose ticket opens a live view. The ticket is used up.
+
+    A token or session that has been revoked since is refused.
+
+    Raises:
+        ApiProblem: 401.
+    """
+    origin = request.headers.get("Origin", "")
+    caller = request.app[TICKETS].redeem(request.query["ticket"], origin)
+    if caller is not None:
+        known = request.app[SESSIONS] if caller.session else request.app[API_TOKENS]
+        if caller.local or known.holds(caller):
+            request[BY_TICKET] = True
+            return caller
+    detail = (
+        "this ticket is not known, was used, is older than 30 s, or is for a page of another origin "
+        f"than {origin[:100] or 'none'}: ask for another with POST /api/session/ticket"
+    )
+    raise ApiProblem(401, "wrong-ticket", detail, _CHALLENGE)
 
 
 def _unix_socket(request: web.Request) -> socket.socket | None:

@@ -47,6 +47,29 @@ def check_origin(request: web.Request, public_url: str) -> None:
     raise ApiProblem(403, "wrong-origin", _why(origin, host, public_url))
 
 
+def as_origin(text: str) -> str | None:
+    """Return an origin as browsers write it, in small letters and without the usual port.
+
+    None: it is not a scheme, a host and perhaps a port.
+    """
+    site = _site(text.strip().lower())
+    try:
+        parts = urlsplit(text.strip())
+    except ValueError:
+        return None
+    if (
+        site is None
+        or parts.path not in {"", "/"}
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
+        return None
+    scheme, host, port = site
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" + ("" if port == _PORTS[scheme] else f":{port}")
+
+
 def _why(origin: str, host: str, public_url: str) -> str:
     seen = f"Origin is {origin[:_SHOWN]}, Host is {host[:_SHOWN] or 'missing'}"
     if public_url:

@@ -46,6 +46,7 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/api/status"): Permission(_STAFF),
     ("GET", "/api/session"): Permission(_ANY),
     ("DELETE", "/api/session"): Permission(_ANY),
+    ("POST", "/api/session/ticket"): Permission(_PEOPLE),
     ("GET", "/api/sessions"): Permission(_PEOPLE),
     ("GET", "/api/sessions/{id}"): Permission(_PEOPLE),
     ("DELETE", "/api/sessions/{id}"): Permission(_PEOPLE),

@@ -8,9 +8,9 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access.acts import note_act
-from callrouter.api.access.auth import SESSIONS, identify
+from callrouter.api.access.auth import SESSIONS, TICKETS, identify
 from callrouter.api.access.logins import Logins
-from callrouter.api.access.origins import check_origin
+from callrouter.api.access.origins import as_origin, check_origin
 from callrouter.api.access.sessions import COOKIE, LONGEST, TooManySessionsError, csrf_token
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import backend_of
@@ -18,8 +18,8 @@ from callrouter.api.json_answers import answer, answer_list
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.schemas.bodies import EmptyBody, LogInBody
-from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson
+from callrouter.api.schemas.bodies import EmptyBody, LogInBody, TicketBody
+from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
 from callrouter.model.session_row import SessionRow
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def add_session_routes(app: web.Application) -> None:
             web.post("/api/session", log_in),
             web.get("/api/session", who_am_i),
             web.delete("/api/session", log_out),
+            web.post("/api/session/ticket", ticket),
             web.get("/api/sessions", list_sessions),
             web.get("/api/sessions/{id}", one_session),
             web.delete("/api/sessions/{id}", revoke),
@@ -100,6 +101,25 @@ async def log_out(request: web.Request) -> web.Response:
     response = web.Response(status=204)
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
     return response
+
+
+async def ticket(request: web.Request) -> web.Response:
+    """``POST /api/session/ticket``: a ticket with which another site's page opens one live view.
+
+    Raises:
+        ApiProblem: 422 `origin` is missing or no origin; those of `read_body`.
+    """
+    body = await read_body(request, TicketBody)
+    origin = as_origin(body.get("origin", ""))
+    if origin is None:
+        detail = (
+            "'origin' must be the scheme, host and port of the page: https://intranet.example.com"
+        )
+        raise ApiProblem(422, "wrong-origin", detail)
+    note_act(request, act="session.ticket", origin=origin)
+    secret, made = request.app[TICKETS].issue(identify(request), origin)
+    view: TicketJson = {"ticket": secret, "origin": origin, "expires_at": moment(made.expires_at)}
+    return answer(view, 201)
 
 
 async def list_sessions(request: web.Request) -> web.Response:

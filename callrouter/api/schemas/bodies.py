@@ -31,6 +31,14 @@ class LogInBody(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class TicketBody(TypedDict, total=False):
+    """Which page uses the ticket."""
+
+    origin: Annotated[str, Field(examples=["https://intranet.example.com"])]
+    """Scheme, host and port, as browsers write them; required."""
+
+
+@with_config(_STRICT)
 class PauseBody(TypedDict, total=False):
     """A pause."""
 

@@ -27,6 +27,16 @@ class SessionJson(TypedDict):
     """When the session ends in any case; null for a token."""
 
 
+class TicketJson(TypedDict):
+    """A ticket for one live view."""
+
+    ticket: str
+    """For ``/api/live?topics=…&ticket=…``. It works once."""
+    origin: str
+    """From which it works."""
+    expires_at: Moment
+
+
 class SessionItemJson(TypedDict):
     """A session in the list."""
 

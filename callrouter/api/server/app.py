@@ -17,12 +17,14 @@ from callrouter.api.access.auth import (
     API_TOKENS,
     SELF_AUTHENTICATED,
     SESSIONS,
+    TICKETS,
     WRONG_TOKENS,
     authorize,
 )
 from callrouter.api.access.logins import Logins
 from callrouter.api.access.people import People
 from callrouter.api.access.sessions import Sessions
+from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import ApiTokens, WrongTokens
 from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import BACKEND, Backend
@@ -110,6 +112,7 @@ def make_app(
     app[PACE] = RefusalPace(backend.refusals.delayed)
     app[SESSIONS] = backend.sessions or Sessions(People(), backend.clock)
     app[LOGINS] = backend.logins or Logins(app[SESSIONS].people, backend.clock)
+    app[TICKETS] = Tickets(backend.clock)
     app[RATES] = RateLimits()
     app[LISTS] = SharedAnswers(LISTS_REST)
     app[FILES] = SharedAnswers(FILES_REST, FILES_APART, FILES_FREE)
