@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+from tests.browser import unpacked
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
     "--disable-gpu",
@@ -45,13 +47,14 @@ class Chromium:
 
 @cache
 def find() -> Chromium | None:
-    """The browser to use: `$CALLROUTER_CHROMIUM`, or the machine's own. None: there is none."""
+    """The browser to use: `$CALLROUTER_CHROMIUM`, the machine's own, or the one in the cache. None: none."""
     given = os.environ.get("CALLROUTER_CHROMIUM")
-    places = [given] if given else [shutil.which(name) for name in NAMES]
-    for path in places:
+    if given:
+        return tried(Chromium(given))
+    for path in (shutil.which(name) for name in NAMES):
         if path and (found := tried(Chromium(path))):
             return found
-    return None
+    return tried(Chromium(*unpacked.program(unpacked.place())))
 
 
 def tried(browser: Chromium) -> Chromium | None:
@@ -83,11 +86,25 @@ def missing() -> str:
 
 
 def main() -> int:
-    """Say which browser there is."""
+    """Have a browser, unpacked in the cache if the machine has none, and say which. Returns 0 always."""
+    if find() is None and not os.environ.get("CALLROUTER_CHROMIUM"):
+        try:
+            unpacked.make(_say)
+        except unpacked.CannotUnpackError as error:
+            _say(f"Chromium could not be unpacked: {error}")
+        find.cache_clear()
     found = find()
-    line = f"{found.version} ({found.path})" if found else f"SKIPPED: {missing()}"
-    sys.stdout.write(f"{line}\n")
+    _say(
+        f"{found.version} ({found.path})"
+        if found
+        else f"SKIPPED: {missing()}; the page is not tested in a browser (all other tests are run)"
+    )
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
