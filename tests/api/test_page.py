@@ -97,9 +97,7 @@ def test_every_word_that_is_used_is_in_the_catalogue() -> None:
     words = json.loads((FOLDER / "lang" / "en.json").read_text("utf-8"))
     code = "".join(path.read_text("utf-8") for path in SCRIPTS)
     fixed = set(re.findall(r'\bt\(\s*"([^"]+)"', code))
-    either = re.findall(
-        r'\bt\(\w+ \? "([^"]+)" : "([^"]+)"|\bt\([\w.]+ \? "([^"]+)" : "([^"]+)"', code
-    )
+    either = re.findall(r'\bt\((?:[^()\n]|\([^()\n]*\))*? \? "([^"]+)" : "([^"]+)"', code)
     fixed |= {word for found in either for word in found if word}
     begun = set(re.findall(r"\b(?:t|wordFor)\(`([\w.-]+\.)\$\{", code))
     assert fixed <= words.keys()

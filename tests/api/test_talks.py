@@ -49,7 +49,7 @@ async def test_a_blind_transfer(client: Client, world: World) -> None:
 async def test_an_attended_transfer(client: Client, world: World) -> None:
     talk(world)
     view = await post(client, "consult", agent="bob")
-    assert (view["held"], view["consulting"]) == (True, "bob")
+    assert (view["held"], view["can_hold"], view["consulting"]) == (True, True, "bob")
     assert "has not answered yet" in (await post(client, "complete", 409))["detail"]
     ring = [c for c in world.pbx.commands if isinstance(c, Ring)][-1]
     assert ring.agent == "bob"
@@ -97,6 +97,8 @@ async def test_what_is_refused(
 
 async def test_asterisk_s_phones_hold_by_themselves(client: Client, world: World) -> None:
     talk(world, can_hold=False)
+    [view] = await (await client.get("/api/calls?only=live")).json()
+    assert view["can_hold"] is False
     assert "use the keys of the phone" in (await post(client, "hold", 409))["detail"]
     assert (await post(client, "transfer", agent="bob"))["state"] == "ringing"
 

@@ -133,6 +133,9 @@ class CallJson(TypedDict):
     """The agent it is or was connected to."""
     held: bool
     """Whether the caller hears music during the conversation."""
+    can_hold: bool
+    """Whether the caller can be put on hold here, and a colleague be asked first; else the keys of
+    the phone do that, if they can. False unless it is connected."""
     consulting: str | None
     """The colleague whom the agent is asking."""
     entered_at: Moment

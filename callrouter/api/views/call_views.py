@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, cast
 
 from callrouter.api.calllog.logged_call import LoggedCall
@@ -120,7 +121,7 @@ def _call_state(call: Call) -> CallStateName:
     return cast("CallStateName", call.state.value)
 
 
-def call_json(call: Call, now: float) -> CallJson:
+def call_json(call: Call, now: float, hold_pbxes: Collection[str]) -> CallJson:
     """Return an active call as in ``GET /api/calls``.
 
     Its offers are those still ringing, then the one that is connected, then the colleague being
@@ -129,6 +130,7 @@ def call_json(call: Call, now: float) -> CallJson:
     Args:
         call: the call.
         now: the time of the request.
+        hold_pbxes: the PBXes that can put a caller on hold.
     """
     offers = list(call.offers.values())
     offers += [offer for offer in (call.winner, call.consult) if offer is not None]
@@ -144,6 +146,7 @@ def call_json(call: Call, now: float) -> CallJson:
         "state": _call_state(call),
         "agent": call.winner.agent.id if call.winner is not None else None,
         "held": call.held,
+        "can_hold": talking is not None and call.can_hold and call.pbx in hold_pbxes,
         "consulting": call.consult.agent.id if call.consult is not None else None,
         "entered_at": moment(call.entered_at),
         "wait_s": seconds((talking if talking is not None else now) - call.queued_at),
@@ -188,6 +191,7 @@ def ended_json(call: LoggedCall) -> CallJson:
         "state": cast("CallStateName", call.state),
         "agent": call.agent or None,
         "held": False,
+        "can_hold": False,
         "consulting": None,
         "entered_at": moment(call.entered_at),
         "wait_s": None if call.wait is None else seconds(call.wait),

@@ -384,7 +384,7 @@ class FloorViews:
         call = self._floor.calls.get(name)
         if call is None:
             raise UnknownIdError("call", name)
-        return visible_call(call_json(call, self._clock.now()), sight, own=True)
+        return visible_call(self._row(call, self._clock.now()), sight, own=True)
 
     def conversation_refusal(self, request: ConversationRequested) -> str:
         """Return why the core would refuse a request, in words; empty if it would not.
@@ -394,7 +394,10 @@ class FloorViews:
         return conversations.refusal(self._floor, request)
 
     def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:
-        return visible_call(call_json(call, now), sight, own=sight.owns_call(call))
+        return visible_call(self._row(call, now), sight, own=sight.owns_call(call))
+
+    def _row(self, call: Call, now: float) -> CallJson:
+        return call_json(call, now, self._floor.hold_pbxes)
 
     async def why(self, call: LoggedCall, standings: Standings) -> WhyJson:
         """Return every decision that was made for a call. Yields to the loop in between.

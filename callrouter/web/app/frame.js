@@ -1,17 +1,15 @@
 // What stands around every view: where one is, how old the data are, language, colours, logging out.
 
 import { html, signal, useEffect } from "../vendor/preact.js";
+import { Sure } from "./acts.js";
 import { endOwnSessions, logOut, session } from "./api.js";
 import { age, connected } from "./live.js";
 import { attempt, Toast } from "./parts.js";
+import { route } from "./routes.js";
 import { keep, kept, language, LANGUAGES, speak, t } from "./words.js";
 
 const THEMES = ["auto", "light", "dark"];
 const KEPT = "callrouter-theme";
-
-/** The view that is shown: the part of the address behind #. */
-export const view = signal(location.hash.slice(1));
-addEventListener("hashchange", () => { view.value = location.hash.slice(1); });
 
 const theme = signal(THEMES.includes(kept(KEPT)) ? kept(KEPT) : "auto");
 export function paint() { document.documentElement.dataset.theme = theme.value; }
@@ -37,7 +35,7 @@ export function Frame({ views, children }) {
   return html`<header class="frame">
       <a class="logo" href="#">callrouter</a>
       <nav aria-label=${t("views")}>${views.filter((item) => item !== IN_MENU).map((item) => html`<a key=${item} href=${`#${item}`}
-        aria-current=${view.value.split("/")[0] === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
+        aria-current=${route.value.name === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
       <${Age} />
       <span class="spring"></span>
       <${Languages} />
@@ -51,5 +49,6 @@ export function Frame({ views, children }) {
       </div></details>
     </header>
     ${children}
+    <${Sure} />
     <${Toast} />`;
 }

@@ -3,11 +3,11 @@
 import { effect, html, render, useEffect, useState } from "../vendor/preact.js";
 import { session, whoAmI } from "./api.js";
 import { Board } from "./board.js";
-import { FloorView } from "./floor.js";
-import { Frame, paint, view } from "./frame.js";
+import { Frame, paint } from "./frame.js";
 import { leave, watch } from "./live.js";
 import { LogIn } from "./login.js";
 import { Mine } from "./mine.js";
+import { route, view } from "./routes.js";
 import { preferred, speak, t } from "./words.js";
 
 /** A view whose module, and all that it alone needs, is loaded when it is first shown. */
@@ -18,16 +18,21 @@ const lazily = (load) => function Lazy() {
   if (found?.view) return html`<${found.view} />`;
   return html`<main><p class="alone" role="status">${found ? html`${t("unreachable")} <button onClick=${fetchIt}>${t("try-again")}</button>` : "…"}</p></main>`;
 };
+const staff = (name) => lazily(async () => (await import("./staff.js"))[name]);
+
 const VIEWS = {
-  board: Board, mine: Mine, floor: FloorView,
+  board: Board, mine: Mine,
+  floor: staff("FloorView"), records: staff("Records"), mobiles: staff("Mobiles"), call: staff("CallPage"), agent: staff("AgentPage"),
   tables: lazily(async () => (await import("./tables.js")).Tables),
   people: lazily(async () => (await import("./people.js")).People),
 };
+/** Views of one thing, reached from the others. */
+const LINKED = ["call", "agent"];
 
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
   if (person.agent) return ["mine", "board", "people"];
-  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "people"];
+  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "records", "mobiles", "people"];
 }
 
 function Page() {
@@ -35,10 +40,11 @@ function Page() {
   if (person === undefined) return html`<p class="alone">callrouter …</p>`;
   if (person === null) return html`<${LogIn} />`;
   const views = viewsOf(person);
-  const [wanted] = view.value.split("/"); // what follows is the view's own
-  const shown = views.includes(wanted) ? wanted : views[0];
+  const linked = views.includes("floor") ? LINKED : [];
+  const wanted = route.value.name;
+  const shown = views.includes(wanted) || linked.includes(wanted) ? wanted : views[0];
   if (wanted !== shown) view.value = shown;
-  return html`<${Frame} views=${views}><${VIEWS[shown]} /></${Frame}>`;
+  return html`<${Frame} views=${views}><${VIEWS[shown]} key=${shown} /></${Frame}>`;
 }
 
 paint();

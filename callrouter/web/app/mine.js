@@ -67,7 +67,7 @@ function Conversation({ call }) {
       ${talking ? html` <${Time} s=${running(call.talk_s, call.at)} />` : html` ${t("waited")} <${Time} s=${running(call.wait_s, call.at)} />`}</p>
     ${talking && html`<p class="buttons">
       ${call.held ? html`<${Act} kind="main" to=${path("call/unhold")} body=${{ call: call.id }}>${t("unhold")}</${Act}>`
-        : html`<${Act} to=${path("call/hold")} body=${{ call: call.id }}>${t("hold")}</${Act}>`}
+        : call.can_hold && html`<${Act} to=${path("call/hold")} body=${{ call: call.id }}>${t("hold")}</${Act}>`}
       ${call.consulting ? html`<${Act} kind="main" to=${path("call/complete")} body=${{ call: call.id }}>${t("complete")}</${Act}>
         <${Act} to=${path("call/cancel")} body=${{ call: call.id }}>${t("cancel")}</${Act}>`
         : html`<button onClick=${() => setMoving(true)}>${t("transfer")}</button>`}

@@ -80,7 +80,7 @@ export function Window({ rows, height, children, label }) {
     look();
     addEventListener("resize", look);
     return () => removeEventListener("resize", look);
-  }, [height]);
+  }, [height, rows.length]);
   const first = Math.max(0, Math.min(from, rows.length - 1) - 2);
   const shown = rows.slice(first, first + seen);
   return html`<div class="window" ref=${box} tabindex="0" role="list" aria-label=${label}

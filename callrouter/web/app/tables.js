@@ -6,7 +6,7 @@ import { session } from "./api.js";
 import { Conflict } from "./conflict.js";
 import { discard, edit, files, folder, follow, trouble } from "./drafts.js";
 import { forget, TextEditor } from "./editor.js";
-import { view } from "./frame.js";
+import { view } from "./routes.js";
 import { learn, problems, sheet, structure } from "./sheets.js";
 import { AgentTable } from "./tableagents.js";
 import { HistoryTable } from "./tablehistory.js";

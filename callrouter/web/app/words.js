@@ -62,6 +62,8 @@ export const clockTime = (moment) => new Intl.DateTimeFormat(LANGUAGES[language.
 export const moment = (at) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(typeof at === "number" ? at * 1000 : at));
 /** A moment as a short date and a time, with seconds if wanted. */
 export const dayAndTime = (moment, exact = false) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "short", timeStyle: exact ? "medium" : "short" }).format(new Date(moment));
+/** A moment as date and time to the second; `style` chooses other parts, as Intl has them. */
+export const when = (moment, style = { dateStyle: "medium", timeStyle: "medium" }) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, style).format(new Date(moment));
 
 export function keep(name, value) {
   try { localStorage.setItem(name, value); } catch { /* a private window keeps nothing */ }

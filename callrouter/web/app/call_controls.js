@@ -1,0 +1,106 @@
+// What a supervisor can do with a call that is on: end it, move it, give it another priority, transfer it,
+// hold it; each where the daemon's API has it for the call's state.
+
+import { html, useState } from "../vendor/preact.js";
+import { act, Do, Refused } from "./acts.js";
+import { ask } from "./api.js";
+import { queues } from "./live.js";
+import { Dialogue } from "./parts.js";
+import { AgentMenu, agentName, agentPath, callPath, QueueMenu, queueName } from "./names.js";
+import { count, t } from "./words.js";
+
+const FIRST = 1;
+const LAST = 100;
+
+export const subjectOf = (call) => `call ${call.id}`;
+export const talks = (call) => call.state === "talking";
+const waits = (call) => call.state === "waiting" || call.state === "ringing";
+
+/** A waiting call's place, from 1, or null. The queue has it: a call's own row stays when others move. */
+export function placeOf(call) {
+  const found = queues.value.get(call.queue)?.waiting.find((item) => item.call === call.id);
+  return found?.position ?? null;
+}
+
+/** The priorities with which a waiting call passes the one before it, or lets the one behind it pass.
+ * Order is priority, then first entry; null: there is none, or no priority that does it. */
+export function steps(call) {
+  const line = queues.value.get(call.queue)?.waiting ?? [];
+  const place = line.findIndex((item) => item.call === call.id);
+  if (place < 0) return { up: null, down: null };
+  const before = line[place - 1];
+  const behind = line[place + 1];
+  const up = before ? Math.min(before.priority - 1, call.priority - 1) : null;
+  const down = behind ? Math.max(behind.priority + 1, call.priority + 1) : null;
+  return { up: up !== null && up >= FIRST ? up : null, down: down !== null && down <= LAST ? down : null };
+}
+
+function Priority({ call }) {
+  const { up, down } = steps(call);
+  const button = (value, shape, key) => html`<${Do} subject=${subjectOf(call)} to=${callPath(call.id, "move")} body=${{ priority: value }} kind="plain small"
+    label=${value === null ? t(key === "up" ? "floor.up-none" : "floor.down-none") : t(key === "up" ? "floor.up" : "floor.down", { priority: value })} disabled=${value === null}>${shape}</${Do}>`;
+  return html`<span class="group priority" role="group" aria-label=${t("priority")}>${button(up, "▲", "up")}<bdi>${count(call.priority)}</bdi>${button(down, "▼", "down")}</span>`;
+}
+
+/** Where a waiting call goes, whom it prefers, and its priority. Only what is changed is sent. */
+function Move({ call, onClose }) {
+  const [queue, setQueue] = useState(call.queue);
+  const [agent, setAgent] = useState("");
+  const [priority, setPriority] = useState(String(call.priority));
+  const subject = subjectOf(call);
+  const body = {};
+  if (queue !== call.queue) body.queue = queue;
+  if (agent) body.agent = agent;
+  if (priority !== "" && Number(priority) !== call.priority) body.priority = Number(priority);
+  const send = async (event) => {
+    event.preventDefault();
+    if (await act(subject, "move", () => ask("POST", callPath(call.id, "move"), body), t("moved"))) onClose();
+  };
+  return html`<${Dialogue} title=${t("floor.move-title")} onClose=${onClose}><form onSubmit=${send}>
+    <${QueueMenu} label=${t("queue")} value=${queue} onChange=${(value) => { setQueue(value); setAgent(""); }} />
+    <${AgentMenu} label=${t("floor.first-agent")} none=${t("floor.by-policy")} queue=${queue} value=${agent} onChange=${setAgent} />
+    <label>${t("floor.priority-hint")}<span class="pair"><input type="number" min=${FIRST} max=${LAST} step="1" required value=${priority} onInput=${(event) => setPriority(event.currentTarget.value)} />
+      <button type="button" onClick=${() => setPriority(String(FIRST))}>${t("floor.to-front")}</button>
+      <button type="button" onClick=${() => setPriority(String(LAST))}>${t("floor.to-end")}</button></span></label>
+    <p class="buttons"><button class="main" disabled=${Object.keys(body).length === 0}>${t("move")}</button></p>
+    <${Refused} subject=${subject} /></form></${Dialogue}>`;
+}
+
+/** Where a caller who talks goes: to a queue, or to an agent of it; at once, or after asking first. */
+function Transfer({ call, onClose }) {
+  const [queue, setQueue] = useState(call.queue);
+  const [agent, setAgent] = useState("");
+  const subject = subjectOf(call);
+  const send = (what, body) => act(subject, what, () => ask("POST", agentPath(call.agent, `call/${what}`), { call: call.id, ...body }), t(what === "transfer" ? "floor.transferred" : "floor.asked"));
+  const transfer = async (event) => {
+    event.preventDefault();
+    if (await send("transfer", { queue, ...(agent && { agent }) })) onClose();
+  };
+  const consult = async () => { if (await send("consult", agent ? { agent } : { queue })) onClose(); };
+  return html`<${Dialogue} title=${t("floor.transfer-title", { agent: agentName(call.agent) })} onClose=${onClose}><form onSubmit=${transfer}>
+    <${QueueMenu} label=${t("queue")} value=${queue} onChange=${(value) => { setQueue(value); setAgent(""); }} />
+    <${AgentMenu} label=${t("floor.to-agent")} none=${t("floor.by-policy")} queue=${queue} but=${call.agent} value=${agent} onChange=${setAgent} />
+    <p class="hint">${t("floor.transfer-hint")}</p>
+    <p class="buttons"><button class="main">${t("floor.transfer-now")}</button>
+      ${call.can_hold && html`<button type="button" onClick=${consult}>${t("consult")}</button>`}</p>
+    <${Refused} subject=${subject} /></form></${Dialogue}>`;
+}
+
+/** The buttons for a call, by its state. The refusal of the last act stands behind them. */
+export function CallControls({ call, quiet = false }) {
+  const [open, setOpen] = useState("");
+  const subject = subjectOf(call);
+  const own = (act, key, kind = "") => html`<${Do} subject=${subject} to=${agentPath(call.agent, `call/${act}`)} body=${{ call: call.id }} kind=${kind}>${t(key)}</${Do}>`;
+  const close = () => setOpen("");
+  return html`<span class="group controls">
+    ${waits(call) && html`<${Priority} call=${call} /><button type="button" onClick=${() => setOpen("move")}>${t("floor.move")}</button>`}
+    ${talks(call) && call.agent && html`
+      ${call.consulting ? html`${own("complete", "complete", "main")}${own("cancel", "cancel")}`
+        : html`${call.held ? own("unhold", "unhold") : call.can_hold && own("hold", "hold")}<button type="button" onClick=${() => setOpen("transfer")}>${t("floor.transfer")}</button>`}`}
+    ${(waits(call) || talks(call)) && html`<${Do} subject=${subject} method="DELETE" to=${callPath(call.id)} kind="danger"
+      sure=${t(talks(call) ? "floor.end-talk?" : "floor.end-wait?", { caller: call.caller_number || t("withheld"), agent: agentName(call.agent ?? ""), queue: queueName(call.queue) })} verb=${t("floor.end")}>${t("end")}</${Do}>`}
+    ${!quiet && !open && html`<${Refused} subject=${subject} />`}
+    ${open === "move" && html`<${Move} call=${call} onClose=${close} />`}
+    ${open === "transfer" && html`<${Transfer} call=${call} onClose=${close} />`}
+  </span>`;
+}

@@ -1,0 +1,258 @@
+"""A supervisor's work at the page: the floor with its controls, a call's story, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, Route, expect
+
+from callrouter.lab import Answer, RingOnly
+from tests.browser.page_floor import PageFloor
+from tests.browser.visits import Hand, Look, Visits, words
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+
+def button(place: Page | Locator, name: str) -> Locator:
+    return place.get_by_role("button", name=name, exact=True)
+
+
+def agents(page: Page, t: Any, name: str) -> Locator:
+    region = page.get_by_role("region", name=t("agents"), exact=True)
+    return region.get_by_role("listitem").filter(has_text=name)
+
+
+async def controls(page: Page, t: Any, hand: Hand, name: str) -> Locator:
+    """Where an agent's buttons are: in the row, or on the agent's own page in a narrow window."""
+    row = agents(page, t, name)
+    if hand.look.width > 600:
+        return row
+    await hand.press(row.get_by_role("link", name=t("floor.more-about", name=name)))
+    return page.get_by_role("region", name=name, exact=True)
+
+
+async def agrees(page: Page, t: Any, hand: Hand, verb: str) -> None:
+    await hand.press(button(page.get_by_role("dialog", name=t("acts.sure")), t(verb)))
+
+
+async def test_agents(floor: PageFloor, visits: Visits, look: Look) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice")
+    page, t = await visits.log_in("sam", look, view="floor"), words(look.language)
+    hand = Hand(page, look)
+    place = await controls(page, t, hand, "Alice Martin")
+    await hand.press(button(place, t("sign-in")))
+    await floor.agent("alice", signed_in=True, by="sam")
+    await hand.press(button(place, t("floor.pause")))
+    dialog = page.get_by_role("dialog", name=t("floor.pause-title", name="Alice Martin"))
+    await visits.accessible(page)
+    await hand.press(dialog.get_by_role("button", name="lunch"))
+    await expect(dialog).to_have_count(0)
+    await floor.agent("alice", state="paused", pause_reason="lunch", by="sam")
+    await hand.press(button(place, t("resume")))
+    await floor.agent("alice", state="available")
+    await hand.press(button(place, t("sign-out")))
+    await agrees(page, t, hand, "acts.no")
+    await floor.agent("alice", signed_in=True)
+    await hand.press(button(place, t("sign-out")))
+    await agrees(page, t, hand, "sign-out")
+    await floor.agent("alice", signed_in=False)
+
+
+async def test_calls(floor: PageFloor, visits: Visits, look: Look) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice", "bob", "carol", "dave")
+    first = await floor.caller("support", name="First Caller", number="02079460123")
+    await floor.until(lambda: _lasting(floor, 1))
+    second = await floor.caller("support", name="Second Caller", number="02079460124")
+    page, t = await visits.log_in("sam", look, view="floor"), words(look.language)
+    hand = Hand(page, look)
+    rows = page.get_by_role("region", name=t("calls"), exact=True).get_by_role("row")
+    row = rows.filter(has_text="Second Caller")
+    await hand.press(button(row, t("floor.up", priority="49" if look.language != "ar" else "٤٩")))
+    both = rows.filter(has_text=re.compile("(First|Second) Caller"))
+    await expect(both.nth(0)).to_contain_text("Second Caller")
+    await hand.press(button(row, t("floor.move")))
+    dialog = page.get_by_role("dialog", name=t("floor.move-title"))
+    await expect(button(dialog, t("move"))).to_be_disabled()
+    await hand.choose(dialog.get_by_role("combobox", name=t("queue")), "sales")
+    await hand.press(button(dialog, t("floor.to-front")))
+    await hand.press(button(dialog, t("move")))
+    await expect(dialog).to_have_count(0)
+    [moved] = [one for one in await live_calls(floor) if one["caller_name"] == "Second Caller"]
+    assert (moved["queue"], moved["priority"]) == ("sales", 1)
+    await hand.press(button(row, t("end")))
+    await agrees(page, t, hand, "floor.end")
+    await second.wait_ended()
+    await expect(row).to_have_count(0)
+    await first.cancel()
+
+
+async def test_a_conversation_is_transferred_and_refusals_are_said(
+    floor: PageFloor, visits: Visits
+) -> None:
+    visits.expect_fault("409")
+    await floor.quiet()
+    await floor.sign_out("bob")
+    await floor.sign_in("alice")
+    floor.phone("alice").behaviour = Answer(after=0.1)
+    caller = await floor.caller("support")
+    await floor.agent("alice", state="on-call")
+    page, t = await visits.log_in("sam", view="floor"), words("en")
+    row = page.get_by_role("row").filter(has_text="Ann Caller")
+    assert await button(row, t("hold")).count() == 0, "Asterisk's phones hold by themselves"
+    await button(row, t("floor.transfer")).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("combobox", name=t("floor.to-agent")).select_option("bob")
+    await button(dialog, t("floor.transfer-now")).click()
+    await expect(dialog.locator(".refused")).to_contain_text("bob can't be rung now: ")
+    await floor.sign_in("bob")
+    floor.phone("bob").behaviour = RingOnly()
+    await button(dialog, t("floor.transfer-now")).click()
+    await expect(dialog).to_have_count(0)
+    await floor.agent("bob", state="ringing")
+    await caller.bye()
+
+
+async def test_several_agents_at_once(floor: PageFloor, visits: Visits) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice", "bob", "carol", "dave")
+    page, t = await visits.log_in("sam", view="floor"), words("en")
+    for name in ("Alice Martin", "Carol Smith"):
+        await page.get_by_role("checkbox", name=t("floor.choose", name=name)).check()
+    batch = page.get_by_role("group", name=t("floor.batch"))
+    await batch.get_by_role("button", name=t("sign-in")).click()
+    for agent in ("alice", "carol"):
+        await floor.agent(agent, signed_in=True)
+    await expect(batch).to_contain_text("Done for all 2")
+    for name in ("Alice Martin", "Carol Smith"):
+        await page.get_by_role("checkbox", name=t("floor.choose", name=name)).check()
+    await batch.locator("summary").click()
+    await batch.get_by_role("button", name="meeting").click()
+    for agent in ("alice", "carol"):
+        await floor.agent(agent, pause_reason="meeting")
+    assert (await floor.get("agents/bob"))["signed_in"] is False
+
+
+async def test_a_slow_link_shows_progress_and_acts_once(floor: PageFloor, visits: Visits) -> None:
+    visits.expect_fault("ERR_FAILED")
+    await floor.sign_out("dave")
+    page, t = await visits.log_in("sam", view="agent/dave"), words("en")
+    sent: list[str] = []
+    gate = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        sent.append(route.request.url)
+        await gate.wait()
+        await route.continue_()
+
+    await page.route("**/sign-in", slowly)
+    press = button(page.get_by_role("region", name="Dave Brown", exact=True), t("sign-in"))
+    await press.click()
+    busy = page.locator('button[aria-busy="true"]')
+    await expect(busy).to_contain_text("waiting for")
+    for _ in range(3):
+        await page.keyboard.press("Enter")
+    await busy.click(force=True)
+    assert len(sent) == 1
+    gate.set()
+    await floor.agent("dave", signed_in=True)
+    await expect(busy).to_have_count(0)
+    assert len(sent) == 1
+    await page.route("**/pause", lambda route: route.abort())
+    await button(page, t("floor.pause")).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="lunch").click()
+    await expect(dialog.locator(".refused")).to_contain_text(t("acts.no-answer"))
+
+
+async def test_a_line_to_an_agent(floor: PageFloor, visits: Visits) -> None:
+    page, t = await visits.log_in("sam", view="agent/alice"), words("en")
+    await page.get_by_label(t("floor.message"), exact=True).fill("Please call me")
+    await button(page, t("floor.send")).click()
+    await expect(page.locator(".messages")).to_contain_text("sam: Please call me")
+    alice = await visits.log_in("alice", view="mine")
+    await expect(alice.locator("main")).to_contain_text("sam: Please call me")
+
+
+async def test_a_calls_story_is_found_and_sent_to_a_colleague(
+    floor: PageFloor, visits: Visits, look: Look
+) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice", "bob", "carol", "dave")
+    await floor.sign_in("alice")
+    floor.phone("alice").behaviour = Answer(after=0.1)
+    caller = await floor.caller("support", name="Told Caller", number="02079460199")
+    await floor.agent("alice", state="on-call")
+    await caller.bye()
+    await floor.until(lambda: _some(floor))
+    page, t = await visits.log_in("sam", look, view="records"), words(look.language)
+    hand = Hand(page, look)
+    await hand.fill(page.get_by_label(t("records.number"), exact=True), "02079460199")
+    await hand.press(button(page, t("search")))
+    await hand.press(page.get_by_role("link", name="Told Caller").first)
+    story = page.get_by_role("region", name=t("floor.story"), exact=True)
+    timeline = story.locator(".timeline > li")
+    for word in ("entered", "offered", "accepted", "connected", "conversation-ended"):
+        await expect(timeline.filter(has_text=t(f"story.{word}")).first).to_be_visible()
+    await hand.press(story.locator(".reasons summary").first)
+    await expect(story.locator(".reasons").first).to_contain_text(t("story.candidates"))
+    await expect(story.locator(".reasons").first).to_contain_text("Alice Martin")
+    await visits.accessible(page)
+    there = page.url.partition("#")[2]
+    colleague = await visits.log_in("ada", view=there)
+    await expect(colleague.locator(".timeline")).to_contain_text("Alice Martin")
+
+
+async def _some(floor: PageFloor) -> bool:
+    return bool((await floor.get("records/calls?number=02079460199"))["calls"])
+
+
+async def test_why_an_agent_is_not_rung_now_and_before(floor: PageFloor, visits: Visits) -> None:
+    await floor.quiet()
+    await floor.sign_in("alice")
+    await floor.act("alice", "pause", reason="lunch")
+    page, t = await visits.log_in("sam", view="agent/alice"), words("en")
+    why = page.get_by_role("region", name=t("whynot.title", name="Alice Martin"))
+    await expect(why).to_contain_text("lunch")
+    await floor.act("alice", "resume")
+    await expect(why).not_to_contain_text("lunch")
+    await page.goto(f"{floor.url}#agent/alice?at=2001-01-01T09:00")
+    await expect(why.locator(".hint").first).to_be_visible()
+    await page.goto(f"{floor.url}#agent/alice?call=nothing")
+    visits.expect_fault("404")
+    await expect(why.locator(".problem")).to_contain_text("'nothing' is not known")
+
+
+async def test_a_limited_supervisor_sees_only_their_queues(
+    floor: PageFloor, visits: Visits
+) -> None:
+    visits.expect_fault("403")
+    await floor.quiet()
+    await floor.sign_out("alice", "bob", "carol", "dave")
+    await floor.caller("support", name="Not Theirs")
+    await floor.caller("sales", name="Theirs")
+    await floor.until(lambda: _lasting(floor, 2))
+    [other] = [one["id"] for one in await live_calls(floor) if one["queue"] == "support"]
+    page, t = await visits.log_in("pat", view="floor"), words("en")
+    await expect(page.get_by_role("row").filter(has_text="Theirs")).to_have_count(1)
+    await expect(agents(page, t, "Carol Smith")).to_be_visible()
+    await expect(agents(page, t, "Alice Martin")).to_have_count(0)
+    await page.goto(f"{floor.url}#call/{other}")
+    await expect(page.locator(".problem")).to_contain_text("limited to the queues sales")
+    await page.goto(f"{floor.url}#agent/alice")
+    await expect(page.locator("main")).to_contain_text(t("floor.no-such-agent", name="alice"))
+    await page.goto(f"{floor.url}#records?queue=support")
+    await expect(page.locator(".problem")).to_contain_text("limited to the queues sales")
+    await floor.quiet()
+
+
+async def live_calls(floor: PageFloor) -> Any:
+    return await floor.get("calls?only=live")
+
+
+async def _lasting(floor: PageFloor, count: int) -> bool:
+    return len(await live_calls(floor)) == count
