@@ -15,6 +15,7 @@ class Proxy:
         sent: everything that clients sent, over all connections.
         spoil: what becomes of a response of Asterisk's: when it is passed on, in seconds; may be never,
             or more than once. Events pass as they come.
+        late: by how many seconds an event of Asterisk's comes late.
         swallow: which actions of clients are answered with Success and never reach Asterisk.
     """
 
@@ -23,6 +24,7 @@ class Proxy:
         self.sent = bytearray()
         self.shut = False
         self.spoil: Callable[[bytes], Sequence[float]] | None = None
+        self.late: Callable[[bytes], float] | None = None
         self.swallow: Callable[[bytes], bool] | None = None
         self._target = target
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
@@ -67,7 +69,11 @@ class Proxy:
         with suppress(OSError, asyncio.IncompleteReadError):
             writer.write(await reader.readline())  # the banner
             while message := await reader.readuntil(b"\r\n\r\n"):
-                if self.spoil is None or not message.startswith(b"Response:"):
+                response = message.startswith(b"Response:")
+                if self.late is not None and not response and (late := self.late(message)):
+                    asyncio.get_running_loop().call_later(late, writer.write, message)
+                    continue
+                if self.spoil is None or not response:
                     writer.write(message)
                     continue
                 for after in self.spoil(message):

@@ -10,7 +10,12 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import AnswerThenBye, Install
-from callrouter.model.call_notices import CallLeftQueue, CallRequeued
+from callrouter.model.call_notices import (
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    CallRequeued,
+)
 from callrouter.model.routing_table import ToDialplan
 from tests.asterisk import second
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
@@ -23,6 +28,9 @@ AFTER = """
 exten => s,1,Wait(60)
 [after]
 exten => s,1,Wait(60)
+[once-more]
+exten => s,1,Wait(0.9)
+ same => n,Goto(callrouter,sales,1)
 """
 
 
@@ -127,6 +135,35 @@ async def test_one_who_has_gone_on_since_is_left_alone(here: Floor) -> None:
         await asyncio.sleep(2.5)
         assert lost.lost == 1
         assert await context(here) == "callrouter-fallback-user"
+        await gone(here, caller)
+
+
+async def test_a_caller_who_left_and_is_back_a_second_later_is_not_sent_away_again(
+    here: Floor,
+) -> None:
+    """The event that says so comes a moment after the check whether the caller has left."""
+    came = 0
+
+    def late(event: bytes) -> float:
+        nonlocal came
+        came += b"UserEvent: CallrouterCall" in event
+        return 0.25 if came == 2 and b"UserEvent: CallrouterCall" in event else 0.0
+
+    async with proxy(here.lab.asterisk.ami_port) as (between, port):
+        between.late, here.port = late, port
+        away = {"max_wait": 0.5, "on_max_wait": ToDialplan("once-more", "s")}
+        queues = [queue("support", ["a1"], **away), queue("sales", ["a2"])]
+        await here.fresh(*staff(2), queues=queues)
+        here.port = 0
+        for name in ("1001", "1002"):
+            here.phone(name).behaviour = RingOnly()
+        caller = await here.call()
+        await here.until(lambda: len(here.happened(CallEntered)) == 2)
+        assert [notice.queue for notice in here.happened(CallEntered)] == ["support", "sales"]
+        await asyncio.sleep(2.5)
+        assert not here.happened(CallMovedAway)
+        assert len(here.happened(CallEntered)) == 2
+        assert await context(here) == "callrouter-hold"
         await gone(here, caller)
 
 

@@ -427,7 +427,6 @@ async def night(here: Centre) -> None:
     await here.rule(returns, "sales", "re-entry")
     await here.hang_up(waiting)
     await here.hears(returns, "cat")
-    await asyncio.sleep(0.35)
     await here.leg("cat").bye()  # so soon that they may not have talked
     await here.duty("bob", "resume")
     await asyncio.sleep(0.5)

@@ -381,6 +381,7 @@ class Executor:
                 redirect=redirect,
                 still_wanted=lambda: uid not in self._tracker.callers,
                 until_out_of=contract.IN_LINE if waits else frozenset(),
+                returns=True,
             )
         )
 

@@ -37,6 +37,9 @@ ANSWER_WITHIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 An answer may be lost. The query is repeated after each timeout except the last.
 """
 
+REENTRY_TOLD_WITHIN: Final = 0.3
+"""Seconds within which the event has come of a caller who entered a queue again."""
+
 ARRIVES_WITHIN: Final = 0.5
 """Seconds within which a channel that is put into another one's place has come there."""
 
@@ -59,6 +62,8 @@ class PendingRedirect:
         until_out_of: contexts in which the channel must not be found a second later. If it is, and
             the redirect is still wanted, it is ordered again.
         tries: how many times in all.
+        returns: whether a channel that was sent away may be back by the time of the check. If it is
+            found, it is looked at a second time, `REENTRY_TOLD_WITHIN` later.
     """
 
     redirect: Action
@@ -67,6 +72,7 @@ class PendingRedirect:
     on_reply: OnReply | None = None
     until_out_of: frozenset[str] = frozenset()
     tries: int = TRIES
+    returns: bool = False
 
     @property
     def channel(self) -> str:
@@ -143,14 +149,23 @@ class Redirects:
         if pending.still_wanted():
             self._writer.write([self.begin(pending)])
 
-    def _check(self, pending: PendingRedirect) -> None:
-        """A second later the channel should be elsewhere or gone."""
+    def _check(self, pending: PendingRedirect, *, again: bool = False) -> None:
+        """A second later the channel should be elsewhere or gone. `again`: it was found once."""
         if pending.still_wanted():
-            self._writer.write([Step(_get_context(pending), partial(self._on_checked, pending))])
+            on_reply = partial(self._on_checked, pending, again=again)
+            self._writer.write([Step(_get_context(pending), on_reply)])
 
-    def _on_checked(self, pending: PendingRedirect, reply: AmiReply | AmiError) -> None:
+    def _on_checked(
+        self, pending: PendingRedirect, reply: AmiReply | AmiError, *, again: bool
+    ) -> None:
         stays = not isinstance(reply, AmiError) and reply.get("Value") in pending.until_out_of
         if not stays or not pending.still_wanted():
+            return
+        if pending.returns and not again:
+            # The site's dialplan may have sent the caller into a queue again, and the event of that
+            # entry is on its way. Sending them away once more would be wrong.
+            look = partial(self._check, pending, again=True)
+            asyncio.get_running_loop().call_later(REENTRY_TOLD_WITHIN, look)
             return
         place = f"{pending.redirect['Context']},{pending.redirect['Exten']}"
         self._writer.complain(f"{pending.channel} was to go to {place} and did not")
