@@ -5,6 +5,9 @@ import { signal } from "../vendor/preact.js";
 /** Who is logged in, as `GET /api/session` says; null: no one; undefined: not known yet. */
 export const session = signal(undefined);
 
+/** As what we look: `screen` as a wall screen, by the cookie of its link; empty: as a person. */
+export const identity = signal("");
+
 /** A refusal of the daemon. `message` is its sentence for people, `kind` its word for programs, `problem`
  * all that it says. */
 export class Refusal extends Error {
@@ -38,7 +41,7 @@ export async function ask(method, path, body) {
 /** Find out who is logged in. */
 export async function whoAmI() {
   try {
-    session.value = await ask("GET", "/api/session");
+    session.value = await ask("GET", identity.value ? `/api/session?as=${identity.value}` : "/api/session");
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     session.value = null;

@@ -3,7 +3,7 @@
 import { html, signal, useEffect } from "../vendor/preact.js";
 import { Sure } from "./acts.js";
 import { endOwnSessions, logOut, session } from "./api.js";
-import { age, connected } from "./live.js";
+import { age, connected, OLD, TOO_OLD } from "./live.js";
 import { attempt, Toast } from "./parts.js";
 import { route } from "./routes.js";
 import { keep, kept, language, LANGUAGES, speak, t } from "./words.js";
@@ -21,9 +21,16 @@ export function Languages() {
     </select></label>`;
 }
 
-function Age() {
-  if (connected.value) return html`<span class="age good"><span aria-hidden="true">●</span> ${t("live")}</span>`;
-  return html`<span class="age bad" role="alert"><span aria-hidden="true">▲</span> ${t("cut", { count: age.value })}</span>`;
+/** How old the data are, once that can be noticed. What is too old to be read is greyed by the style sheet. */
+export function Age() {
+  const old = age.value >= OLD;
+  const kind = old ? (age.value >= TOO_OLD ? "bad" : "warn") : connected.value ? "good" : "begin";
+  useEffect(() => { document.documentElement.dataset.data = kind; }, [kind]);
+  const told = kind === "begin" ? t("connecting") : kind === "good" ? t("live")
+    : `${connected.value ? "" : `${t("reconnecting")} · `}${t("cut", { count: age.value })}`;
+  // What is read out does not count seconds, or a screen reader would speak every second.
+  return html`<span class=${`age ${kind}`}><span aria-hidden="true">${{ good: "●", begin: "○", warn: "◆", bad: "▲" }[kind]} ${told}</span>
+    <span class="hidden" role="status">${kind === "good" ? t("live") : kind === "begin" ? t("connecting") : t(connected.value ? "data-old" : "reconnecting")}</span></span>`;
 }
 
 /** A view that stands in the menu of the person, and not among the others. */

@@ -1,7 +1,7 @@
 // What the daemon shows now: agents, queues and calls, kept up to date over a WebSocket.
 
 import { batch, computed, signal } from "../vendor/preact.js";
-import { session, whoAmI } from "./api.js";
+import { identity, session, whoAmI } from "./api.js";
 
 export const agents = signal(new Map());
 export const queues = signal(new Map());
@@ -10,33 +10,52 @@ export const calls = signal(new Map());
 export const connected = signal(false);
 /** The page's clock: epoch milliseconds of the daemon, ticking each second. */
 export const now = signal(Date.now());
-/** When the last message came, by this machine's clock. */
-const heard = signal(0);
-/** Seconds since the daemon was last heard of, if the feed is cut. */
-export const age = computed(() => (connected.value ? 0 : Math.round((now.value - offset - heard.value) / 1000)));
+/** The time of the last message, by the daemon's clock: until then, what is shown is true. */
+const trueAt = signal(0);
+/** How old what is shown is, in whole seconds. The daemon speaks every second, also when nothing changes. */
+export const age = computed(() => (trueAt.value ? Math.max(0, Math.floor((now.value - trueAt.value) / 1000)) : 0));
+/** Whether the last view was ended by the daemon, because its link, session or token is not in force. */
+export const revoked = signal(false);
 
 const REVOKED = 4001;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10000;
+/** Seconds after which data are called old, and after which nothing should be read from them. */
+export const OLD = 2;
+export const TOO_OLD = 10;
+const CLOCK_SET = 60000; // no link delays a message by so many milliseconds: a clock was set
+const DEAD = 15000; // milliseconds without a message after which a connection counts as cut
 
-let offset = 0; // the daemon's clock minus ours, in milliseconds
+let offset = 0; // the daemon's clock minus ours, in milliseconds, by the message that was delayed least
+let heard = 0; // when the last message came, by our clock
 let socket = null;
 let pause = FIRST_PAUSE;
 
-setInterval(() => { now.value = Date.now() + offset; }, 1000);
+setInterval(() => {
+  now.value = Date.now() + offset;
+  if (connected.value && Date.now() - heard > DEAD) cut(socket);
+}, 1000);
+
+/** Give up a connection without waiting for its end, of which the network may never tell. */
+function cut(own) {
+  own.onclose({ code: 0 });
+  own.close();
+}
 
 /** Watch until `leave`. Connects again by itself; the state then comes whole. */
 export function watch() {
   if (socket) return;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const own = new WebSocket(`${scheme}://${location.host}/api/live?topics=agents,queues,calls`);
+  const query = identity.value ? `topics=agents,queues&as=${identity.value}` : "topics=agents,queues,calls";
+  const own = new WebSocket(`${scheme}://${location.host}/api/live?${query}`);
   socket = own;
   own.onmessage = (event) => { if (socket === own) take(JSON.parse(event.data)); };
   own.onclose = async (event) => {
     if (socket !== own) return;
     socket = null;
     connected.value = false;
-    if (event.code === REVOKED) await whoAmI().catch(() => undefined);
+    revoked.value = event.code === REVOKED;
+    if (revoked.value) await whoAmI().catch(() => undefined);
     if (!session.value) return;
     setTimeout(watch, pause * (0.75 + Math.random() / 2));
     pause = Math.min(LONGEST_PAUSE, pause * 2);
@@ -51,15 +70,19 @@ export function leave() {
   own?.close();
   batch(() => {
     connected.value = false;
+    trueAt.value = 0;
     for (const rows of [agents, queues, calls]) rows.value = new Map();
   });
 }
 
 function take(message) {
   const at = Date.parse(message.at);
-  heard.value = Date.now();
-  if (message.type === "state") {
-    offset = at - Date.now();
+  const first = message.type === "state";
+  heard = Date.now();
+  const by = at - heard;
+  offset = first || by < offset - CLOCK_SET ? by : Math.max(offset, by);
+  trueAt.value = at;
+  if (first) {
     pause = FIRST_PAUSE;
     batch(() => {
       now.value = at;

@@ -67,7 +67,7 @@ export const Time = ({ s }) => html`<span class="time"><bdi dir="ltr">${duration
 
 /** The states of an agent, in the order in which a supervisor looks for them, with their shapes. */
 export const STATES = ["available", "ringing", "reserved", "on-call", "wrap-up", "paused", "offline"];
-const SHAPES = { available: "●", ringing: "◉", reserved: "◌", "on-call": "■", "wrap-up": "◧", paused: "❚❚", offline: "○" };
+export const SHAPES = { available: "●", ringing: "◉", reserved: "◌", "on-call": "■", "wrap-up": "◧", paused: "❚❚", offline: "○" };
 export const State = ({ of }) => html`<span class=${`state ${of}`}><span aria-hidden="true">${SHAPES[of]}</span> ${t(`state.${of}`)}</span>`;
 
 /** The rows of a long list that are in sight. All rows are `height` pixels high. */
