@@ -33,6 +33,7 @@ async def test_hold_and_back(client: Client, world: World) -> None:
     talk(world)
     view = await post(client, "hold")
     assert (view["id"], view["state"], view["held"]) == ("c1", "talking", True)
+    assert view["can_hold"]
     assert world.pbx.commands[-1] == SetHold(pbx="office", call="c1", on=True)
     assert "on hold already" in (await post(client, "hold", 409))["detail"]
     assert not (await post(client, "unhold"))["held"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from callrouter.lab import Answer, RingOnly
 from tests.asterisk.ear import Ear, key
@@ -15,8 +17,12 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 FILES = {"queues": QUEUES.replace("wrap_up: 0s", "wrap_up: 40s")}
 
 
-def button(page: Page, name: str) -> object:
+def button(page: Page | Locator, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
+
+
+def number(look: Look, value: int) -> str:
+    return "٠١٢٣٤٥٦٧٨٩"[value] if look.language == "ar" else str(value)
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
@@ -35,6 +41,7 @@ async def test_a_day(floor: PageFloor, visits: Visits, look: Look) -> None:
     await hand.press(page.get_by_role("button", name=t("pause-for", reason="lunch")))
     await expect(page.locator(".standing")).to_contain_text(t("state.paused"))
     await expect(page.locator(".standing")).to_contain_text("lunch")
+    await expect(page.locator(".end")).to_contain_text(t("mine.then.resume"))
     await floor.agent("alice", state="paused", pause_reason="lunch")
     await hand.press(button(page, t("resume")))
     await floor.agent("alice", state="available")
@@ -47,12 +54,18 @@ async def test_a_day(floor: PageFloor, visits: Visits, look: Look) -> None:
     await floor.phone("alice").dialogs[-1].answer()
     await hand.press(button(page, t("transfer")))
     dialog = page.get_by_role("dialog", name=t("transfer"))
-    await hand.fill(dialog.get_by_label(t("colleague"), exact=True), "bob")
-    await hand.press(dialog.get_by_role("button", name=t("transfer"), exact=True))
+    await hand.fill(dialog.get_by_label(t("search"), exact=True), "BOB")
+    await expect(dialog.get_by_role("listitem").filter(has_text="Sales")).to_have_count(0)
+    colleague = dialog.get_by_role("listitem").filter(has_text="Bob Jones")
+    await expect(colleague).to_contain_text(t("state.available"))
+    await hand.press(colleague.get_by_role("button", name=t("transfer"), exact=True))
     await expect(dialog).to_have_count(0)
     await floor.agent("bob", state="ringing")
     await caller.bye()
     await expect(page.locator(".standing")).to_contain_text(t("state.wrap-up"))
+    await expect(page.get_by_role("progressbar")).to_be_visible()
+    today = page.get_by_role("region", name=t("mine.today"), exact=True)
+    await expect(today.locator("dd").first).not_to_have_text(number(look, 0))
     await hand.press(button(page, t("ready")))
     await expect(page.locator(".standing")).to_contain_text(t("state.available"))
     await floor.agent("alice", state="available")
@@ -70,7 +83,12 @@ async def test_a_mobile(floor: PageFloor, visits: Visits, look: Look) -> None:
     page, t = await visits.log_in("bob", look, view="mine"), words(look.language)
     hand = Hand(page, look)
     phones = page.get_by_role("region", name=t("phones"), exact=True)
-    await hand.fill(phones.get_by_label(t("mobile-number"), exact=True), "07400 123456")
+    number_field = phones.get_by_label(t("mine.new-mobile"), exact=True)
+    visits.expect_fault("422")
+    await hand.fill(number_field, "999")
+    await hand.press(button(page, t("add-mobile")))
+    await expect(phones.get_by_role("alert")).to_contain_text("emergency")
+    await hand.fill(number_field, "07400 123456")
     await hand.press(button(page, t("add-mobile")))
     code = await page.locator(".code strong").inner_text()
     mobile = await carrier.wait_incoming(before + 1, within=20)
@@ -83,9 +101,94 @@ async def test_a_mobile(floor: PageFloor, visits: Visits, look: Look) -> None:
     await key(mobile, f"{code}#")
     await expect(page.locator(".code.good")).to_contain_text(t("verified"))
     row = phones.get_by_role("listitem").filter(has_text=MOBILE)
-    await hand.press(row.get_by_role("button", name=t("switch-off"), exact=True))
-    await hand.press(row.get_by_role("button", name=t("switch-on"), exact=True))
-    await expect(row.get_by_role("button", name=t("switch-off"), exact=True)).to_be_visible()
-    page.once("dialog", lambda dialog: dialog.accept())
-    await hand.press(row.get_by_role("button", name=t("remove"), exact=True))
+    await hand.press(row.get_by_role("button", name=t("switch-off")))
+    await hand.press(row.get_by_role("button", name=t("switch-on")))
+    await expect(row.get_by_role("button", name=t("switch-off"))).to_be_visible()
+    await hand.press(row.get_by_role("button", name=t("mine.when-rings", phone="mobile")))
+    dialog = page.get_by_role("dialog", name=t("mine.when-rings", phone="mobile"))
+    await hand.fill(dialog.get_by_label(t("mine.hours"), exact=True), "mon-fri 9-5")
+    await hand.press(dialog.get_by_role("button", name=t("mine.save"), exact=True))
+    await expect(dialog.get_by_role("alert")).not_to_be_empty()
+    await hand.fill(dialog.get_by_label(t("mine.hours"), exact=True), "mon-fri 09:00-17:00")
+    await visits.accessible(page)
+    await hand.press(dialog.get_by_role("button", name=t("mine.save"), exact=True))
+    await expect(row).to_contain_text("mon-fri 09:00-17:00")
+    await hand.press(row.get_by_role("button", name=t("remove")))
+    dialog = page.get_by_role("dialog", name=t("remove-phone"))
+    await hand.press(dialog.get_by_role("button", name=t("remove"), exact=True))
     await expect(row).to_have_count(0)
+
+
+async def test_what_others_did(floor: PageFloor, visits: Visits) -> None:
+    """A supervisor's pause is told at once, and stays in the list."""
+    await floor.quiet()
+    await floor.sign_in("alice", "bob")
+    for agent in ("alice", "bob"):
+        floor.phone(agent).behaviour = Answer(after=0.1)
+    page, t = await visits.log_in("alice", view="mine"), words("en")
+    sam = await visits.log_in("sam", view="floor")
+    row = sam.get_by_role("listitem").filter(has_text="Alice Martin")
+    await row.get_by_role("button", name=t("pause"), exact=True).click()
+    who = t("mine.by.paused-for", name="sam", reason="short")
+    await expect(page.get_by_role("status").filter(has_text=who)).to_be_visible()
+    await expect(page.get_by_role("region", name=t("messages"))).to_contain_text(who)
+    await button(page, t("mine.other-reason")).click()
+    await page.get_by_role("button", name=t("pause-for", reason="meeting")).click()
+    await floor.agent("alice", pause_reason="meeting")
+    await button(page, t("resume")).click()
+    caller = await floor.caller("support")
+    call = page.get_by_role("region", name=t("call"), exact=True)
+    await expect(call).to_contain_text(t("mine.hold-by-phone"))
+    await expect(button(call, t("hold"))).to_have_count(0)
+    await button(call, t("transfer")).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("listitem").filter(has_text="Bob Jones")).to_be_visible()
+    await visits.accessible(page)
+    sales = dialog.get_by_role("listitem").filter(has_text="Sales")
+    await button(sales, t("transfer")).click()
+    await expect(call).to_have_count(0)
+    await caller.bye()
+
+
+async def test_the_phone_rings_in_the_browser(floor: PageFloor, visits: Visits) -> None:
+    """A notification and a ring, which were turned on and are still on after a reload."""
+    await floor.quiet()
+    await floor.sign_out("bob")
+    await floor.sign_in("alice")
+    await floor.act("alice", "ready")
+    floor.phone("alice").behaviour = RingOnly()
+    page, t = await visits.log_in("alice", view="mine", permissions=["notifications"]), words("en")
+    await page.add_init_script(
+        """
+        window.told = [];
+        window.Notification = class extends EventTarget {
+          static permission = "granted";
+          static requestPermission = async () => "granted";
+          constructor(title, options) { super(); told.push([title, options.body]); }
+          close() { told.push("closed"); }
+        };
+        const start = AudioBufferSourceNode.prototype.start;
+        AudioBufferSourceNode.prototype.start = function () { told.push(this.loop ? "rings" : "?"); start.call(this); };
+        const stop = AudioBufferSourceNode.prototype.stop;
+        AudioBufferSourceNode.prototype.stop = function () { told.push("quiet"); stop.call(this); };
+        """
+    )
+    await page.reload()
+    await page.get_by_label(t("mine.notice")).check()
+    await page.get_by_label(t("mine.sound")).check()
+    assert await page.evaluate("told.splice(0)") == ["rings"], "it is heard once"
+    await page.reload()
+    await expect(page.get_by_label(t("mine.notice"))).to_be_checked()
+    await expect(page.get_by_label(t("mine.sound"))).to_be_checked()
+    await page.get_by_role("heading", name=t("mine.today")).click()
+    caller = await floor.caller("support", name="Ann Caller")
+    await expect(page).to_have_title(re.compile("Customer support"))
+    told = await page.evaluate("told.splice(0)")
+    assert "rings" in told
+    [[title, body]] = [item for item in told if isinstance(item, list)]
+    assert title == t("mine.rings", queue="Customer support")
+    assert body.startswith("Ann Caller · ")
+    assert f"{t('waited')} 0:0" in body
+    await caller.bye()
+    await expect(page).to_have_title("callrouter")
+    assert await page.evaluate("told.splice(0)") == ["quiet", "closed"]

@@ -91,6 +91,7 @@ def a_queue(name: str = "support", waiting: int = 0, **more: Any) -> QueueJson:
         "talking": 3, "free": 1, "longest_wait_s": 90.0 if waiting else 0.0,
         "agents": {state: ["a"] for state in states},
         "today": {"entered": 1234, "answered": 1200, "abandoned": 30, "left": 4, "longest_wait_s": 90.0},
+        "service_level": {"within_s": 20.0, "target": 80, "percent": 97.3},
     }  # fmt: skip
     return cast("QueueJson", _checked("Queue", base, more))
 

@@ -27,13 +27,13 @@ function Transfer({ call, onClose }) {
     <h3>${t("mine.colleagues")}</h3>
     <ul class="plain targets">${targets.agents.filter(fits).slice(0, 50).map((one) => html`<li key=${one.id}>
       <span><bdi>${one.name}</bdi></span> <${State} of=${one.state} />
-      <span class="group"><button disabled=${!one.free} onClick=${send("consult", { agent: one.id })}>${t("consult")}</button>
+      <span class="group">${call.can_hold && html`<button disabled=${!one.free} onClick=${send("consult", { agent: one.id })}>${t("consult")}</button>`}
         <button disabled=${!one.free} onClick=${send("transfer", { agent: one.id, queue: through(one) })}>${t("transfer")}</button></span></li>`)}
       ${targets.agents.filter(fits).length === 0 && html`<li class="about">${t("no-agents")}</li>`}</ul>
     <h3>${t("queues")}</h3>
     <ul class="plain targets">${targets.queues.filter(fits).slice(0, 50).map((one) => html`<li key=${one.id}>
       <span><bdi>${one.name}</bdi></span> <span class="about">${t("mine.free", { count: one.free })}</span>
-      <span class="group"><button disabled=${!one.free} onClick=${send("consult", { queue: one.id })}>${t("consult")}</button>
+      <span class="group">${call.can_hold && html`<button disabled=${!one.free} onClick=${send("consult", { queue: one.id })}>${t("consult")}</button>`}
         <button onClick=${send("transfer", { queue: one.id })}>${t("transfer")}</button></span></li>`)}</ul>`}
   </${Dialogue}>`;
 }
@@ -45,10 +45,11 @@ function Talk({ call }) {
       ${call.consulting ? html`<span class="consulting">${t("mine.consulting")} <bdi>${call.consulting}</bdi></span>
         <${Act} kind="main" to=${ownPath("call/complete")} body=${body}>${t("complete")}</${Act}>
         <${Act} to=${ownPath("call/cancel")} body=${body}>${t("cancel")}</${Act}>`
-        : html`${call.held ? html`<${Act} kind="main" to=${ownPath("call/unhold")} body=${body}>${t("unhold")}</${Act}>`
+        : html`${!call.can_hold ? "" : call.held ? html`<${Act} kind="main" to=${ownPath("call/unhold")} body=${body}>${t("unhold")}</${Act}>`
           : html`<${Act} to=${ownPath("call/hold")} body=${body}>${t("hold")}</${Act}>`}
         <button onClick=${() => setMoving(true)}>${t("transfer")}</button>`}
     </p>
+    ${!call.can_hold && html`<p class="about">${t("mine.hold-by-phone")}</p>`}
     ${moving && html`<${Transfer} call=${call} onClose=${() => setMoving(false)} />`}`;
 }
 

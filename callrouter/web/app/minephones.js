@@ -24,8 +24,8 @@ function Times({ phone, onDone, onClose }) {
     } catch (error) { setProblem(error instanceof Refusal ? error.message : t("unreachable")); }
   };
   return html`<${Dialogue} title=${t("mine.when-rings", { phone: phone.id })} onClose=${onClose}><form onSubmit=${send}>
-    <label>${t("mine.ring-after")}<input name="after" type="number" min="0" max="600" step="1" value=${phone.ring_after_s} /></label>
-    <label>${t("mine.hours")}<input name="hours" dir="ltr" placeholder="mon-fri 08:00-18:00" value=${phone.hours ?? ""} aria-describedby="mine-hours" /></label>
+    <label>${t("mine.ring-after")}<input name="after" type="number" min="0" max="600" step="1" defaultValue=${phone.ring_after_s} /></label>
+    <label>${t("mine.hours")}<input name="hours" dir="ltr" placeholder="mon-fri 08:00-18:00" defaultValue=${phone.hours ?? ""} aria-describedby="mine-hours" /></label>
     <p class="hint" id="mine-hours">${t("mine.hours-hint")}</p>
     <p class="problem" role="alert">${problem}</p>
     <button class="main">${t("mine.save")}</button></form></${Dialogue}>`;
@@ -59,7 +59,7 @@ function Phone({ phone, place, mobiles, act, onTimes, onRemove }) {
       ${phone.hours && html` · <bdi dir="ltr">${phone.hours}</bdi>`}</span>
     <span class="group">
       ${phone.status === "unverified" && html`<button class="main" onClick=${() => act("POST", `${device(phone)}/verify`, {})}>${t("verify")}</button>`}
-      ${phone.status === "in-use" && html`<button role="switch" aria-checked=${phone.enabled} aria-label=${`${phone.id}: ${t(phone.enabled ? "switch-off" : "switch-on")}`}
+      ${phone.status === "in-use" && html`<button aria-label=${`${t(phone.enabled ? "switch-off" : "switch-on")}: ${phone.id}`}
         onClick=${() => act("PATCH", device(phone), { enabled: !phone.enabled })}>${t(phone.enabled ? "switch-off" : "switch-on")}</button>`}
       ${registered && mobiles.length > 1 && html`<button class="plain" disabled=${place === 0} onClick=${swap(place - 1)} aria-label=${t("mine.earlier", { phone: phone.id })} title=${t("mine.earlier", { phone: phone.id })}>↑</button>
         <button class="plain" disabled=${place === mobiles.length - 1} onClick=${swap(place + 1)} aria-label=${t("mine.later", { phone: phone.id })} title=${t("mine.later", { phone: phone.id })}>↓</button>`}
