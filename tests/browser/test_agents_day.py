@@ -126,10 +126,9 @@ async def test_what_others_did(floor: PageFloor, visits: Visits) -> None:
     for agent in ("alice", "bob"):
         floor.phone(agent).behaviour = Answer(after=0.1)
     page, t = await visits.log_in("alice", view="mine"), words("en")
-    sam = await visits.log_in("sam", view="floor")
-    row = sam.get_by_role("listitem").filter(has_text="Alice Martin")
-    await row.get_by_role("button", name=t("pause"), exact=True).click()
-    who = t("mine.by.paused-for", name="sam", reason="short")
+    await floor.act("alice", "pause", reason="short")
+    by = (await floor.get("agents/alice"))["by"]
+    who = t("mine.by.paused-for", name=by, reason="short")
     await expect(page.get_by_role("status").filter(has_text=who)).to_be_visible()
     await expect(page.get_by_role("region", name=t("messages"))).to_contain_text(who)
     await button(page, t("mine.other-reason")).click()
