@@ -27,6 +27,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _LINKS: Final = 40
 """Most symbolic links followed on one path, as in path_resolution(7)."""
 _NAME_MOST: Final = 255
+_RENAME_EXCHANGE: Final = 2  # linux/fs.h
 
 
 class UnsafeError(OSError):
@@ -34,6 +35,13 @@ class UnsafeError(OSError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(errno.EPERM, why, path)
+
+
+class FileChangedError(OSError):
+    """A file is not as it was when it was read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.ESTALE, "has changed in the meantime", path)
 
 
 def is_plain(name: str) -> bool:
@@ -215,6 +223,51 @@ class Folder:
             with suppress(OSError):
                 self.remove(part)
             raise
+
+    def replace(
+        self,
+        name: str,
+        content: bytes,
+        mode: int,
+        owner: tuple[int, int] | None,
+        expected: bytes | None,
+    ) -> None:
+        """Write a file atomically, but only if it still has the content that is expected.
+
+        The two files are exchanged, and the earlier one is looked at when no program finds it by
+        its name any more. Where the file system cannot do that, it is looked at just before.
+        Args like `write`; `expected` is the content, None if there is no file of this name.
+
+        Raises:
+            FileChangedError: it has another content, or is there or is gone; it is as it was.
+            OSError: see `write`.
+        """
+        part = f".{self._plain(name)[:100]}.{secrets.token_hex(8)}"
+        self.write(part, content, mode, owner)
+        try:
+            if expected is None:
+                os.link(part, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+                return
+            self._expect(name, name, expected)
+            if not _exchange(self._fd, part, name):
+                os.rename(part, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+                return
+            try:
+                self._expect(part, name, expected)
+            except FileChangedError:
+                _exchange(self._fd, part, name)
+                raise
+        except FileExistsError as error:
+            raise FileChangedError(str(self.path / name)) from error
+        finally:
+            with suppress(OSError):
+                self.remove(part)
+
+    def _expect(self, name: str, shown: str, expected: bytes) -> None:
+        with suppress(OSError):  # it is gone, has grown, or is no file any more
+            if self.read(name, len(expected)) == expected:
+                return
+        raise FileChangedError(str(self.path / shown))
 
     def create(self, name: str, mode: int = 0o600) -> int:
         """Create an empty file. Returns its descriptor, for writing.
@@ -417,6 +470,21 @@ def _named(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+def _exchange(folder: int, one: str, other: str) -> bool:
+    """Exchange two names of a folder (renameat2(2)); False: the system or the disk cannot."""
+    import ctypes  # noqa: PLC0415 - rarely needed
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if rename(folder, os.fsencode(one), folder, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    if (number := ctypes.get_errno()) not in {errno.ENOSYS, errno.EINVAL}:
+        raise OSError(number, os.strerror(number), other)
+    return False
 
 
 def _any_in(folder: int) -> bool:

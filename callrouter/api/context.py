@@ -16,6 +16,7 @@ from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
+from callrouter.api.editing.config_editing import ConfigEditing
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.sight import Sight
@@ -170,6 +171,8 @@ class Backend:
     started_at: float
     pid: int
     files: ConfigFilesAccess | None = None
+    """None if unavailable (tests, the simulation)."""
+    editor: ConfigEditing | None = None
     """None if unavailable (tests, the simulation)."""
     mobiles: MobileService | None = None
     """None if unavailable (tests, the simulation)."""

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, TypeAdapter
 from callrouter import __version__
 from callrouter.api.access.permissions import PERMISSIONS
 from callrouter.api.access.sessions import COOKIE
-from callrouter.api.operations import OPERATIONS, Operation
+from callrouter.api.operation import Operation
+from callrouter.api.operations import OPERATIONS
 from callrouter.api.schemas.bodies import EmptyBody
 from callrouter.api.schemas.live_messages import (
     LiveChangesJson,
@@ -42,6 +43,13 @@ _BODY: Final = {
     415: "the body is compressed",
     417: "an Expect header other than 100-continue",
     422: "an unknown field, or a wrong value",
+}
+
+_LARGE_BODY: Final = {
+    408: "the body did not come within 60 s",
+    411: "the length of the body is missing",
+    413: "the body is larger than 8 MiB",
+    503: "too many people edit the files at this moment",
 }
 
 
@@ -81,7 +89,8 @@ class _Schemas:
     def __init__(self) -> None:
         operations = OPERATIONS.values()
         answers = [item.answer for item in operations if item.answer is not None]
-        answers += [*_LIVE, ProblemJson, *dict.fromkeys(DATA.values())]
+        problems = dict.fromkeys(item.problem for item in operations)
+        answers += [*_LIVE, ProblemJson, *problems, *dict.fromkeys(DATA.values())]
         bodies = {item.body for item in operations if item.body not in {None, EmptyBody}}
         made, found = TypeAdapter.json_schemas(
             [
@@ -165,10 +174,13 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
     if parameters and "{id}" in path:
         problems = _UNKNOWN | problems
     if operation.body is not None:
-        problems = _BODY | problems
+        problems = _BODY | (_LARGE_BODY if operation.large else {}) | problems
     made["responses"] = {
         **_successes(operation, schemas),
-        **{str(status): _problem(text) for status, text in sorted(problems.items())},
+        **{
+            str(status): _problem(text, operation.problem)
+            for status, text in sorted(problems.items())
+        },
     }
     return made
 
@@ -238,6 +250,6 @@ def _json(schema: JsonSchema) -> JsonSchema:
     return {"application/json": {"schema": schema}}
 
 
-def _problem(text: str) -> JsonSchema:
-    schema = {"$ref": _REFERENCE.format(model=_name(ProblemJson.__name__))}
+def _problem(text: str, problem: Any) -> JsonSchema:
+    schema = {"$ref": _REFERENCE.format(model=_name(problem.__name__))}
     return {"description": text, "content": {"application/problem+json": {"schema": schema}}}

@@ -7,9 +7,10 @@ of the application are the same, and that what they answer is what is said here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from callrouter.api.editing.editor_operations import EDITOR_OPERATIONS
+from callrouter.api.operation import NO_FILES, Operation
 from callrouter.api.schemas.act_answers import ActsJson
 from callrouter.api.schemas.agent_answers import (
     AgentJson,
@@ -41,37 +42,7 @@ from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson,
 from callrouter.api.schemas.status_answers import HealthJson, StatusJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method of one path.
-
-    Attributes:
-        summary: what it does, in a line.
-        answer: the type of the answer; None: it is not one of `callrouter.api.schemas`.
-        body: the type of the request's body. Every operation but GET has one.
-        success: the HTTP status when done.
-        query: JSON schemas of the parameters in the query, by name.
-        answers: every status whose body is `answer`, and what it means; empty: `success` alone.
-        problems: statuses answered by a problem, besides those that `callrouter.api.openapi` adds
-            to every operation of its kind, and what they mean here.
-        media: media type and meaning of an answer that is not JSON.
-        files: media types in which the same answer can be had as a file.
-    """
-
-    summary: str
-    answer: Any = None
-    body: Any = None
-    success: int = 200
-    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    answers: Mapping[int, str] = field(default_factory=dict)
-    problems: Mapping[int, str] = field(default_factory=dict)
-    media: tuple[str, str] | None = None
-    files: tuple[str, ...] = ()
-
-
 _TEXT: Final = {"type": "string"}
-_NO_FILES: Final = {404: "this daemon was not started from a configuration folder"}
 _ANOTHERS: Final = {403: "another agent's"}
 _VERIFIES: Final = {
     429: "too many requests or verification calls; the detail says when again",
@@ -98,6 +69,7 @@ def _on_device(summary: str, body: Any = EmptyBody, success: int = 200) -> Opera
 
 
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    **EDITOR_OPERATIONS,
     ("GET", "/healthz"): Operation(
         summary="Whether calls are served",
         answer=HealthJson,
@@ -376,19 +348,19 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         answer=OutcomeJson,
         query={"folder": _TEXT},
         problems={
-            **_NO_FILES,
+            **NO_FILES,
             403: "only the command line may name a folder",
             422: "folder is no absolute path",
         },
     ),
     ("GET", "/api/config/history"): Operation(
-        summary="The changes of the configuration so far", answer=HistoryJson, problems=_NO_FILES
+        summary="The changes of the configuration so far", answer=HistoryJson, problems=NO_FILES
     ),
     ("POST", "/api/config/reload"): Operation(
         summary="Read the configuration files now",
         answer=OutcomeJson,
         body=ReloadBody,
-        problems=_NO_FILES,
+        problems=NO_FILES,
     ),
     ("GET", "/api/live"): Operation(
         summary="WebSocket: the state, then every notice; with topics, the rows that change",

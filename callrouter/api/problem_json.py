@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -25,16 +25,23 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
         kind: the stable end of `type`, such as ``unknown-agent``.
         detail: what is wrong and what would be right, in words.
         headers: additional response headers.
+        members: further members of the answer, for programs.
     """
 
     def __init__(
-        self, status: int, kind: str, detail: str, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.kind = kind
         self.detail = detail
         self.headers = headers or {}
+        self.members = members or {}
 
     def response(self) -> web.Response:
         """Return the response to send.
@@ -46,10 +53,11 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": clean(self.detail),
+            **self.members,
         }
         return web.Response(
             status=self.status,
-            body=json.dumps(body, ensure_ascii=False).encode(),
+            body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
             content_type="application/problem+json",
             headers=self.headers,
         )

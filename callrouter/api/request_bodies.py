@@ -48,7 +48,7 @@ async def read_body(
             wrong fields or types.
         ConnectionResetError: the client closed the connection before its body was read.
     """
-    raw = await _read(request, BODY_WITHIN if within is None else within, most)
+    raw = await read_bytes(request, BODY_WITHIN if within is None else within, most)
     checked: Any = _checked(_parsed(raw) if raw.strip() else {}, body)
     request[BODY] = checked
     found: T = checked
@@ -65,7 +65,8 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return found
 
 
-async def _read(request: web.Request, within: float, most: int) -> bytes:
+async def read_bytes(request: web.Request, within: float, most: int) -> bytes:
+    """Return the body of a request as it came; see `read_body` for the arguments and the errors."""
     if request.headers.getall("Content-Encoding", ()):
         raise ApiProblem(415, "encoded-body", "send the body as it is, not compressed")
     if most and request.content_length is None and request.can_read_body:
@@ -84,7 +85,7 @@ async def _read(request: web.Request, within: float, most: int) -> bytes:
 
 
 def _size(count: int) -> str:
-    return f"{count // 1024} KiB"
+    return f"{count // 1024**2} MiB" if count >= 1024**2 else f"{count // 1024} KiB"
 
 
 def _checked(found: dict[str, Any], body: Any) -> Any:
@@ -102,9 +103,7 @@ def _checked(found: dict[str, Any], body: Any) -> Any:
     for name, value in found.items():
         kind = wrong.get(name, "")
         if kind == "extra_forbidden":
-            known = ", ".join(body.__annotations__) or "none"
-            detail = f"unknown field '{name[:80]}'; the fields here: {known}"
-            raise ApiProblem(422, "unknown-field", detail)
+            raise unknown_field(name, body)
         if kind in _WANTED:
             raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WANTED[kind]}")
         # A lone surrogate, which pydantic refuses by a kind of its own, is not printable.
@@ -114,6 +113,13 @@ def _checked(found: dict[str, Any], body: Any) -> Any:
     if checked is None:
         raise ApiProblem(422, "wrong-body", "a field of the body has another type")
     return checked
+
+
+def unknown_field(name: str, body: Any) -> ApiProblem:
+    """Return the answer to a field that a type of bodies does not have."""
+    known = ", ".join(body.__annotations__) or "none"
+    detail = f"unknown field '{name[:80]}'; the fields here: {known}"
+    return ApiProblem(422, "unknown-field", detail)
 
 
 @functools.cache

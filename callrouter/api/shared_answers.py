@@ -208,3 +208,9 @@ FILES_FREE: Final = 5
 """Reading the files costs as much as several calls, so after five answers it is done once a second.
 People ask far less often.
 """
+EDITS: Final = web.AppKey("edits", SharedAnswers[bytes])
+"""Answers about texts of configuration files that people edit, in a thread."""
+EDITS_REST: Final = 0.5
+"""While a person types, each answer is needed soon."""
+MOST_EDITS_WAITING: Final = 20
+"""Different answers of `EDITS` that wait to be made."""

@@ -35,6 +35,7 @@ from callrouter.audit.act_sources import files_changed, mobile_step
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
+from callrouter.daemon.editing.config_editor import ConfigEditor
 from callrouter.daemon.ended_call_memory import EndedCallMemory
 from callrouter.daemon.history_recall import HistoryRecall
 from callrouter.daemon.last_good import StartConfig
@@ -185,6 +186,7 @@ def assemble(
         started_at=now,
         pid=os.getpid(),
         files=ConfigAccess(config),
+        editor=ConfigEditor(config),
         mobiles=mobiles,
         record=_record_access(place, config),
         sessions=sessions,

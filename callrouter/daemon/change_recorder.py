@@ -11,6 +11,7 @@ from callrouter.clock import Clock
 from callrouter.daemon.config_reading import ConfigReading
 from callrouter.daemon.last_good import StartConfig
 from callrouter.settings import ConfigError, Settings, load_snapshot
+from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (
     ConfigFiles,
     content_digests,
@@ -75,12 +76,16 @@ class ChangeRecorder:
                 "what is held back cannot be noted in %s (%s)", self.history.place, error
             )
 
-    def record(self, reading: ConfigReading, who: str) -> None:
+    def record(self, reading: ConfigReading, who: str, how: str) -> Change | None:
         """Record a change that is in force now.
 
         Args:
             reading: The change.
             who: The person who asked for it; empty: the owners of the changed files.
+            how: See `Change`.
+
+        Returns:
+            The change; None: nothing has changed, or the history cannot be written.
         """
         before, self.files = self.files, reading.snapshot.files
         owners = "" if who else _owners(before, self.files, self._folder)
@@ -88,16 +93,17 @@ class ChangeRecorder:
             self._on_files_changed(owners, "file", reading.lines)
         try:
             self.history.hold({}, ())
-            self.history.add(
+            return self.history.add(
                 at=self._clock.now(),
                 who=who or owners,
-                how="reload" if who else "file",
+                how=how,
                 lines=reading.lines,
                 files=self.files,
                 removed_queues=reading.removed_queues,
             )
         except OSError as error:
             self._warn(error)
+            return None
 
     def begin(self, settings: Settings, held: tuple[str, ...]) -> None:
         """Continue where the last run ended. Edits made in between are recorded as a change too.

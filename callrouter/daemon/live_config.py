@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
@@ -39,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 _PAUSE: Final = 0.002
 """Seconds between two steps of a large change, so that calls and other work get their turn."""
+
+TakeUp: TypeAlias = Callable[[ConfigReading, str, str, tuple[str, ...]], Awaitable[Change | None]]
+"""Applies a reading: who changed the files, how, and which losses the person has confirmed."""
 
 
 class TableAdditions(Protocol):
@@ -114,7 +118,7 @@ class LiveConfig:
         self._on_folder_replaced = on_folder_replaced
         self._held_changes = HeldChanges(self.state, clock)
         self._started_with = settings
-        self._folder = folder
+        self.folder = folder
         self._environ = environ
         self._clock = clock
         self._watch = FolderWatch(folder, start.snapshot)
@@ -166,8 +170,8 @@ class LiveConfig:
                     # files. The older ones must not be applied after them.
                     overtaken = self._reading.locked() or self._reads != reads
                     await self.reload(snapshot=None if overtaken else snapshot)
-                if self._folder.resolve() != self._place:
-                    self._place = self._folder.resolve()
+                if self.folder.resolve() != self._place:
+                    self._place = self.folder.resolve()
                     self._on_folder_replaced()
                 self._held_changes.say()
             except Exception:
@@ -196,13 +200,13 @@ class LiveConfig:
                 # In a thread: reading ten thousand agents takes seconds, and calls arrive in the
                 # meantime.
                 reading = await asyncio.to_thread(self._read, snapshot)
-                if confirm and self._lost(reading):
+                if confirm and self.lost(reading):
                     reading = await self._when_quiet(reading)
             except ConfigError as error:
                 self._refuse(error)
                 await asyncio.to_thread(self._recorder.hold, {}, ())
                 return ConfigReadResult(problems=error.problems)
-            lost = self._lost(reading)
+            lost = self.lost(reading)
             if lost and not confirm:
                 self.state.problems = ()
                 self._held_changes.begin(lost)
@@ -210,18 +214,35 @@ class LiveConfig:
                 return ConfigReadResult(
                     changes=reading.lines, warnings=reading.settings.warnings, held=lost
                 )
-            was_bad = bool(self.state.problems)
-            await self._accept(reading)
-            await asyncio.to_thread(self._recorder.record, reading, who)
+            await self._take_up(reading, who, "reload" if who else "file", lost)
+        if asked and not reading.lines:
+            logger.info("configuration: read again, nothing has changed")
+        return ConfigReadResult(changes=reading.lines, warnings=reading.settings.warnings)
+
+    @asynccontextmanager
+    async def editing(self) -> AsyncIterator[TakeUp]:
+        """Keep all others from applying files while a person's edit is checked and written.
+
+        Yields:
+            What applies a reading of the written files, records it and returns the change.
+        """
+        async with self._reading:
+            yield self._take_up
+
+    async def _take_up(
+        self, reading: ConfigReading, who: str, how: str, lost: tuple[str, ...]
+    ) -> Change | None:
+        """Apply a reading and record it; None: nothing has changed, or it cannot be recorded."""
+        was_bad = bool(self.state.problems)
+        await self._accept(reading)
+        change = await asyncio.to_thread(self._recorder.record, reading, who, how)
         for line in lost:
             logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
         if was_bad:
             logger.info("the configuration is good again")
         for line in reading.applied:  # `_accept` logs the others
             logger.info("configuration: %s", line)
-        if asked and not reading.lines:
-            logger.info("configuration: read again, nothing has changed")
-        return ConfigReadResult(changes=reading.lines, warnings=reading.settings.warnings)
+        return change
 
     async def diff(self, folder: Path | None) -> ConfigReadResult:
         """Return what the files in `folder` (None: our own) would change if they replaced ours.
@@ -232,18 +253,18 @@ class LiveConfig:
         # Drop the result of the read before the garbage collector runs again.
         with without_collection():
             try:
-                reading = await asyncio.to_thread(self._compare, folder or self._folder)
+                reading = await asyncio.to_thread(self._compare, folder or self.folder)
             except ConfigError as error:
                 return ConfigReadResult(problems=error.problems)
             outcome = ConfigReadResult(
                 changes=reading.lines,
                 warnings=reading.settings.warnings,
-                held=() if folder is not None else self._lost(reading),
+                held=() if folder is not None else self.lost(reading),
             )
             del reading
         return outcome
 
-    def _lost(self, reading: ConfigReading) -> tuple[str, ...]:
+    def lost(self, reading: ConfigReading) -> tuple[str, ...]:
         """Return the losses of a change that still need confirmation."""
         if self.settings.removals_at_once:
             return ()
@@ -257,7 +278,7 @@ class LiveConfig:
             ConfigError: the files have mistakes by then.
         """
         for _ in range(2):
-            left = await asyncio.to_thread(left_of_quiet, self._folder, self._clock.now())
+            left = await asyncio.to_thread(left_of_quiet, self.folder, self._clock.now())
             if not left:
                 break
             await asyncio.sleep(left)
@@ -271,14 +292,21 @@ class LiveConfig:
         with for_good_beside_calls():
             if snapshot is None:
                 self._reads += 1
-                snapshot = read_snapshot(self._folder)
-            return self._reading_of(snapshot)
+                snapshot = read_snapshot(self.folder)
+            return self.reading_of(snapshot)
 
     def _compare(self, folder: Path) -> ConfigReading:
         """Read settings only to see what they would change."""
-        return self._reading_of(read_snapshot(folder))
+        return self.reading_of(read_snapshot(folder))
 
-    def _reading_of(self, snapshot: ConfigSnapshot) -> ConfigReading:
+    def reading_of(self, snapshot: ConfigSnapshot) -> ConfigReading:
+        """Return the settings in the files of a snapshot, and what they would change.
+
+        It takes as long as a reload: call it in a thread.
+
+        Raises:
+            ConfigError: the files have mistakes.
+        """
         now_used = InForce(
             settings=self.settings, files=self._recorder.files, at_start=self._started_with
         )
@@ -287,7 +315,7 @@ class LiveConfig:
             now_used,
             environ=self._environ,
             now=self._clock.now(),
-            base=self._folder,
+            base=self.folder,
         )
 
     # ------------------------------------------------------------ on the loop
@@ -299,7 +327,7 @@ class LiveConfig:
             logger.error("%s", problem)
         logger.error(
             "the configuration in %s has %s; what was in force stays in force",
-            self._folder,
+            self.folder,
             counted(error.count, "mistake"),
         )
 

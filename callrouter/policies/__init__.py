@@ -61,6 +61,18 @@ def known() -> frozenset[str]:
     return frozenset(REGISTRY)
 
 
+def sentences() -> dict[str, str]:
+    """What each policy does, in a sentence for supervisors, by its name.
+
+    A policy without a sentence has the first line of its docstring, which may be empty.
+    """
+    found = {}
+    for name, policy in sorted(REGISTRY.items()):
+        said = getattr(policy, "sentence", "") or (policy.__doc__ or "").strip().partition("\n")[0]
+        found[name] = str(said)[:200]
+    return found
+
+
 def register(name: str, policy: object) -> None:
     """Add a policy of another package.
 

@@ -102,6 +102,7 @@ class Policy(Protocol):
     A policy whose `rank` reads `Candidate.busy_share` also has an attribute `reads_busy_share = True`:
     its order changes with time alone, and the core measures that share only for such policies. One
     that reads `Candidate.turn` has `reads_turn = True`, so that turns are restored after a restart.
+    `sentence`, if there is one, tells supervisors who is rung first; else the docstring does.
     """
 
     name: str

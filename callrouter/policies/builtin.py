@@ -16,6 +16,7 @@ class LongestIdle:
     """
 
     name = "longest-idle"
+    sentence = "The agent who has been free for the longest time."
     draws = False
     rings_all = False
 
@@ -35,6 +36,7 @@ class Linear:
     """
 
     name = "linear"
+    sentence = "Always the first free agent in the order of the table; those below help out."
     draws = False
     rings_all = False
 
@@ -55,6 +57,7 @@ class RoundRobin:
     """
 
     name = "round-robin"
+    sentence = "The agents in turn: after one had a turn, all others come first."
     draws = False
     rings_all = False
     reads_turn = True
@@ -68,6 +71,7 @@ class Priority:
     """priority: ranks by the level in the queue's `agents` table, 1 first and 100 last."""
 
     name = "priority"
+    sentence = "The agent with the best priority in the table: 1 is first, 100 is last."
     draws = False
     rings_all = False
 
@@ -87,6 +91,7 @@ class Skills:
     """
 
     name = "skills"
+    sentence = "The agent with the highest levels in the skills that the call needs."
     draws = False
     rings_all = False
 
@@ -106,6 +111,7 @@ class FewestCalls:
     """
 
     name = "fewest-calls"
+    sentence = "The agent who has had the fewest calls of this queue today."
     draws = False
     rings_all = False
 
@@ -125,6 +131,7 @@ class LeastTalkTime:
     """
 
     name = "least-talk-time"
+    sentence = "The agent who has talked the least to callers of this queue today."
     draws = False
     rings_all = False
 
@@ -144,6 +151,10 @@ class AverageUtilization:
     """
 
     name = "average-utilization"
+    sentence = (
+        "The agent who was on calls for the smallest part "
+        "of the last hour, so that work is spread evenly."
+    )
     draws = False
     rings_all = False
     reads_busy_share = True
@@ -164,6 +175,10 @@ class MaxUtilization:
     """
 
     name = "max-utilization"
+    sentence = (
+        "The agent who was on calls for the largest part "
+        "of the last hour, so that the others stay free."
+    )
     draws = False
     rings_all = False
     reads_busy_share = True
@@ -183,6 +198,7 @@ class Random:
     """
 
     name = "random"
+    sentence = "Any free agent, by chance."
     draws = True
     rings_all = False
 
@@ -201,6 +217,7 @@ class WeightedRandom:
     """
 
     name = "weighted-random"
+    sentence = "By chance, and more often the better an agent's priority is."
     draws = True
     rings_all = False
 
@@ -223,6 +240,7 @@ class RingAll:
     """
 
     name = "ring-all"
+    sentence = "All free agents at once; the first to accept takes the call."
     draws = False
     rings_all = True
 

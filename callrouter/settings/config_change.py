@@ -23,7 +23,7 @@ class Change:
         number: Counts from 1.
         at: When, in epoch seconds.
         who: Who changed it: a name for people, or the owners of the changed files.
-        how: ``file``, ``reload``, ``start`` or ``rollback to before N``.
+        how: ``file``, ``reload``, ``start``, ``save from ADDRESS`` or ``rollback to before N``.
         lines: What has changed, in words.
         before: The files before it.
         after: The files in force since.

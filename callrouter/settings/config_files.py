@@ -208,6 +208,37 @@ def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
         place.write(real, content, mode or 0o600, owner)
 
 
+def is_link_outside(folder: Path, name: str) -> bool:
+    """Return whether a name in the folder is a link to a file that is not in the folder."""
+    path = folder / name
+    return path.is_symlink() and path.resolve().parent != folder.resolve()
+
+
+def save_file(folder: Path, name: str, content: bytes, expected: bytes | None) -> None:
+    """Put a new content of a configuration file in place, if it is still the expected one.
+
+    An existing file keeps its permissions and owner; a new one gets those of the folder's owner and
+    can be read by the owner and the group.
+
+    Args:
+        folder: The configuration folder.
+        name: The file's name in it. A link in the folder stays one, and its target is replaced.
+        content: The new content.
+        expected: The content that it has; None: there is no such file.
+
+    Raises:
+        FileChangedError: It has another content by now; nothing has changed.
+        OSError: It cannot be written; nothing has changed.
+    """
+    with safely.located(folder / name) as (place, real):
+        mode, owner = 0o640, None
+        if expected is not None:
+            with suppress(FileNotFoundError):
+                status = place.status(real)
+                mode, owner = stat.S_IMODE(status.st_mode) & 0o777, (status.st_uid, status.st_gid)
+        place.replace(real, content, mode, owner, expected)
+
+
 def remove_file(folder: Path, name: str) -> None:
     """Delete a configuration file; of a link, the link itself.
 

@@ -74,8 +74,9 @@ def _section(path: KeyPattern, group: type[OptionGroup]) -> Iterator[str]:
         inner = list(groups_in(field.annotation, (*path, key)))
         cells = (
             f"`{key}`",
-            _value(field) + "".join(f"; see [{_heading(*one)}](#{_anchor(*one)})" for one in inner),
-            _default(field),
+            value_text(field)
+            + "".join(f"; see [{_heading(*one)}](#{_anchor(*one)})" for one in inner),
+            default_text(field),
             f"`{declared.example}`",
             (field.description or "") + (" **restart**" if declared.restart else ""),
         )
@@ -103,7 +104,7 @@ def _anchor(path: KeyPattern, group: type[OptionGroup]) -> str:
     return plain.replace(" ", "-")
 
 
-def _value(field: FieldInfo) -> str:
+def value_text(field: FieldInfo) -> str:
     """Say which values are allowed, in the words of the error messages."""
     own = next((item.phrase for item in field.metadata if isinstance(item, Expected)), "")
     return ("a name" if own == NAME_IS else own) or _allowed(field.annotation)
@@ -132,11 +133,12 @@ def _allowed(annotation: Any) -> str:
     return ", or ".join(dict.fromkeys(_allowed(arg) for arg in others))
 
 
-def _default(field: FieldInfo) -> str:
+def default_text(field: FieldInfo) -> str:
+    """Return the default of a field in backticks; ``required``; or empty: it has none."""
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=False)
-    is_duration = "a duration" in _value(field)
+    is_duration = "a duration" in value_text(field)
     match value:
         case None | [] | {} | OptionGroup():
             return ""

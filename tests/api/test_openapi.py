@@ -90,6 +90,7 @@ async def test_a_field_too_much_is_told_the_fields_of_the_document(
     world.arrive("c1")
     names = {"calls": "c1", "agents": "bob", "sessions": "x"}
     where = path.replace("{id}", names.get(path.split("/")[2], "")).replace("{device}", "desk")
+    where = where.replace("{name}", "queues.yaml")
     answer = await client.request(method, where, json={"zzz": 1})
     assert answer.status == 422, await answer.text()
     body = OPERATIONS[method, path].body

@@ -141,8 +141,8 @@ async def test_the_matrix(client: Client, who: str, thing: str) -> None:
         if path == "/api/live" or (method, path) in OPEN:
             continue
         name = THINGS.get(operation.get("x-own", ""), {}).get(thing, "alice")
-        where = path.replace("{id}", name).replace("{device}", "desk")
-        where = where.replace("{what}", "queues")
+        where = path.replace("{id}", name).replace("{device}", "desk").replace("{number}", "1")
+        where = where.replace("{what}", "queues").replace("{name}", "queues.yaml")
         body = BODIES.get(path.rpartition("/")[2]) if method in {"POST", "PATCH"} else None
         answer = await client.request(method, where, headers=headers(who), json=body)
         expected = allowed(who, operation, thing)

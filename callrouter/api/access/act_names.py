@@ -19,6 +19,9 @@ ACT_NAMES: Final[Mapping[tuple[str, str], str]] = {
 }
 """By method and path. Those that are not listed are named by `act_name` after their path."""
 
+NO_ACTS: Final = frozenset({("POST", "/api/config/draft"), ("POST", "/api/config/complete")})
+"""Requests that change nothing and come with every word that a person types."""
+
 _WITHOUT_VERB: Final = {"POST": "add", "PUT": "save", "PATCH": "change", "DELETE": "remove"}
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.act_names import act_name
+from callrouter.api.access.act_names import NO_ACTS, act_name
 from callrouter.api.access.auth import SELF_AUTHENTICATED, peer_uid
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import BACKEND, CALLER, floor_of
@@ -114,8 +114,11 @@ def _is_act(request: web.Request) -> bool:
     if CALLER not in request and _NOTE not in request:
         tried = kind != "unauthorized" or "Authorization" in request.headers
         return kind in _STRANGERS and tried
-    if request.match_info.route.resource is None:
+    resource = request.match_info.route.resource
+    if resource is None:
         return False  # there is no such route
+    if (request.method, resource.canonical) in NO_ACTS:
+        return False
     return request.method not in _READING or _NOTE in request
 
 

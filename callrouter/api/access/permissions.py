@@ -2,8 +2,8 @@
 
 Roles. ``metrics`` reads ``/metrics``. ``agent`` sees its agent, that agent's calls, and the agent's
 queues with masked numbers, and acts for that agent only. ``supervisor`` sees and does everything in
-its queues (all queues unless the token is limited) and, if not limited, reads and reloads the
-configuration. ``admin`` may do everything and is the only role that sees where the daemon keeps its
+its queues (all queues unless the token is limited), edits their part of the configuration
+(`callrouter.settings.editing.edit_rights`) and, if not limited, reloads it. ``admin`` may do everything and is the only role that sees where the daemon keeps its
 files.
 """
 
@@ -79,6 +79,15 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/api/audit"): Permission(_PEOPLE),
     ("GET", "/api/config/diff"): Permission(_STAFF, "all"),
     ("GET", "/api/config/history"): Permission(_STAFF, "all"),
+    ("GET", "/api/config/history/{number}"): Permission(_STAFF, "all"),
     ("POST", "/api/config/reload"): Permission(_STAFF, "all"),
+    ("POST", "/api/config/rollback"): Permission(_STAFF, "all"),
+    ("GET", "/api/config/files"): Permission(_STAFF),
+    ("POST", "/api/config/files"): Permission(_STAFF),
+    ("GET", "/api/config/files/{name}"): Permission(_STAFF),
+    ("PUT", "/api/config/files/{name}"): Permission(_STAFF),
+    ("GET", "/api/config/tables"): Permission(_STAFF),
+    ("POST", "/api/config/draft"): Permission(_STAFF),
+    ("POST", "/api/config/complete"): Permission(_STAFF),
 }
 """By method and path. A route that is not listed is closed."""

@@ -61,10 +61,17 @@ class ChangeJson(TypedDict):
     at: Moment
     who: str
     how: str
-    """``file``, ``reload``, ``start`` or ``rollback …``."""
+    """``file``, ``reload``, ``start``, ``save from …`` or ``rollback …``."""
     changes: list[str]
     """What changed, in words."""
     files: list[str]
+
+
+class ChangeDetailJson(ChangeJson):
+    """A change, and what it did to the files."""
+
+    diff: list[str]
+    """Line by line, without possible secrets."""
 
 
 class HistoryJson(TypedDict):

@@ -28,6 +28,7 @@ from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import ApiTokens, WrongTokens
 from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import BACKEND, Backend
+from callrouter.api.editing.large_bodies import LARGE_BODIES, LargeBodies
 from callrouter.api.live import CHANGES, LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
@@ -37,6 +38,7 @@ from callrouter.api.routes.call_routes import add_call_routes
 from callrouter.api.routes.config_routes import add_config_routes
 from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
+from callrouter.api.routes.editor_routes import add_editor_routes
 from callrouter.api.routes.explain_routes import add_why_routes
 from callrouter.api.routes.page_routes import add_page_routes
 from callrouter.api.routes.record_routes import add_record_routes
@@ -58,6 +60,8 @@ from callrouter.api.server.http_server import (
 from callrouter.api.server.refusal_pace import PACE, RefusalPace, delay_refusals
 from callrouter.api.server.sockets import BACKLOG, ONE_AT_A_TIME, ListeningSockets
 from callrouter.api.shared_answers import (
+    EDITS,
+    EDITS_REST,
     FILES,
     FILES_APART,
     FILES_FREE,
@@ -117,6 +121,8 @@ def make_app(
     app[LISTS] = SharedAnswers(LISTS_REST)
     app[FILES] = SharedAnswers(FILES_REST, FILES_APART, FILES_FREE)
     app[REPORTS] = SharedAnswers(REPORTS_REST)
+    app[EDITS] = SharedAnswers(EDITS_REST)
+    app[LARGE_BODIES] = LargeBodies()
     app[LIVE] = watchers
     app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
     app[SESSIONS].changed = tokens.changed = lambda: watchers.check(
@@ -131,6 +137,7 @@ def make_app(
     add_record_routes(app)
     add_audit_routes(app)
     add_config_routes(app)
+    add_editor_routes(app)
     add_device_routes(app)
     add_conversation_routes(app)
     app.router.add_get("/api/live", live)

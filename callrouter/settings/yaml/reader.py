@@ -235,15 +235,8 @@ class YamlReader:
         if event.tag is not None or event.anchor is not None:
             self._plainly(event)
         text: str = event.value
-        if event.implicit[0]:
-            if text in _WORDS:
-                return _WORDS[text]
-            if text[0] in "-.0123456789":
-                if _INT.fullmatch(text):
-                    return int(text)
-                if _FLOAT.fullmatch(text):
-                    return float(text)
-        return self._text(text, event.start_mark)
+        value = plain_value(text) if event.implicit[0] else text
+        return self._text(text, event.start_mark) if value is text else value
 
     def _text(self, text: str, mark: Mark) -> object:
         if "${" in text:
@@ -260,6 +253,18 @@ class YamlReader:
             self._bad(mark, f"{what} must stand on one line, without control characters")
             return _DROPPED
         return text
+
+
+def plain_value(text: str) -> object:
+    """Return what a text without quotes means: a number, true, false, None, or the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "-.0123456789":
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+    return text
 
 
 # ---------------------------------------------------------------- PyYAML's syntax errors, explained to a person

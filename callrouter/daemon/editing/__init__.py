@@ -1,0 +1,1 @@
+"""People edit the configuration files over HTTP: drafts, saves, and what may be written."""

@@ -1,0 +1,312 @@
+"""Saves edited files: all or none, and only in the place of what their editor has seen."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.api.editing.config_editing import FileToSave
+from callrouter.api.json_values import moment
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.schemas.editor_answers import FileMistakeJson
+from callrouter.daemon.config_reading import ConfigReading
+from callrouter.daemon.editing import draft_check
+from callrouter.daemon.editing.folder_rights import why_not_writable
+from callrouter.daemon.editing.folder_texts import (
+    FolderTexts,
+    TreeCache,
+    digest,
+    with_old_breaks,
+)
+from callrouter.daemon.live_config import LiveConfig
+from callrouter.files import FileChangedError, UnsafeError
+from callrouter.settings.config_change import Change
+from callrouter.settings.config_files import (
+    is_link_outside,
+    owner_name,
+    read_snapshot,
+    remove_file,
+    save_file,
+)
+from callrouter.settings.editing.text_tree import UnreadableTextError
+from callrouter.settings.errors.hiding import difference
+
+_NOT_ALLOWED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_LINES: Final = 400
+_WORDS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedFiles:
+    """Checked contents that are to be written.
+
+    Attributes:
+        reading: the folder with them.
+        contents: the new contents; without files that stay as they are.
+        before: the contents in their place; None: a new file.
+        etags: of all files that were given.
+        warnings: what is odd in them but accepted.
+        texts: the files as they were.
+    """
+
+    reading: ConfigReading
+    contents: Mapping[str, bytes]
+    before: Mapping[str, bytes | None]
+    etags: Mapping[str, str]
+    warnings: list[FileMistakeJson]
+    texts: FolderTexts
+
+
+def edited(
+    texts: FolderTexts, files: Sequence[FileToSave], config: LiveConfig, trees: TreeCache
+) -> EditedFiles:
+    """Check files that are to be saved.
+
+    Args:
+        texts: the files as they are.
+        files: the new texts.
+        config: the configuration in force.
+        trees: reads texts.
+
+    Raises:
+        ApiProblem: see `ConfigEditor.save`.
+    """
+    given: dict[str, str | None] = {}
+    if len({file.name for file in files}) < len(files):
+        raise ApiProblem(422, "wrong-body", "a file is given twice")
+    for file in files:
+        draft_check.check_name(file.name)
+        _check_base(texts, file, config)
+        given[file.name] = with_old_breaks(file.text, texts.texts.get(file.name, ""))
+    whole = draft_check.whole(given, texts, trees)
+    found = draft_check.read(texts, whole, config, trees)
+    if found.refused:
+        raise not_allowed(found.refused)
+    if found.reading is None:
+        raise mistakes(found.problems)
+    contents = {name: text.encode() for name, text in whole.texts.items() if text is not None}
+    before = {name: texts.snapshot.contents.get(name) for name in contents}
+    return EditedFiles(
+        reading=found.reading,
+        contents={name: new for name, new in contents.items() if new != before[name]},
+        before=before,
+        etags={name: digest(content) for name, content in contents.items()},
+        warnings=found.warnings,
+        texts=texts,
+    )
+
+
+def _check_base(texts: FolderTexts, file: FileToSave, config: LiveConfig) -> None:
+    """Check that a text was made from the file as it is now."""
+    name = file.name
+    if is_link_outside(config.folder, name):
+        detail = f"{name} is a link to a file outside of the configuration folder; edit that one"
+        raise ApiProblem(409, "is-a-link", detail)
+    now = texts.etags.get(name, "")
+    if not now and name in texts.snapshot.names:
+        raise ApiProblem(409, "file-broken", f"{name} cannot be read, so it cannot be replaced")
+    if not file.etag and not now and not texts.rights.everything:
+        raise not_allowed([f"only an admin makes new files, such as {name}"])
+    if file.etag != now:
+        raise changed_since(texts, name, file.etag, config)
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(config: LiveConfig, files: EditedFiles) -> list[str]:
+    """Write checked contents, all or none.
+
+    Returns:
+        What was never in force and was kept elsewhere, in words.
+
+    Raises:
+        ApiProblem: 409 it is not allowed, 412 a file has changed in the meantime, 507 no space.
+    """
+    why = why_not_writable(config.folder) if files.contents else ""
+    if why:
+        raise ApiProblem(409, "not-writable", why)
+    done: list[str] = []
+    try:
+        aside = set_aside(
+            config, {name: files.before[name] for name in files.contents}, files.texts
+        )
+        for name, content in files.contents.items():
+            save_file(config.folder, name, content, files.before[name])
+            done.append(name)
+    except OSError as error:
+        _undo(config, files, done)
+        if isinstance(error, FileChangedError):
+            texts = files.texts.again(read_snapshot(config.folder))
+            name = next(iter(files.contents.keys() - set(done)))
+            base = files.before[name]
+            raise changed_since(texts, name, digest(base) if base else "", config) from error
+        raise cannot_write(error) from error
+    return aside
+
+
+def _undo(config: LiveConfig, files: EditedFiles, done: Sequence[str]) -> None:
+    """Put back what was written before a later file could not be."""
+    for name in done:
+        old = files.before[name]
+        with suppress(OSError):
+            if old is None:
+                remove_file(config.folder, name)
+            else:
+                save_file(config.folder, name, old, files.contents[name])
+
+
+def set_aside(
+    config: LiveConfig, contents: Mapping[str, bytes | None], texts: FolderTexts
+) -> list[str]:
+    """Keep contents that were never in force, so that nobody's work is lost.
+
+    Raises:
+        OSError: one cannot be kept.
+    """
+    lines = []
+    for name, content in contents.items():
+        if content is not None and not config.history.has(digest(content)):
+            place = config.history.set_aside(name, content)
+            shown = place if texts.rights.everything else "the history's folder"
+            lines.append(f"what {name} said was never in force; it is kept in {shown}")
+    return lines
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def cannot_write(error: OSError) -> ApiProblem:
+    """Return the answer for a file that cannot be written."""
+    why = error.strerror or str(error)
+    if error.errno in _FULL:
+        return ApiProblem(507, "disk-full", f"nothing was saved: {why}")
+    if error.errno in _NOT_ALLOWED or isinstance(error, UnsafeError):
+        detail = (
+            f"nothing was saved: the daemon may not write there ({why}); see docs/operator.md, "
+            "“Editing on the page”"
+        )
+        return ApiProblem(409, "not-writable", detail)
+    return ApiProblem(409, "not-writable", f"nothing was saved: {why}")
+
+
+def not_allowed(lines: Sequence[str]) -> ApiProblem:
+    """Return the answer to a person who may not change something."""
+    return ApiProblem(
+        403, "not-allowed", f"nothing was saved: {'; '.join(lines)}", members={"refused": lines}
+    )
+
+
+def removals(lost: Sequence[str]) -> ApiProblem:
+    """Return the answer to a change that removes a lot and was not confirmed."""
+    detail = f'nothing was saved: {"; ".join(lost)}; save with "confirm": true if that is meant'
+    return ApiProblem(409, "removals", detail, members={"held": list(lost)})
+
+
+def mistakes(problems: Sequence[FileMistakeJson]) -> ApiProblem:
+    """Return the answer to files with mistakes."""
+    first = problems[0]
+    place = f"{first['file']}:{first['line']}:{first['column']}"
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return ApiProblem(
+        422,
+        "config-mistakes",
+        f"nothing was saved: {place}: {first['message']}{more}",
+        members={"problems": problems},
+    )
+
+
+def changed_since(texts: FolderTexts, name: str, base: str, config: LiveConfig) -> ApiProblem:
+    """Return the answer to an edit of a file that has changed since its editor has read it.
+
+    Args:
+        texts: the files as they are.
+        name: the file.
+        base: the digest of what the editor has read; empty: they meant to make a new file.
+        config: the configuration in force.
+    """
+    now = texts.etags.get(name, "")
+    with_history = _changes(config)
+    last = next((each for each in with_history if each.after.get(name, ("",))[0] == now), None)
+    if not now:
+        what = f"{name} was deleted"
+        last = next((each for each in with_history if name not in each.after), None)
+    elif not base:
+        what = f"{name} is there already"
+    else:
+        what = f"{name} has changed since you opened it"
+    who, at = _last_editor(config, name, last)
+    by = f", by {who}" if who else ""
+    when = f" at {moment(at)}" if at else ""
+    text = _shown(texts, name)
+    members = {
+        "file": name,
+        "etag": now,
+        "text": text,
+        "who": who,
+        "at": moment(at) if at else None,
+        "changes": _since(with_history, name, base) if not texts.rights.limited else [],
+        "lines": _lines(texts, name, base, text, config),
+    }
+    detail = f"nothing was saved: {what}{by}{when}"
+    return ApiProblem(412, "changed-since", detail, members=members)
+
+
+def _changes(config: LiveConfig) -> list[Change]:
+    try:
+        return config.history.changes()
+    except OSError:
+        return []
+
+
+def _last_editor(config: LiveConfig, name: str, last: Change | None) -> tuple[str, float]:
+    """Return who has changed a file last and when; if not through us, the owner of the file."""
+    if last is not None:
+        return last.who, last.at
+    try:
+        status = (config.folder / name).stat()
+    except OSError:
+        return "", 0.0
+    return f"{owner_name(status.st_uid)} (on the server)", status.st_mtime
+
+
+def _since(changes: Sequence[Change], name: str, base: str) -> list[str]:
+    """Return what was changed, in words, since a file was as its editor has read it."""
+    lines: list[str] = []
+    for change in changes:
+        if change.after.get(name, ("",))[0] == base:
+            return lines[:_WORDS]
+        lines += change.lines
+        if change.before.get(name, ("",))[0] == base:
+            return lines[:_WORDS]
+    return []
+
+
+def _shown(texts: FolderTexts, name: str) -> str | None:
+    if name not in texts.texts:
+        return None
+    if texts.rights.everything:
+        return texts.texts[name]
+    try:
+        return texts.hidden(name).text
+    except UnreadableTextError:
+        return None
+
+
+def _lines(
+    texts: FolderTexts, name: str, base: str, text: str | None, config: LiveConfig
+) -> list[str]:
+    """Return the difference between what an editor has read and the file as it is."""
+    if not base or text is None:
+        return []
+    try:
+        old = config.history.content(base).decode("utf-8")
+        if not texts.rights.everything:
+            old = texts.shown_as(old)
+    except (OSError, UnicodeDecodeError, UnreadableTextError):
+        return []
+    return difference(name, old.splitlines(), text.splitlines(), _LINES)

@@ -1,0 +1,219 @@
+"""Goes back to earlier files, as ``callrouter rollback`` does, and shows what a change did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.api.json_values import moment
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.schemas.config_answers import ChangeDetailJson
+from callrouter.api.schemas.editor_answers import FileMistakeJson
+from callrouter.daemon.config_reading import ConfigReading
+from callrouter.daemon.editing import file_changes
+from callrouter.daemon.editing.folder_rights import why_not_writable
+from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, digest, root_of
+from callrouter.daemon.editing.mistake_places import MistakePlaces
+from callrouter.daemon.live_config import LiveConfig
+from callrouter.files import FileChangedError
+from callrouter.settings import ConfigError
+from callrouter.settings.config_change import Change
+from callrouter.settings.config_files import (
+    FileDigests,
+    content_digests,
+    contents_only,
+    is_link_outside,
+    put_back,
+    read_snapshot,
+    remove_file,
+    save_file,
+)
+from callrouter.settings.config_history import ConfigHistory
+from callrouter.settings.editing.edit_rights import refused
+from callrouter.settings.errors.hiding import difference
+
+_LINES: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierFiles:
+    """Files to which the folder goes back.
+
+    Attributes:
+        reading: the folder with them.
+        how: what is done, for the history.
+        put_back: the files that get another content.
+        removed: the files that were not there then.
+        texts: the files as they are.
+        etags: of the files that are put back.
+        warnings: what is odd in them but accepted.
+    """
+
+    reading: ConfigReading
+    how: str
+    put_back: list[str]
+    removed: list[str]
+    texts: FolderTexts
+    etags: dict[str, str]
+    warnings: list[FileMistakeJson]
+
+
+def earlier(
+    texts: FolderTexts, number: int | None, config: LiveConfig, trees: TreeCache
+) -> EarlierFiles:
+    """Return the files as they were before a change, if the person may go back to them.
+
+    Args:
+        texts: the files as they are.
+        number: the change; None: the files in force.
+        config: the configuration in force.
+        trees: reads texts.
+
+    Raises:
+        ApiProblem: see `ConfigEditor.rollback`.
+    """
+    wanted = _wanted(config.history, number)
+    try:
+        snapshot = config.history.snapshot(config.folder, wanted)
+    except OSError as error:
+        detail = f"the files of then are not on record any more: {error.strerror}"
+        raise ApiProblem(404, "unknown-change", detail) from error
+    now = content_digests(texts.snapshot.files)
+    if now == contents_only(wanted):
+        raise ApiProblem(409, "nothing-to-do", "the files are like that already")
+    places = MistakePlaces(snapshot.names, {}, {})
+    then = FolderTexts(snapshot, texts.rights, trees)
+    if lines := refused(texts.root, root_of(then.texts, trees), texts.rights):
+        raise file_changes.not_allowed(lines)
+    try:
+        reading = config.reading_of(snapshot)
+    except ConfigError as error:
+        raise file_changes.mistakes(places.json(error.problems, "error")) from error
+    changed = [name for name in snapshot.names if now.get(name) != wanted[name][0]]
+    return EarlierFiles(
+        reading=reading,
+        how=f"rollback to before {number}"
+        if number is not None
+        else "rollback to what is in force",
+        put_back=changed,
+        removed=[name for name in texts.snapshot.files if name not in wanted],
+        texts=texts,
+        etags={name: wanted[name][0] for name in changed},
+        warnings=places.json(reading.settings.warnings, "warning"),
+    )
+
+
+def _wanted(history: ConfigHistory, number: int | None) -> FileDigests:
+    try:
+        if number is not None:
+            return _change(history, number).before
+        head = history.head()
+    except OSError as error:
+        detail = f"the history cannot be read: {error.strerror}"
+        raise ApiProblem(404, "unknown-change", detail) from error
+    if not head:
+        raise ApiProblem(404, "unknown-change", "there is nothing on record to go back to")
+    return head
+
+
+def _change(history: ConfigHistory, number: int) -> Change:
+    change = history.change(number)
+    if change is None:
+        detail = f"there is no change {number}; GET /api/config/history lists them"
+        raise ApiProblem(404, "unknown-change", detail)
+    return change
+
+
+def put_back_all(config: LiveConfig, files: EarlierFiles) -> list[str]:
+    """Put the files back, all or none.
+
+    Returns:
+        What was never in force and was kept elsewhere, in words.
+
+    Raises:
+        ApiProblem: 409 they cannot be written, 412 a file has changed in the meantime.
+    """
+    if why := why_not_writable(config.folder):
+        raise ApiProblem(409, "not-writable", why)
+    touched = [*files.put_back, *files.removed]
+    for name in touched:
+        if is_link_outside(config.folder, name):
+            detail = f"{name} is a link to a file outside of the configuration folder"
+            raise ApiProblem(409, "is-a-link", detail)
+    before = {name: files.texts.snapshot.contents.get(name) for name in touched}
+    done: list[str] = []
+    try:
+        aside = file_changes.set_aside(config, before, files.texts)
+        wanted = files.reading.snapshot.files
+        for name in files.put_back:
+            old, file = before[name], wanted[name]
+            if old is None:
+                put_back(config.folder, name, file.content, file.mode)
+            else:
+                save_file(config.folder, name, file.content, old)
+            done.append(name)
+        for name in files.removed:
+            if read_snapshot(config.folder).contents.get(name) != before[name]:
+                raise FileChangedError(str(config.folder / name))
+            remove_file(config.folder, name)
+            done.append(name)
+    except OSError as error:
+        _undo(config, done, before)
+        if isinstance(error, FileChangedError):
+            texts = files.texts.again(read_snapshot(config.folder))
+            name = touched[len(done)]
+            old = before[name]
+            raise file_changes.changed_since(
+                texts, name, digest(old) if old is not None else "", config
+            ) from error
+        raise file_changes.cannot_write(error) from error
+    return aside
+
+
+def _undo(config: LiveConfig, done: list[str], before: Mapping[str, bytes | None]) -> None:
+    for name in done:
+        content = before[name]
+        with suppress(OSError):
+            if content is None:
+                remove_file(config.folder, name)
+            else:
+                put_back(config.folder, name, content, 0o640)
+
+
+def change_detail(history: ConfigHistory, number: int) -> ChangeDetailJson:
+    """Return a change with its effect on the files, without possible secrets.
+
+    Raises:
+        ApiProblem: 404 it is not on record.
+    """
+    change = _change(history, number)
+    names = sorted({*change.before, *change.after})
+    found = [
+        name
+        for name in names
+        if change.before.get(name, ("", 0))[0] != change.after.get(name, ("", 0))[0]
+    ]
+    lines: list[str] = []
+    for name in found:
+        before, after = (_text(history, files, name) for files in (change.before, change.after))
+        lines += difference(name, before, after, _LINES)
+    return {
+        "number": change.number,
+        "at": moment(change.at),
+        "who": change.who,
+        "how": change.how,
+        "changes": list(change.lines),
+        "files": found,
+        "diff": lines,
+    }
+
+
+def _text(history: ConfigHistory, files: FileDigests, name: str) -> list[str]:
+    if name not in files:
+        return []
+    try:
+        return history.content(files[name][0]).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ["… is not on record any more"]
