@@ -18,6 +18,8 @@ VIEWS = (
     ("ada", "people"),
     ("sam", "board"),
     ("sam", "floor"),
+    ("sam", "records"),
+    ("sam", "agent/alice"),
     ("alice", "mine"),
     ("alice", "board"),
 )

@@ -3,7 +3,7 @@
 import { html } from "../vendor/preact.js";
 import { Refused } from "./acts.js";
 import { AgentControls, Message, subjectOf } from "./agent_controls.js";
-import { CallControls, talks } from "./call_controls.js";
+import { CallControls, standingOf, talks } from "./call_controls.js";
 import { copyAddress } from "./call_page.js";
 import { agents, ago, calls, connected, left, running } from "./live.js";
 import { Num, State, Time } from "./parts.js";
@@ -28,7 +28,7 @@ function Talks({ agent }) {
   if (!own.length) return null;
   return html`<ul class="plain">${own.map((call) => html`<li key=${call.id}><span><a href=${address("call", call.id)}><${Num} of=${call.caller_number} name=${call.caller_name} /></a>
     <bdi>${queueName(call.queue)}</bdi> ${t(`call.${call.state}`)}${call.held ? ` · ${t("floor.held")}` : ""} <${Time} s=${running(talks(call) ? call.talk_s : call.wait_s, call.at)} /></span>
-    <${CallControls} call=${call} /></li>`)}</ul>`;
+    <${CallControls} call=${call} ...${standingOf(call)} /></li>`)}</ul>`;
 }
 
 export function AgentPage() {

@@ -16,27 +16,27 @@ export const subjectOf = (call) => `call ${call.id}`;
 export const talks = (call) => call.state === "talking";
 const waits = (call) => call.state === "waiting" || call.state === "ringing";
 
-/** A waiting call's place, from 1, or null. The queue has it: a call's own row stays when others move. */
-export function placeOf(call) {
-  const found = queues.value.get(call.queue)?.waiting.find((item) => item.call === call.id);
-  return found?.position ?? null;
-}
+const NOT_IN_LINE = { place: null, up: null, down: null };
 
-/** The priorities with which a waiting call passes the one before it, or lets the one behind it pass.
- * Order is priority, then first entry; null: there is none, or no priority that does it. */
-export function steps(call) {
-  const line = queues.value.get(call.queue)?.waiting ?? [];
-  const place = line.findIndex((item) => item.call === call.id);
-  if (place < 0) return { up: null, down: null };
-  const before = line[place - 1];
-  const behind = line[place + 1];
-  const up = before ? Math.min(before.priority - 1, call.priority - 1) : null;
-  const down = behind ? Math.max(behind.priority + 1, call.priority + 1) : null;
-  return { up: up !== null && up >= FIRST ? up : null, down: down !== null && down <= LAST ? down : null };
+/** Where each waiting call stands, by id: its place, and the priorities with which it passes the one before
+ * it or lets the one behind it pass; null: there is none. The order is priority, then first entry. The queue
+ * has it: a call's own row stays as it is when others move. */
+export function standings() {
+  const found = new Map();
+  for (const { waiting } of queues.value.values()) {
+    waiting.forEach((item, n) => {
+      const before = waiting[n - 1];
+      const behind = waiting[n + 1];
+      const up = before ? Math.min(before.priority, item.priority) - 1 : 0;
+      const down = behind ? Math.max(behind.priority, item.priority) + 1 : LAST + 1;
+      found.set(item.call, { place: item.position, up: up >= FIRST ? up : null, down: down <= LAST ? down : null });
+    });
+  }
+  return found;
 }
+export const standingOf = (call, all = standings()) => all.get(call.id) ?? NOT_IN_LINE;
 
-function Priority({ call }) {
-  const { up, down } = steps(call);
+function Priority({ call, up, down }) {
   const button = (value, shape, key) => html`<${Do} subject=${subjectOf(call)} to=${callPath(call.id, "move")} body=${{ priority: value }} kind="plain small"
     label=${value === null ? t(key === "up" ? "floor.up-none" : "floor.down-none") : t(key === "up" ? "floor.up" : "floor.down", { priority: value })} disabled=${value === null}>${shape}</${Do}>`;
   return html`<span class="group priority" role="group" aria-label=${t("priority")}>${button(up, "▲", "up")}<bdi>${count(call.priority)}</bdi>${button(down, "▼", "down")}</span>`;
@@ -86,14 +86,15 @@ function Transfer({ call, onClose }) {
     <${Refused} subject=${subject} /></form></${Dialogue}>`;
 }
 
-/** The buttons for a call, by its state. The refusal of the last act stands behind them. */
-export function CallControls({ call, quiet = false }) {
+/** The buttons for a call, by its state, with `up` and `down` of its standing. The refusal of the last act
+ * stands behind them, unless `quiet`. */
+export function CallControls({ call, up, down, quiet = false }) {
   const [open, setOpen] = useState("");
   const subject = subjectOf(call);
   const own = (act, key, kind = "") => html`<${Do} subject=${subject} to=${agentPath(call.agent, `call/${act}`)} body=${{ call: call.id }} kind=${kind}>${t(key)}</${Do}>`;
   const close = () => setOpen("");
   return html`<span class="group controls">
-    ${waits(call) && html`<${Priority} call=${call} /><button type="button" onClick=${() => setOpen("move")}>${t("floor.move")}</button>`}
+    ${waits(call) && html`<${Priority} call=${call} up=${up} down=${down} /><button type="button" onClick=${() => setOpen("move")}>${t("floor.move")}</button>`}
     ${talks(call) && call.agent && html`
       ${call.consulting ? html`${own("complete", "complete", "main")}${own("cancel", "cancel")}`
         : html`${call.held ? own("unhold", "unhold") : call.can_hold && own("hold", "hold")}<button type="button" onClick=${() => setOpen("transfer")}>${t("floor.transfer")}</button>`}`}

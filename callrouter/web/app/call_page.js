@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Refused, wordsOf } from "./acts.js";
-import { CallControls, placeOf, subjectOf, talks } from "./call_controls.js";
+import { CallControls, standingOf, subjectOf, talks } from "./call_controls.js";
 import { calls, running } from "./live.js";
 import { Num, said, Time } from "./parts.js";
 import { agentName, queueName } from "./names.js";
@@ -25,6 +25,7 @@ export async function copyAddress() {
 function Facts({ call, live }) {
   const shown = live ?? call;
   if (!shown) return null;
+  const { place } = standingOf(shown);
   const time = (value, counts) => html`<${Time} s=${counts && live ? running(value, live.at) : value} />`;
   const facts = [
     ["state", html`${t(`call.${shown.state}`)}${shown.held ? ` · ${t("floor.held")}` : ""}`],
@@ -35,7 +36,7 @@ function Facts({ call, live }) {
     ["waited", time(shown.wait_s, live && !talks(live))],
     ["talked", shown.talk_s !== null && time(shown.talk_s, live && talks(live))],
     ["priority", shown.priority !== null && count(shown.priority)],
-    ["place", live && placeOf(live) && count(placeOf(live))],
+    ["place", place !== null && count(place)],
     ["called", shown.called_number && html`<${Num} of=${shown.called_number} />`],
     ["tag", shown.tag && html`<bdi>${shown.tag}</bdi>`],
     ["result", shown.result && html`<bdi>${shown.result}</bdi>`],
@@ -74,7 +75,7 @@ export function CallPage() {
         <button type="button" aria-disabled=${asking} aria-busy=${asking} onClick=${() => !asking && look()}>${t("story.again")}</button></span></header>
     <p class="hint"><bdi dir="ltr">${id}</bdi></p>
     <${Facts} call=${told?.call} live=${live} />
-    ${live && html`<div class="buttons"><${CallControls} call=${live} quiet /><${Refused} subject=${subjectOf(live)} /></div>`}
+    ${live && html`<div class="buttons"><${CallControls} call=${live} ...${standingOf(live)} quiet /><${Refused} subject=${subjectOf(live)} /></div>`}
     ${shown?.caller_number && html`<p><a href=${address("records", "", { number: shown.caller_number })}>${t("story.same-caller")}</a></p>`}
   </section>
   <section class="card" aria-label=${t("floor.story")}><h2>${t("floor.story")}</h2>

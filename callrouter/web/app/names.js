@@ -1,13 +1,27 @@
 // Names of agents and queues, and the choices that several views offer.
 
-import { html, signal } from "../vendor/preact.js";
+import { computed, html, signal } from "../vendor/preact.js";
 import { ask } from "./api.js";
 import { agents, queues } from "./live.js";
 import { t } from "./words.js";
 
-export const agentName = (id) => agents.value.get(id)?.name ?? id;
-export const queueName = (id) => queues.value.get(id)?.name ?? id;
-export const byName = (one, two) => one.name.localeCompare(two.name);
+/** The names of rows by id: the same map until a name changes, so that what shows names is not drawn again
+ * with every change of a row. */
+function names(rows) {
+  let last = new Map();
+  return computed(() => {
+    const made = new Map([...rows.value].map(([id, row]) => [id, row.name]));
+    if (made.size !== last.size || [...made].some(([id, name]) => last.get(id) !== name)) last = made;
+    return last;
+  });
+}
+const agentNames = names(agents);
+const queueNames = names(queues);
+
+export const agentName = (id) => agentNames.value.get(id) ?? id;
+export const queueName = (id) => queueNames.value.get(id) ?? id;
+const order = new Intl.Collator();
+export const byName = (one, two) => order.compare(one.name, two.name);
 export const agentPath = (id, rest = "") => `/api/agents/${encodeURIComponent(id)}${rest && `/${rest}`}`;
 export const callPath = (id, rest = "") => `/api/calls/${encodeURIComponent(id)}${rest && `/${rest}`}`;
 
