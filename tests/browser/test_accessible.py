@@ -40,12 +40,11 @@ async def busy(floor: PageFloor) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_views(visits: Visits, look: Look) -> None:
-    for user, view in VIEWS:
-        page = await visits.log_in(user, look, view=view)
-        await expect(page.locator("main")).to_be_visible()
-        await visits.accessible(page)
-        await page.context.close()
+@pytest.mark.parametrize(("user", "view"), VIEWS)
+async def test_views(visits: Visits, user: str, view: str, look: Look) -> None:
+    page = await visits.log_in(user, look, view=view)
+    await expect(page.locator("main")).to_be_visible()
+    await visits.accessible(page)
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
