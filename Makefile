@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench pageload soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench pageload screenshots soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -64,6 +64,11 @@ bench: $(STAMP)
 # Ten minutes of a busy floor on a supervisor's screen; SECONDS=n makes it shorter, PAGELOAD="--view floor" and so on.
 pageload: $(STAMP)
 	@$(BIN)/python -m bench.pageload $(if $(SECONDS),--seconds $(SECONDS)) $(PAGELOAD)
+
+# Pictures of every page into docs/images, of the demo in a real browser.
+screenshots: $(STAMP)
+	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m tests.browser.screenshots $(SHOTS)
 
 # Hostile bytes at every door: a minute at each (SECONDS=), and CALLS=10000 hostile callers at a real Asterisk.
 fuzz: $(STAMP)

@@ -46,7 +46,7 @@ class Centre:
         self._install, self._rng, self._say = install, rng, say
         self.page = ""
         """The address of the page, once the daemon is there."""
-        self._page_password = f"demo-{secrets.token_hex(2)}"
+        self.page_password = f"demo-{secrets.token_hex(2)}"
         self._staff: Staff | None = None
         self._callers = Callers(rng)
         self._tasks = Tasks()
@@ -71,7 +71,7 @@ class Centre:
 
     def join(self) -> list[str]:
         """Return how to take part, in lines of at most 80 characters unless names are long."""
-        see = f" See it:       {self.page} as {files.SUPERVISOR} or {files.STAFF[0]}, password {self._page_password}"
+        see = f" See it:       {self.page} as {files.SUPERVISOR} or {files.STAFF[0]}, password {self.page_password}"
         command = f"{_program()} --config {self.daemon.config} status"
         ask = [f" Ask it:       {command}"]
         if len(ask[0]) > _NARROW:  # a truncated command cannot be copied
@@ -99,7 +99,7 @@ class Centre:
             self._say("starting Asterisk …")
             manager = await self._start_asterisk(self._install)
         port = files.free_port()
-        files.write(self.daemon.config, manager, port, self._page_password)
+        files.write(self.daemon.config, manager, port, self.page_password)
         self.page = f"http://127.0.0.1:{port}/"
         self._say("starting the daemon" + (" and the phones …" if self.asterisk else " …"))
         if self.asterisk is None:
