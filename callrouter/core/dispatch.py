@@ -10,22 +10,24 @@ from callrouter.core.agents import agent_rows, devices
 from callrouter.core.calls import announcements, arrivals, bridging, conversations, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.state import CALL_CONNECTING, CALL_TALKING, Call, CallState, Offer, OfferState
+from callrouter.model.call_requests import (
+    CallEndRequested,
+    CallMoveRequested,
+    ConversationRequested,
+)
 from callrouter.model.commands import Result
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
-    CallEndRequested,
     CallerEnd,
     CallerLeft,
     CallerListens,
     CallerReplaced,
     CallerTransferred,
     CallEvent,
-    CallMoveRequested,
     ConfigReloaded,
     ConnectFailed,
     ConnectSucceeded,
-    ConversationRequested,
     DeviceState,
     DeviceSwitchRequested,
     EndpointChanged,

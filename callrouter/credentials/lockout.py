@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from callrouter.model.lockouts import LockRow
+from callrouter.model.access_rows import LockRow
 
 MOST: Final = 5
 """Wrong PINs within `WITHIN` seconds that start a lockout."""

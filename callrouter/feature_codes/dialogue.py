@@ -17,9 +17,9 @@ from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import one_spelling
 from callrouter.feature_codes.pins import PinChecker, PinClaim, PinResult
 from callrouter.mobiles.mobile_service import MobileService
+from callrouter.model.access_rows import LockRow, LockStore
 from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
-from callrouter.model.lockouts import LockRow, LockStore
 from callrouter.model.projections import AgentView
 from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE

@@ -16,7 +16,7 @@ from callrouter.clock import Clock
 from callrouter.credentials.lockout import LONGEST, MOST, WITHIN, Lockout
 from callrouter.credentials.secret_hashes import DecoyHash, pin_matches
 from callrouter.feature_codes.calling_number import FEWEST_OUTSIDE
-from callrouter.model.lockouts import LockRow
+from callrouter.model.access_rows import LockRow
 from callrouter.model.text import mask
 
 logger = logging.getLogger(__name__)

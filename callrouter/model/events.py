@@ -13,6 +13,11 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from callrouter.model.agent_row import AgentRow
+from callrouter.model.call_requests import (
+    CallEndRequested,
+    CallMoveRequested,
+    ConversationRequested,
+)
 from callrouter.model.frozen import frozen
 from callrouter.model.restored_history import HistoryRestored
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
@@ -395,51 +400,6 @@ class MessageWritten:
 
     agent: str
     text: str
-    by: str = ""
-
-
-@frozen
-class CallMoveRequested:
-    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
-
-    call: str
-    queue: str = ""
-    agent: str = ""
-    priority: int | None = None
-    by: str = ""
-
-
-class ConversationAction(Enum):
-    """What can be done with a conversation. The values are those of the API."""
-
-    HOLD = "hold"
-    UNHOLD = "unhold"
-    TRANSFER = "transfer"
-    """Blind: to a queue, or to an agent of the queue."""
-    CONSULT = "consult"
-    """Put the caller on hold and ring a colleague."""
-    COMPLETE = "complete"
-    """Put the caller through to the colleague."""
-    CANCEL = "cancel"
-    """Release the colleague and take the caller off hold."""
-
-
-@frozen
-class ConversationRequested:
-    """A request to do something with a conversation, by its agent or by another person for them."""
-
-    call: str
-    action: ConversationAction
-    queue: str = ""
-    agent: str = ""
-    by: str = ""
-
-
-@frozen
-class CallEndRequested:
-    """A supervisor ends a call."""
-
-    call: str
     by: str = ""
 
 

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.model.access_rows import LockRow
 from callrouter.model.ended_calls import OverRow
-from callrouter.model.lockouts import LockRow
 from callrouter.store.database import Database
 from callrouter.store.location import StoreError
 from callrouter.store.tables import (
@@ -133,7 +133,7 @@ class MobileRepository:
 
 
 class LockoutRepository:
-    """PIN lockouts. Implements `callrouter.model.lockouts.LockStore`."""
+    """PIN lockouts. Implements `callrouter.model.access_rows.LockStore`."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer

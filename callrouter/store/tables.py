@@ -8,10 +8,9 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from callrouter.alerting.alert_rows import AlertRow
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.model.access_rows import LockRow, SessionRow
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
-from callrouter.model.lockouts import LockRow
-from callrouter.model.session_row import SessionRow
 from callrouter.outbox.outbox_rows import OpenCallRow, OutboxRow
 
 Key: TypeAlias = tuple[str, ...]

@@ -18,16 +18,12 @@ from callrouter.api.schemas.why_answers import StepJson, WhyJson
 from callrouter.cli.commands.explain import why_lines, why_not_lines
 from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import CallAbandoned, CallEntered, CallRequeued
-from callrouter.model.events import (
+from callrouter.model.call_requests import (
     CallEndRequested,
-    CallerEnd,
     ConversationAction,
     ConversationRequested,
-    DeviceState,
-    Event,
-    LegEnd,
-    TransferKind,
 )
+from callrouter.model.events import CallerEnd, DeviceState, Event, LegEnd, TransferKind
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.notices import AgentStatusChanged, Notice, Output, TableReloaded
 from callrouter.model.outcomes import RequeueReason

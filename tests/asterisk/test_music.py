@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.events import CallMoveRequested
+from callrouter.model.call_requests import CallMoveRequested
 from callrouter.model.routing_table import KeepWaiting
 from callrouter.pbx.asterisk import heartbeat
 from tests.asterisk.floor import Floor, person, queue, stage

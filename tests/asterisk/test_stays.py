@@ -12,13 +12,12 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.call_notices import CallEntered, CallLeftQueue
-from callrouter.model.events import (
+from callrouter.model.call_requests import (
     CallMoveRequested,
-    ConfigReloaded,
     ConversationAction,
     ConversationRequested,
-    PauseRequested,
 )
+from callrouter.model.events import ConfigReloaded, PauseRequested
 from callrouter.model.routing_table import KeepWaiting, Rule
 from tests.asterisk.floor import DIALPLAN, Answer, Floor, RingOnly, queue, staff, stage
 

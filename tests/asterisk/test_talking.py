@@ -19,7 +19,11 @@ from callrouter.model.call_notices import (
     ConversationStarted,
     ConversationTransferred,
 )
-from callrouter.model.events import CallEndRequested, ConversationAction, ConversationRequested
+from callrouter.model.call_requests import (
+    CallEndRequested,
+    ConversationAction,
+    ConversationRequested,
+)
 from tests.asterisk import second
 from tests.asterisk.floor import (
     DIALPLAN,

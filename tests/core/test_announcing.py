@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from callrouter.core.calls.announcements import estimate
+from callrouter.model.call_requests import CallMoveRequested
 from callrouter.model.commands import Announce
-from callrouter.model.events import CallerListens, CallMoveRequested
+from callrouter.model.events import CallerListens
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec, Table
 from tests.core.playbook import Play
 from tests.core.tables import queue, table

@@ -8,13 +8,12 @@ import pytest
 
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import OfferShared
+from callrouter.model.call_requests import CallEndRequested, CallMoveRequested
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
     CallArrived,
-    CallEndRequested,
     CallerEnd,
     CallerLeft,
-    CallMoveRequested,
     LegAccepted,
     LegAnswered,
     LegEnd,

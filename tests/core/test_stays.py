@@ -10,16 +10,12 @@ from callrouter.model.call_notices import (
     ConversationStarted,
     ConversationTransferred,
 )
-from callrouter.model.events import (
-    CallArrived,
+from callrouter.model.call_requests import (
     CallMoveRequested,
-    ConnectFailed,
-    ConnectFault,
     ConversationAction,
     ConversationRequested,
-    PbxSnapshot,
-    SeenCall,
 )
+from callrouter.model.events import CallArrived, ConnectFailed, ConnectFault, PbxSnapshot, SeenCall
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import ToDialplan, ToQueue, WidenStep
 from tests.core.playbook import Play

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from callrouter.model.call_notices import RuleApplied
+from callrouter.model.call_requests import CallMoveRequested
 from callrouter.model.commands import Result
-from callrouter.model.events import CallMoveRequested
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import (
     HangUp,

@@ -15,8 +15,9 @@ from callrouter.model.call_notices import (
     ConversationTransferred,
     HoldChanged,
 )
+from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.model.commands import Announce, Consult, PutThrough, Requeue, SetHold
-from callrouter.model.events import ConversationAction, ConversationRequested, LegEnd
+from callrouter.model.events import LegEnd
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AnnounceSpec
 from tests.core.playbook import Play, is_talking

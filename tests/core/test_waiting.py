@@ -11,8 +11,8 @@ from callrouter.model.call_notices import (
     CallLeftQueue,
     WaitingCallMoved,
 )
+from callrouter.model.call_requests import CallEndRequested, CallMoveRequested
 from callrouter.model.commands import Result
-from callrouter.model.events import CallEndRequested, CallMoveRequested
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
 from tests.core.playbook import Play

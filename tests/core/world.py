@@ -24,23 +24,25 @@ from callrouter.model.call_notices import (
     CallEntered,
     CallLeftQueue,
 )
+from callrouter.model.call_requests import (
+    CallEndRequested,
+    CallMoveRequested,
+    ConversationAction,
+    ConversationRequested,
+)
 from callrouter.model.commands import PbxCommand
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
-    CallEndRequested,
     CallerEnd,
     CallerLeft,
     CallerListens,
     CallerReplaced,
     CallerTransferred,
-    CallMoveRequested,
     ConfigReloaded,
     ConnectFailed,
     ConnectFault,
     ConnectSucceeded,
-    ConversationAction,
-    ConversationRequested,
     DeviceState,
     DeviceSwitchRequested,
     EndpointChanged,

@@ -16,9 +16,9 @@ from callrouter.credentials.lockout import FIRST
 from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.feature_codes.dialogue import MOST_OTHERS
 from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
+from callrouter.model.access_rows import LockRow
 from callrouter.model.events import PbxSnapshot
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Say
-from callrouter.model.lockouts import LockRow
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.runtime import Runtime
 from callrouter.tasks import Tasks

@@ -22,7 +22,7 @@ from callrouter.feature_codes.pins import (
     PinClaim,
     PinResult,
 )
-from callrouter.model.lockouts import LockRow
+from callrouter.model.access_rows import LockRow
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 

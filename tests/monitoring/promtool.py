@@ -18,18 +18,28 @@ def find_promtool() -> Path:
     if found := shutil.which("promtool"):
         return Path(found)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callrouter"
-    promtool = cache / "prometheus/usr/bin/promtool"
+    promtool = cache / "promtool/usr/bin/promtool"
     if not promtool.exists():
         if shutil.which("apt-get") is None:
             raise NoPromtoolError("no promtool here, and no apt-get to fetch it with")
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".prometheus-", dir=cache) as folder:
-            _run("apt-get", "-q", "download", "prometheus", cwd=Path(folder))
-            (package,) = Path(folder).glob("prometheus_*.deb")
-            _run("dpkg-deb", "-x", str(package), f"{folder}/tree", cwd=Path(folder))
-            shutil.rmtree(cache / "prometheus", ignore_errors=True)
-            (Path(folder) / "tree").rename(cache / "prometheus")
+        with tempfile.TemporaryDirectory(prefix=".promtool-", dir=cache) as folder:
+            _unpack(Path(folder))
+            shutil.rmtree(cache / "promtool", ignore_errors=True)
+            (Path(folder) / "tree").rename(cache / "promtool")
     return promtool
+
+
+def _unpack(folder: Path) -> None:
+    """Unpack its package into `folder`/tree. It has one of its own since Debian 13."""
+    try:
+        _run("apt-get", "-q", "download", "promtool", cwd=folder)
+    except NoPromtoolError:
+        _run("apt-get", "-q", "download", "prometheus", cwd=folder)
+    (package,) = folder.glob("prom*.deb")
+    _run("dpkg-deb", "-x", str(package), f"{folder}/tree", cwd=folder)
+    if not (folder / "tree/usr/bin/promtool").exists():
+        raise NoPromtoolError(f"no promtool here, and none in {package.name}")
 
 
 def _run(*command: str, cwd: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from callrouter.api.openapi import document
-from callrouter.model.commands import Result
-from callrouter.model.events import (
-    CallerTransferred,
+from callrouter.model.call_requests import (
     CallMoveRequested,
     ConversationAction,
     ConversationRequested,
+)
+from callrouter.model.commands import Result
+from callrouter.model.events import (
+    CallerTransferred,
     Event,
     LegEnd,
     PauseRequested,

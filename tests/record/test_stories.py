@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from callrouter.model.events import (
+from callrouter.model.call_requests import (
     CallEndRequested,
-    CallerEnd,
-    CallerLeft,
-    CallerReplaced,
     CallMoveRequested,
     ConversationAction,
     ConversationRequested,
+)
+from callrouter.model.events import (
+    CallerEnd,
+    CallerLeft,
+    CallerReplaced,
     LegEnd,
     PauseRequested,
     Resumed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.model.lockouts import LockRow
+from callrouter.model.access_rows import LockRow
 from callrouter.store.location import Place
 from tests.core.tables import agent, desk, queue, table
 from tests.store.world import Clock, running, until

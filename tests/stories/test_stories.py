@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.events import CallMoveRequested, PauseRequested, Resumed
+from callrouter.model.call_requests import CallMoveRequested
+from callrouter.model.events import PauseRequested, Resumed
 from callrouter.model.routing_table import HangUp
 from tests.asterisk.floor import stage
 from tests.stories.real import AsteriskWorld

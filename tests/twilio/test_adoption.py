@@ -7,13 +7,12 @@ from dataclasses import replace
 import pytest
 
 from callrouter.model.call_notices import ConversationStarted
-from callrouter.model.events import (
-    CallArrived,
+from callrouter.model.call_requests import (
     CallMoveRequested,
     ConversationAction,
     ConversationRequested,
-    SignedIn,
 )
+from callrouter.model.events import CallArrived, SignedIn
 from callrouter.model.routing_table import MemberSpec, NumberPattern, Rule, Table, ToQueue
 from callrouter.pbx.twilio.calls_and_legs import (
     decode_queue_name,

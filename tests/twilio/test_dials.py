@@ -6,12 +6,8 @@ import pytest
 
 from callrouter.core.calls.conversations import refusal
 from callrouter.model.call_notices import CallAbandoned, CallCompleted, OfferRang
-from callrouter.model.events import (
-    ConversationAction,
-    ConversationRequested,
-    LegEnd,
-    PauseRequested,
-)
+from callrouter.model.call_requests import ConversationAction, ConversationRequested
+from callrouter.model.events import LegEnd, PauseRequested
 from callrouter.model.routing_table import AgentSpec
 from callrouter.pbx.twilio import resync_account, twiml
 from callrouter.pbx.twilio.rest.api_requests import (

@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.core.calls.conversations import refusal
 from callrouter.model.call_notices import CallCompleted, CallPutThrough
-from callrouter.model.events import ConversationAction, ConversationRequested
+from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.pbx.twilio.rest.api_requests import (
     ApiOutcome,
     ApiRequest,

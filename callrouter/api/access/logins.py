@@ -14,7 +14,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.clock import Clock
 from callrouter.credentials.lockout import LOG_IN, LONGEST, Lockout
 from callrouter.credentials.secret_hashes import DecoyHash, pin_matches
-from callrouter.model.lockouts import LockRow
+from callrouter.model.access_rows import LockRow
 from callrouter.model.text import counted
 
 logger = logging.getLogger(__name__)

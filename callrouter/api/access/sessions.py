@@ -12,7 +12,7 @@ from typing import Final
 from callrouter.api.access.people import People, Person
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.clock import Clock
-from callrouter.model.session_row import SessionRow
+from callrouter.model.access_rows import SessionRow
 from callrouter.model.text import clean
 from callrouter.settings import Settings
 

@@ -17,7 +17,7 @@ from callrouter.api.schemas.bodies import EmptyBody, MoveBody
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson
 from callrouter.api.views.floor_values import ActiveCall
 from callrouter.api.views.floor_views import FloorViews
-from callrouter.model.events import CallEndRequested, CallMoveRequested, ConversationAction
+from callrouter.model.call_requests import CallEndRequested, CallMoveRequested, ConversationAction
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
 from callrouter.store.location import StoreError
 

@@ -13,7 +13,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.bodies import ConversationBody, TransferBody
 from callrouter.api.shared_answers import RATES
-from callrouter.model.events import ConversationAction, ConversationRequested
+from callrouter.model.call_requests import ConversationAction, ConversationRequested
 
 
 def add_conversation_routes(app: web.Application) -> None:

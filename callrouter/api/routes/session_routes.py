@@ -20,7 +20,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.bodies import EmptyBody, LogInBody, TicketBody
 from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
-from callrouter.model.session_row import SessionRow
+from callrouter.model.access_rows import SessionRow
 
 logger = logging.getLogger(__name__)
 

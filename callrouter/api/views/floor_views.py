@@ -37,7 +37,8 @@ from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.agent_status import AgentState
-from callrouter.model.events import AgentRequest, ConversationRequested
+from callrouter.model.call_requests import ConversationRequested
+from callrouter.model.events import AgentRequest
 
 
 class UnknownIdError(Exception):

@@ -23,8 +23,9 @@ from callrouter.core.offers import ringing
 from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.call_notices import CallPutThrough, HoldChanged
+from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.model.commands import Consult, PutThrough, Requeue, SetHold, StopReason
-from callrouter.model.events import ConversationAction, ConversationRequested, TransferKind
+from callrouter.model.events import TransferKind
 from callrouter.model.outcomes import ConsultationStep, RequeueReason
 
 _NEEDS_HOLD = frozenset(

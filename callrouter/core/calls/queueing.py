@@ -16,8 +16,9 @@ from callrouter.model.call_notices import (
     PlaceHandedOver,
     WaitingCallMoved,
 )
+from callrouter.model.call_requests import CallMoveRequested
 from callrouter.model.commands import Leave, Result, StopReason
-from callrouter.model.events import CallerEnd, CallMoveRequested
+from callrouter.model.events import CallerEnd
 from callrouter.model.outcomes import OfferEnd
 from callrouter.model.routing_table import KeepWaiting, Target, ToQueue
 

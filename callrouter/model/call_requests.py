@@ -1,0 +1,55 @@
+"""What people ask of calls and conversations: by the API, the page or a phone.
+
+They are events of the core, as the others are; `events` has the union of all of them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from callrouter.model.frozen import frozen
+
+
+@frozen
+class CallMoveRequested:
+    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
+
+    call: str
+    queue: str = ""
+    agent: str = ""
+    priority: int | None = None
+    by: str = ""
+
+
+class ConversationAction(Enum):
+    """What can be done with a conversation. The values are those of the API."""
+
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    TRANSFER = "transfer"
+    """Blind: to a queue, or to an agent of the queue."""
+    CONSULT = "consult"
+    """Put the caller on hold and ring a colleague."""
+    COMPLETE = "complete"
+    """Put the caller through to the colleague."""
+    CANCEL = "cancel"
+    """Release the colleague and take the caller off hold."""
+
+
+@frozen
+class ConversationRequested:
+    """A request to do something with a conversation, by its agent or by another person for them."""
+
+    call: str
+    action: ConversationAction
+    queue: str = ""
+    agent: str = ""
+    by: str = ""
+
+
+@frozen
+class CallEndRequested:
+    """A supervisor ends a call."""
+
+    call: str
+    by: str = ""
