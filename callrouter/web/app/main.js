@@ -8,6 +8,7 @@ import { leave, watch } from "./live.js";
 import { LogIn } from "./login.js";
 import { Mine } from "./mine.js";
 import { route, view } from "./routes.js";
+import { isWall, openWall, Wall } from "./wall.js";
 import { preferred, speak, t } from "./words.js";
 
 /** A view whose module, and all that it alone needs, is loaded when it is first shown. */
@@ -49,7 +50,8 @@ function Page() {
 
 paint();
 effect(() => { if (session.value) watch(); else leave(); });
-await Promise.all([speak(preferred()), whoAmI().catch(() => { session.value = null; })]);
+await speak(preferred());
+await (isWall ? openWall() : whoAmI()).catch(() => { session.value = null; });
 const place = document.getElementById("page");
 place.replaceChildren();
-render(html`<${Page} />`, place);
+render(isWall ? html`<${Wall} />` : html`<${Page} />`, place);

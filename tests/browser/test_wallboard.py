@@ -1,0 +1,112 @@
+"""The wallboard with more than a thousand agents, its thresholds, old data, and a screen on the wall."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+from playwright.async_api import expect
+
+from callrouter.lab import RingOnly
+from tests.browser.page_floor import AGENTS, QUEUES, PageFloor
+from tests.browser.visits import Look, Visits, words
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+MANY = 1000
+LINES = "".join(
+    f"  g{n:04}: {{{{name: Guest {n:04}, devices: {{{{desk: PJSIP/{2000 + n}}}}}}}}}\n"
+    for n in range(MANY)
+)
+LEVEL = "service_level: {{within: 1s, target: 80}}"
+FILES = {
+    "agents": AGENTS + LINES,
+    "queues": QUEUES.replace(
+        "    name: Customer support\n", f"    name: Customer support\n    {LEVEL}\n"
+    ),
+}
+
+
+async def test_a_thousand_agents(visits: Visits, floor: PageFloor) -> None:
+    """All can be found, and few are in the page."""
+    await floor.sign_in("alice")
+    page, t = await visits.log_in("sam", view="board"), words("en")
+    card = page.get_by_role("region", name=t("agents"), exact=True)
+    await expect(card.get_by_role("heading", level=2)).to_have_text("Agents 1,004")
+    rows = card.get_by_role("listitem")
+    first = rows.nth(0)
+    await expect(first.get_by_role("heading")).to_contain_text(t("state.available"))
+    await expect(rows.nth(1)).to_contain_text("Alice Martin")
+    assert await rows.count() < 80
+    await card.get_by_label(t("search")).fill("guest 0917")
+    await expect(rows).to_have_count(2)
+    await expect(rows.nth(1)).to_contain_text("Guest 0917")
+    await card.get_by_label(t("search")).fill("")
+    await card.get_by_role("button", name=t("state.available")).click()
+    await expect(rows).to_have_count(2)
+    await card.get_by_role("button", name=t("state.available")).click()
+    await card.get_by_role("list", name=t("agents")).focus()
+    await page.keyboard.press("End")
+    await expect(rows.last).to_contain_text("Guest 0999")
+    assert await rows.count() < 80
+    await visits.accessible(page)
+
+
+@pytest.mark.parametrize("look", [Look(width=320, language="ar", dark=True), Look()], ids=str)
+async def test_who_waits_too_long(floor: PageFloor, visits: Visits, look: Look) -> None:
+    """By the queue's own target, in colour, shape and words."""
+    await floor.quiet()
+    await floor.sign_in("alice")
+    floor.phone("alice").behaviour = RingOnly()
+    page, t = await visits.log_in("sam", look, view="board"), words(look.language)
+    caller = await floor.caller("support")
+    card = page.get_by_role("region", name="Customer support", exact=True)
+    await expect(card.get_by_role("list", name=t("line"))).to_contain_text("Alice Martin")
+    await expect(card.get_by_role("heading")).to_contain_text(t("alarm.bad"))
+    await expect(card).to_have_class("card queue is-bad")
+    await expect(card.locator(".line li.is-bad")).to_contain_text(t("alarm.bad"))
+    await caller.bye()
+    await expect(card).to_have_class("card queue is-good")
+    await expect(card.locator(".level")).to_contain_text(t("board.level.bad"))
+    await floor.quiet()
+
+
+async def test_how_old_the_data_are(floor: PageFloor, visits: Visits) -> None:
+    """A line that is silent is noticed after two seconds, calmly, and is over by itself."""
+    page, t = await visits.log_in("sam", view="board"), words("en")
+    pid = floor.daemon.pid
+    assert pid is not None
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await expect(page.locator(".age.warn")).to_be_visible()
+        await expect(page.get_by_role("status").filter(has_text=t("data-old"))).to_have_count(1)
+        await expect(page.locator(".age.bad")).to_be_visible()
+        assert (
+            await page.evaluate("getComputedStyle(document.querySelector('main')).filter") != "none"
+        )
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await expect(page.locator(".age.good")).to_be_visible()
+    assert await page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "none"
+
+
+async def test_a_screen_on_the_wall(floor: PageFloor, visits: Visits) -> None:
+    """No controls, the queues that were asked for, in turn where they do not fit."""
+    await floor.quiet()
+    page, t = await visits.log_in("sam", view="board"), words("ar")
+    await page.goto(f"{floor.url}?board=support,nothing&lang=ar&theme=dark")
+    await expect(page.get_by_role("region")).to_have_count(1)
+    await expect(page.get_by_role("region", name="Customer support")).to_contain_text(t("waiting"))
+    for role in ("button", "link", "combobox", "textbox"):
+        await expect(page.get_by_role(role)).to_have_count(0)
+    await visits.accessible(page)
+    await page.set_viewport_size({"width": 700, "height": 560})
+    await page.goto(f"{floor.url}?board&lang=en")
+    await expect(page.get_by_label(words("en")("board.part", part="1", parts="2"))).to_be_visible()
+    await expect(page.get_by_role("region", name="Customer support")).to_be_visible()
+    async with asyncio.timeout(20):
+        await expect(page.get_by_role("region", name="Sales")).to_be_visible()
+    await expect(page.get_by_role("region")).to_have_count(1)
