@@ -116,7 +116,7 @@ lock:
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra test -o requirements.lock
-	@$(LOCK) pyproject.toml --extra twilio --extra postgres --extra fast --extra reports -c requirements.lock -o production.lock
+	@$(LOCK) pyproject.toml --extra twilio --extra postgres --extra fast --extra reports --extra oidc -c requirements.lock -o production.lock
 	@printf 'matplotlib>=3.10\n' | $(LOCK) - -c requirements.lock -o bench/requirements.lock
 	@rm -rf $(VENV)-lock
 

@@ -17,6 +17,7 @@ from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.editing.config_editing import ConfigEditing
+from callrouter.api.oidc.oidc_logins import OidcLogins
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.sight import Sight
@@ -190,6 +191,8 @@ class Backend:
     """Who is logged in at the page; None: logging in is not possible (tests, the simulation)."""
     logins: Logins | None = None
     """Checks passwords. Given together with `sessions`."""
+    oidc: OidcLogins | None = None
+    """Logs people in through a provider; None: not possible (tests, the simulation)."""
     acts: ActLog | None = None
     """Takes down who did what; None: nothing is taken down (tests, the simulation)."""
     refusals: RefusedRequests = field(default_factory=RefusedRequests)

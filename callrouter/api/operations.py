@@ -38,7 +38,12 @@ from callrouter.api.schemas.bodies import (
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
-from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
+from callrouter.api.schemas.session_answers import (
+    LogInWaysJson,
+    SessionItemJson,
+    SessionJson,
+    TicketJson,
+)
 from callrouter.api.schemas.status_answers import HealthJson, StatusJson
 from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
@@ -56,6 +61,15 @@ def _on_agent(summary: str, body: Any = EmptyBody) -> Operation:
 
 def _on_conversation(summary: str, body: Any = ConversationBody) -> Operation:
     return Operation(summary=summary, answer=CallJson, body=body)
+
+
+def _to_provider(summary: str) -> Operation:
+    """A step of a log-in. A browser follows it; what goes wrong is said by the page."""
+    return Operation(
+        summary=summary,
+        success=303,
+        problems={404: "no provider of OpenID Connect is configured"},
+    )
 
 
 def _on_device(summary: str, body: Any = EmptyBody, success: int = 200) -> Operation:
@@ -107,6 +121,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             503: "too many people log in at this moment",
         },
     ),
+    ("GET", "/api/log-in"): Operation(
+        summary="Whether the browser has a session, and how people can log in", answer=LogInWaysJson
+    ),
+    ("GET", "/api/oidc/log-in"): _to_provider("Log in through the provider of OpenID Connect"),
+    ("GET", "/api/oidc/callback"): _to_provider(
+        "Where the provider sends the browser back; begins a session"
+    ),
+    ("GET", "/api/oidc/log-out"): _to_provider("Log out at the provider as well"),
     ("GET", "/api/session"): Operation(summary="Who sends the request", answer=SessionJson),
     ("DELETE", "/api/session"): Operation(
         summary="Log out", body=EmptyBody, success=204, problems={409: "a token has no session"}

@@ -25,6 +25,7 @@ from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import ControlSocket
+from callrouter.api.oidc.oidc_logins import OidcLogins
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.server import sockets
 from callrouter.api.views.floor_views import FloorViews
@@ -191,6 +192,7 @@ def assemble(
         record=_record_access(place, config),
         sessions=sessions,
         logins=logins,
+        oidc=OidcLogins(lambda: config.settings.http, sessions.people, clock),
         acts=acts,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,

@@ -17,6 +17,7 @@ REQUIREMENTS: Final = {
     "twilio": ("twilio>=9.13,<10",),
     "fast": ("uvloop>=0.21",),
     "reports": ("XlsxWriter>=3.2", "matplotlib>=3.10"),
+    "oidc": ("Authlib>=1.9", "joserfc>=1.8"),
 }
 """Requirements of each extra of the package, as in pyproject.toml."""
 _MODULES: Final = {
@@ -24,6 +25,7 @@ _MODULES: Final = {
     "twilio": ("twilio",),
     "fast": ("uvloop",),
     "reports": ("xlsxwriter", "matplotlib"),
+    "oidc": ("authlib", "joserfc"),
 }
 
 

@@ -118,6 +118,18 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """A provider of OpenID Connect; see `callrouter.settings.schema.root_options.OidcOptions`."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    claim: str = "email"
+    scopes: tuple[str, ...] = ("email",)
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """Where the HTTP API listens. Either both `certificate` and `key` are set, or neither."""
 
@@ -130,6 +142,7 @@ class HttpSettings:
     """Public URL for browsers and Twilio, such as ``https://calls.example.com``; empty: not
     given.
     """
+    oidc: OidcSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +167,8 @@ class UserSettings:
     id: str
     role: Role
     queues: tuple[str, ...] = ()
-    password: str = field(repr=False)
+    password: str | None = field(default=None, repr=False)
+    email: str | None = None
 
 
 SHORT_ABANDON: Final = 5.0
@@ -222,6 +236,8 @@ class Settings:
     users: Mapping[str, UserSettings]
     pins: Mapping[str, str] = field(repr=False)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    emails: Mapping[str, str] = field(default_factory=dict)
+    """Mail addresses of agents, by agent."""
     service_levels: Mapping[str, ServiceLevel]
     numbers: NumberSettings
     codes: PhoneCodes = SHIPPED_CODES

@@ -138,6 +138,7 @@ def _build(
         passwords={
             id_: agent.password for id_, agent in root.agents.items() if agent.password is not None
         },
+        emails={id_: agent.email for id_, agent in root.agents.items() if agent.email is not None},
         service_levels=site_builder.build_service_levels(root),
         numbers=site_builder.build_numbers(root),
         codes=codes,

@@ -97,6 +97,8 @@ OPEN = {
     ("GET", "/page/{name}"),
     ("GET", "/healthz"),
     ("POST", "/api/session"),
+    ("GET", "/api/log-in"),
+    *(("GET", f"/api/oidc/{name}") for name in ("log-in", "callback", "log-out")),
 }
 THINGS = {
     "agent": {"own": "alice", "sales": "bob"},
@@ -157,6 +159,8 @@ async def test_nothing_is_open_without_a_token(client: Client) -> None:
         answer = await client.request(method, path.replace("{id}", "alice"))
         # A person who logs in has to say who they are; nothing else is open.
         opened = {"/": 200, "/page/{name}": 404, "/healthz": 200, "/api/session": 422}
+        opened |= {"/api/log-in": 200}
+        opened |= {f"/api/oidc/{name}": 404 for name in ("log-in", "callback", "log-out")}
         if (method, path) not in OPEN:
             opened = {}
         assert answer.status == opened.get(path, 401), path

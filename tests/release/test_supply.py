@@ -40,7 +40,9 @@ def test_the_locks_have_all_that_is_needed() -> None:
     tests = {package.name: package.version for package in pinned((TOP / LOCKS[0]).read_text())}
     run = names(PROJECT["dependencies"])
     used = {
-        name for each in ("twilio", "postgres", "fast", "reports") for name in names(extras[each])
+        name
+        for each in ("twilio", "postgres", "fast", "reports", "oidc")
+        for name in names(extras[each])
     }
     assert run | used <= production.keys()
     assert run | names(extras["test"]) | {"hatchling", "editables"} <= tests.keys()

@@ -47,6 +47,7 @@ class _Note:
     queue: str = ""
     call: str = ""
     target: str = ""
+    refused: str = ""
     values: dict[str, object] = field(default_factory=dict)
 
 
@@ -63,6 +64,7 @@ def note_act(
     queue: str = "",
     call: str = "",
     target: str = "",
+    refused: str = "",
     **values: object,
 ) -> None:
     """Tell the audit more about a request. Call it at any time while the request is handled.
@@ -76,6 +78,7 @@ def note_act(
         queue: the queue that it is about.
         call: the call that it is about.
         target: another object that it is about: the name of a file, the id of a user or session.
+        refused: why it was refused, if the answer to the request is no problem.
         values: what else matters, as short texts. Never a secret, and no whole phone number.
     """
     note = request.get(_NOTE) or _Note()
@@ -87,6 +90,7 @@ def note_act(
         queue=queue or note.queue,
         call=call or note.call,
         target=target or note.target,
+        refused=refused or note.refused,
         values={**note.values, **values},
     )
 
@@ -145,8 +149,8 @@ def _act_of(request: web.Request, status: int, queue: str) -> Act:
         call=call or str(body.get("call", "")),
         target=note.target,
         values=values,
-        outcome=_outcome(status),
-        kind=request.get(PROBLEM_KIND, ""),
+        outcome=ActOutcome.REFUSED if note.refused else _outcome(status),
+        kind=note.refused or request.get(PROBLEM_KIND, ""),
     )
 
 

@@ -29,7 +29,10 @@ from callrouter.settings.config_files import owner_name
 COMMAND_LINE: Final = "command line"
 _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
-_OPEN: Final = frozenset({"/", "/healthz"})
+_OPEN: Final = frozenset(
+    {"/", "/healthz", "/api/log-in"}
+    | {f"/api/oidc/{name}" for name in ("log-in", "callback", "log-out")}
+)
 _PAGE: Final = "/page/"
 """Begins the paths of the page's files, which are the same for all and tell nothing."""
 _LOG_IN: Final = ("POST", "/api/session")

@@ -23,7 +23,8 @@ class Person:
         role: what the person may do.
         agent: the agent for whom they act; empty: for none.
         queues: the queues to which a supervisor is limited; empty: no limit.
-        hashes: argon2id hashes of what is accepted as their password.
+        hashes: argon2id hashes of what is accepted as their password; none: by OpenID Connect alone.
+        email: their mail address, in small letters; empty: not given.
     """
 
     id: str
@@ -32,11 +33,13 @@ class Person:
     agent: str = ""
     queues: tuple[str, ...] = ()
     hashes: tuple[str, ...] = field(repr=False)
+    email: str = ""
 
     @property
     def stamp(self) -> str:
-        """A digest that changes with every password and PIN of the person."""
-        return hashlib.sha256("\n".join(self.hashes).encode()).hexdigest()
+        """A digest that changes with every password, PIN and mail address of the person."""
+        known = "\n".join((*self.hashes, *filter(None, (self.email,))))
+        return hashlib.sha256(known.encode()).hexdigest()
 
 
 class People:
@@ -49,12 +52,14 @@ class People:
     def __init__(self, settings: Settings | None = None) -> None:
         self._known: dict[str, Person] = {}
         self._extensions: dict[str, str] = {}
+        self._emails: dict[str, str] = {}
         if settings is not None:
             self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """From now on, look people up in these settings."""
         self._known = {person.id: person for person in _people(settings)}
+        self._emails = {one.email: one.id for one in self._known.values() if one.email}
         self._extensions = {
             agent.extension: agent.id
             for agent in settings.table.agents.values()
@@ -74,6 +79,14 @@ class People:
         wanted = name.strip().lower()
         return self._known.get(wanted) or self._known.get(self._extensions.get(wanted, ""))
 
+    def by_claim(self, value: str) -> Person | None:
+        """Return the person whose id or mail address this is, as a provider tells it.
+
+        Upper and lower case are the same. None: there is no such person who may log in.
+        """
+        wanted = value.strip().casefold()
+        return self._known.get(wanted) or self._known.get(self._emails.get(wanted, ""))
+
     def all(self) -> Iterator[Person]:
         """Yield everyone who may log in."""
         yield from self._known.values()
@@ -86,15 +99,19 @@ def _people(settings: Settings) -> Iterator[Person]:
             name=user.id,
             role=user.role,
             queues=user.queues,
-            hashes=(user.password,),
+            hashes=(user.password,) if user.password else (),
+            email=(user.email or "").casefold(),
         )
     for agent in settings.table.agents.values():
         found = (settings.passwords.get(agent.id), settings.pins.get(agent.id))
-        if hashes := tuple(item for item in found if item):
+        hashes = tuple(item for item in found if item)
+        # With OpenID Connect, the id or the address is enough to know an agent by.
+        if hashes or settings.http.oidc is not None:
             yield Person(
                 id=agent.id,
                 name=agent.name,
                 role="agent",
                 agent=agent.id,
                 hashes=hashes,
+                email=settings.emails.get(agent.id, "").casefold(),
             )

@@ -73,11 +73,16 @@ async def log_in(request: web.Request) -> web.Response:
         raise ApiProblem(401, "wrong-login", "the password has just been changed; try again")
     note_act(request, who=person.id, role=person.role, session=opened.row.id)
     response = answer(_session_json(request, caller, opened.secret))
+    set_session_cookie(response, opened.secret)
+    return response
+
+
+def set_session_cookie(response: web.Response, secret: str) -> None:
+    """Give the browser the cookie of a session, which no script can read and no other site send."""
     response.set_cookie(
-        COOKIE, opened.secret, max_age=int(LONGEST), path="/", secure=True, httponly=True,
+        COOKIE, secret, max_age=int(LONGEST), path="/", secure=True, httponly=True,
         samesite="Strict",
     )  # fmt: skip
-    return response
 
 
 async def who_am_i(request: web.Request) -> web.Response:

@@ -27,6 +27,22 @@ class SessionJson(TypedDict):
     """When the session ends in any case; null for a token."""
 
 
+class OidcWayJson(TypedDict):
+    """A provider of OpenID Connect."""
+
+    name: str
+    """What the button calls it."""
+
+
+class LogInWaysJson(TypedDict):
+    """How a person can log in at the page, besides by name and password."""
+
+    session: bool
+    """Whether the browser's cookie is that of a session in force."""
+    oidc: OidcWayJson | None
+    """``/api/oidc/log-in`` leads there; null: not configured."""
+
+
 class TicketJson(TypedDict):
     """A ticket for one live view."""
 

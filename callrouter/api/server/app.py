@@ -40,6 +40,7 @@ from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
 from callrouter.api.routes.editor_routes import add_editor_routes
 from callrouter.api.routes.explain_routes import add_why_routes
+from callrouter.api.routes.oidc_routes import add_oidc_routes
 from callrouter.api.routes.page_routes import add_page_routes
 from callrouter.api.routes.record_routes import add_record_routes
 from callrouter.api.routes.session_routes import LOGINS, add_session_routes
@@ -131,6 +132,7 @@ def make_app(
     add_page_routes(app)
     add_status_routes(app)
     add_session_routes(app)
+    add_oidc_routes(app)
     add_agent_routes(app)
     add_call_routes(app)
     add_why_routes(app)

@@ -56,6 +56,7 @@ def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, li
         table=under_new_names(old.table, new.table),
         pins=_keys(old.pins, agents),
         passwords=_keys(old.passwords, agents),
+        emails=_keys(old.emails, agents),
         service_levels=_keys(old.service_levels, queues),
     )
     return settings, lines

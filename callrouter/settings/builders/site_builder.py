@@ -12,6 +12,7 @@ from typing import Final
 
 from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model.ivr import PhoneCodes
+from callrouter.settings import extras
 from callrouter.settings.builders.build_context import BuildContext, find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import (
@@ -19,6 +20,7 @@ from callrouter.settings.loaded import (
     HistorySettings,
     HttpSettings,
     NumberRetention,
+    OidcSettings,
     ServiceLevel,
     SocketSettings,
     UserSettings,
@@ -73,6 +75,7 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
         host=host,
         port=int(port),
         public_url=(http.public_url or "").rstrip("/"),
+        oidc=_oidc(http, context),
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(
@@ -80,6 +83,28 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
             for token in http.api_tokens
         ),
     )
+
+
+def _oidc(http: HttpOptions, context: BuildContext) -> OidcSettings | None:
+    """Return the provider of OpenID Connect; None: there is none.
+
+    Without a `public_url` it could not send people back. What is not HTTPS must be on this machine.
+    """
+    oidc, document = http.oidc, context.document
+    if oidc is None:
+        return None
+    path = ("http", "oidc")
+    if lack := extras.lacks("oidc"):
+        document.error(path, f"oidc needs {lack}", extras.remedy("oidc"), key=True)
+    if not http.public_url:
+        text = "oidc needs public_url, to which the provider sends people back"
+        document.error(path, text, "http: {public_url: https://calls.example.com, …}", key=True)
+    scheme, _, rest = oidc.issuer.partition("://")
+    host = rest.partition("/")[0].partition(":")[0]
+    if scheme != "https" and not is_loopback(host):
+        text = f"issuer {oidc.issuer} is not HTTPS, so anyone on the way could log in"
+        document.error((*path, "issuer"), text, f"https://{rest}")
+    return OidcSettings(**spec_values(oidc, scopes=tuple(dict.fromkeys(oidc.scopes))))
 
 
 def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
@@ -169,10 +194,28 @@ def build_users(root: RootOptions, context: BuildContext) -> dict[str, UserSetti
             hint = f"give the user another id, such as {id_}-admin"
             context.document.error(("users", id_), text, hint, key=True)
         _check_queues_of(("users", id_, "queues"), user.role, user.queues, "user", context)
+        if user.password is None and (root.http is None or root.http.oidc is None):
+            text = f"{quoted(id_)} has no password and cannot log in"
+            hint = "callrouter passwd makes one; without it there must be http: oidc"
+            context.document.error(("users", id_), text, hint, key=True)
+    _check_emails(root, context.document)
     return {
         id_: UserSettings(id=id_, **spec_values(user, queues=tuple(dict.fromkeys(user.queues))))
         for id_, user in root.users.items()
     }
+
+
+def _check_emails(root: RootOptions, document: Document) -> None:
+    """Report a mail address that stands twice: it could not say who logs in."""
+    first: dict[str, str] = {}
+    for section, people in (("users", root.users), ("agents", root.agents)):
+        for id_, person in people.items():
+            if person.email is None:
+                continue
+            other = first.setdefault(person.email.casefold(), id_)
+            if other != id_:
+                text = f"{person.email} is the address of {quoted(other)} already"
+                document.error((section, id_, "email"), text, "each address is one person's")
 
 
 def build_numbers(root: RootOptions) -> NumberSettings:

@@ -41,6 +41,7 @@ def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
     for what, was, now in (
         ("PIN", old.pins, new.pins),
         ("password", old.passwords, new.passwords),
+        ("email", old.emails, new.emails),
     ):
         for id_ in differing(was, now):
             # Adding or removing an agent already implies its PIN and password.

@@ -28,6 +28,7 @@ from callrouter.settings.schema.root_options import (
     HistoryOptions,
     HttpOptions,
     NumbersOptions,
+    OidcOptions,
     SocketOptions,
     UserOptions,
 )
@@ -135,6 +136,11 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
     if before != after:
         yield Difference(f"http: listen {before} -> {after}", needs_restart=True)
     yield from option_differences("http:", HttpOptions, old, new)
+    if old.oidc is None or new.oidc is None:
+        if old.oidc is not new.oidc:
+            yield Difference(f"http: oidc {'removed' if new.oidc is None else 'added'}")
+    else:
+        yield from option_differences("http: oidc", OidcOptions, old.oidc, new.oidc)
     if (old.certificate, old.key) != (new.certificate, new.key):
         yield Difference(f"http: tls {_tls(old)} -> {_tls(new)}", needs_restart=True)
     tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))

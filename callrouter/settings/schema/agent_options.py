@@ -126,6 +126,12 @@ class AgentOptions(OptionGroup):
         attribute=None,
         secret=True,
     )
+    email: f.MailAddress | None = option(
+        None,
+        "The agent's mail address, by which http.oidc knows them.",
+        example="alice@example.com",
+        attribute=None,
+    )
     extension: p.Extension | None = option(
         None,
         "Keyed in with the PIN at phones that are not the agent's. Default: the digits of the "

@@ -25,11 +25,6 @@ HookUrl = Annotated[
     ),
     f.Expected("an address such as https://hooks.example.com/calls"),
 ]
-MailAddress = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$"),
-    f.Expected("a mail address such as sam@example.com"),
-]
 Event = Annotated[EventName, f.Expected(f"one of {', '.join(EVENT_NAMES)}", "|".join(EVENT_NAMES))]
 MailTls = Annotated[
     Literal["starttls", "tls", "none"],
@@ -93,7 +88,7 @@ class DestinationOptions(OptionGroup):
         example="${OPS_HOOK_SECRET}",
         secret=True,
     )
-    mail: MailAddress | None = option(
+    mail: f.MailAddress | None = option(
         None, "The address that mail is sent to; needs the section smtp.", example="sam@example.com"
     )
     plain_http: f.Bool = option(
@@ -142,7 +137,7 @@ class SmtpOptions(OptionGroup):
     password: f.Secret | None = option(
         None, "The user's password.", example="${SMTP_PASSWORD}", secret=True
     )
-    from_: MailAddress = option(
+    from_: f.MailAddress = option(
         ...,
         "The address that mail is from.",
         example="callrouter@example.com",

@@ -184,6 +184,17 @@ SiteUrl = Annotated[
     Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),
     Expected("an address such as https://calls.example.com"),
 ]
+MailAddress = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$"),
+    Expected("a mail address such as sam@example.com"),
+]
+Claim = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_:./-]{1,100}$"), Expected("the name of a claim, such as email")
+]
+Scope = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_:./-]{1,200}$"), Expected("a scope, such as profile")
+]
 Host = Annotated[
     str, Field(pattern="^[A-Za-z0-9._:-]{1,253}$"), Expected("a host name or an IP address")
 ]

@@ -66,6 +66,40 @@ class ApiTokenOptions(OptionGroup):
     )
 
 
+class OidcOptions(OptionGroup):
+    """A provider of OpenID Connect, at which people log in for the page."""
+
+    issuer: f.SiteUrl = option(
+        ..., "The provider's address, as its discovery document says it.",
+        example="https://login.example.com/realms/office", words=str,
+    )  # fmt: skip
+    client_id: f.Text = option(..., "What the provider calls us.", example="callrouter", words=str)
+    client_secret: f.Secret | None = option(
+        None,
+        "The secret for it; none for a client that proves itself by PKCE alone.",
+        example="${OIDC_SECRET}",
+        secret=True,
+    )
+    claim: f.Claim = option(
+        "email",
+        "The claim that says who it is: the id, or the email, of a user or agent.",
+        example="preferred_username",
+        words=str,
+    )
+    scopes: list[f.Scope] = option(
+        ["email"],
+        "What is asked for besides openid.",
+        example="[email, profile]",
+        words=written.names_or_none,
+    )
+    name: f.Text | None = option(
+        None,
+        "What the button on the page calls it. Default: the name of its host.",
+        example="Example SSO",
+        words=written.or_none,
+    )
+
+
 class HttpOptions(OptionGroup):
     """The HTTP API and the web page."""
 
@@ -87,6 +121,14 @@ class HttpOptions(OptionGroup):
         "Serve HTTPS with this certificate.",
         example="{certificate: cert.pem, key: key.pem}",
         restart=True,
+    )
+    oidc: OidcOptions | None = option(
+        None,
+        "Lets people log in at the page through a provider of OpenID Connect, besides by password. "
+        "Needs public_url.",
+        example="{issuer: https://login.example.com, client_id: callrouter, "
+        "client_secret: '${OIDC_SECRET}'}",
+        attribute=None,
     )
     api_tokens: list[ApiTokenOptions] = option(
         [],
@@ -125,8 +167,18 @@ class UserOptions(OptionGroup):
         example="[support]",
         words=written.names_or_all,
     )
-    password: f.Hash = option(
-        ..., "Hash of the password, made by 'callrouter passwd'.", example=_HASH, secret=True
+    password: f.Hash | None = option(
+        None,
+        "Hash of the password, made by 'callrouter passwd'. It may be left out if the person logs in "
+        "through http.oidc.",
+        example=_HASH,
+        secret=True,
+    )
+    email: f.MailAddress | None = option(
+        None,
+        "The person's mail address, by which http.oidc knows them.",
+        example="sam@example.com",
+        words=written.or_none,
     )
 
 
