@@ -67,7 +67,7 @@ def bill(lock: str, project: dict[str, Any], now: float) -> dict[str, Any]:
         known.setdefault(package.name, []).append(package.purl)
     own = f"pkg:pypi/{project['name']}@{project['version']}"
     direct = [*project["dependencies"]]
-    for extra in ("twilio", "postgres", "fast", "reports"):
+    for extra in ("twilio", "postgres", "fast", "reports", "oidc"):
         direct += project["optional-dependencies"][extra]
     return {
         "bomFormat": "CycloneDX",

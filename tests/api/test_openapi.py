@@ -40,6 +40,8 @@ async def test_the_document_covers_every_route(client: Client, world: World) -> 
         ("GET", "/page/{name}"),
         ("GET", "/healthz"),
         ("POST", "/api/session"),
+        ("GET", "/api/log-in"),
+        *(("GET", f"/api/oidc/{name}") for name in ("log-in", "callback", "log-out")),
     }
 
 

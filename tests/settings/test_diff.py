@@ -354,6 +354,38 @@ def test_tls(tmp_path: Path) -> None:
     ]
 
 
+def test_a_provider_of_openid_connect(tmp_path: Path) -> None:
+    text = (
+        "http: {public_url: 'https://c.example', oidc: {issuer: 'https://%s', client_id: us%s}}\n"
+    )
+    none = loaded(tmp_path, http="http: {public_url: 'https://c.example'}\n")
+    one = loaded(tmp_path, http=text % ("a.example", ""))
+    other = loaded(tmp_path, http=text % ("b.example", ", client_secret: x, claim: sub"))
+    assert changes(none, one) == ["http: oidc added"]
+    assert changes(one, none) == ["http: oidc removed"]
+    assert changes(one, other) == [
+        "http: oidc issuer https://a.example -> https://b.example",
+        "http: oidc client_secret changed",
+        "http: oidc claim email -> sub",
+    ]
+
+
+def test_mail_addresses(tmp_path: Path) -> None:
+    agent = "agents: {alice: {%sdevices: {desk: PJSIP/1001}}}\n"
+    queues = "queues: {support: {agents: [alice]}}\nusers: {sam: {role: admin, password: '%s'%s}}\n"
+    digest = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
+    before = loaded(tmp_path, agents=agent % "", queues=queues % (digest, ""))
+    after = loaded(
+        tmp_path,
+        agents=agent % "email: a@example.com, ",
+        queues=queues % (digest, ", email: s@example.com"),
+    )
+    assert changes(before, after) == [
+        "alice: email added",
+        "user sam: email none -> s@example.com",
+    ]
+
+
 def test_no_part_of_the_settings_is_forgotten() -> None:
     def names(kind: Any) -> set[str]:
         return {field.name for field in fields(kind)}
@@ -365,10 +397,10 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Table) == {"agents", "queues", "rules", "zone", "pauses", "numbering"}
     assert names(HttpSettings) == {
-        "host", "port", "certificate", "key", "api_tokens", "public_url",
+        "host", "port", "certificate", "key", "api_tokens", "public_url", "oidc",
     }  # fmt: skip
     assert names(Settings) == {
-        "table", "pbxes", "http", "users", "pins", "passwords", "service_levels", "numbers", "timezone",
+        "table", "pbxes", "http", "users", "pins", "passwords", "emails", "service_levels", "numbers", "timezone",
         "database", "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
         "queue_log_file", "alerts", "destinations", "webhooks", "smtp",
     }  # fmt: skip
