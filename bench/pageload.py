@@ -198,7 +198,7 @@ async def watch(session: aiohttp.ClientSession, number: int, got: list[int]) -> 
     """Watch as another page would, and count the bytes."""
     token = {"Authorization": f"Bearer {TOKEN.format(number // PER_TOKEN)}"}
     path = "/api/live?topics=agents,queues,calls"
-    async with session.ws_connect(path, headers=token, max_msg_size=0) as ws:
+    async with session.ws_connect(path, headers=token, max_msg_size=0, compress=15) as ws:
         async for message in ws:
             got[number] += len(message.data)
 
