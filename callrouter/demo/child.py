@@ -54,11 +54,13 @@ class DaemonProcess:
     Args:
         config: the configuration folder.
         log: the file that receives its output.
+        ready_within: seconds within which it must be in sync with every PBX.
     """
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, ready_within: float = READY_WITHIN) -> None:
         self.config = config
         self.log = log
+        self._ready_within = ready_within
         # The user's own daemon must be neither disturbed nor queried.
         self._environ = {k: v for k, v in os.environ.items() if k not in _NOT_OURS}
         self._process: asyncio.subprocess.Process | None = None
@@ -68,7 +70,7 @@ class DaemonProcess:
         """Start it and wait until every PBX is in sync.
 
         Raises:
-            DaemonFailedError: it exited, or was not ready within 15 s.
+            DaemonFailedError: it exited, or was not ready in time.
         """
         guard = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()))
         command = (sys.executable, "-m", "callrouter", "--config", str(self.config), "run")
@@ -83,10 +85,10 @@ class DaemonProcess:
                 start_new_session=True,  # we handle Ctrl-C ourselves
             )
         try:
-            async with asyncio.timeout(READY_WITHIN):
+            async with asyncio.timeout(self._ready_within):
                 await self._wait_ready()
         except TimeoutError as error:
-            text = f"the daemon was not ready within {READY_WITHIN:.0f} s"
+            text = f"the daemon was not ready within {self._ready_within:.0f} s"
             raise DaemonFailedError(text + self.complaints()) from error
 
     async def _wait_ready(self) -> None:

@@ -29,6 +29,8 @@ PEOPLE = {
     "dave": "Dave Brown",
 }
 """The agents, with desk phones 1001 to 1004."""
+READY_WITHIN = 50.0
+"""Seconds for the daemon's start, which takes two on a machine that does nothing else."""
 MOBILE = "+447400123456"
 """A number that agents may register. The phone `carrier` rings for it."""
 
@@ -203,7 +205,7 @@ async def page_floor(install: Install, files: Mapping[str, str]) -> AsyncIterato
             }
             for key, text in {**FILES, **files}.items():
                 (config / f"{key}.yaml").write_text(text.format(**values))
-            daemon = DaemonProcess(config, folder / "daemon.log")
+            daemon = DaemonProcess(config, folder / "daemon.log", READY_WITHIN)
             try:
                 await daemon.start()
                 yield PageFloor(made, daemon, folder, port)

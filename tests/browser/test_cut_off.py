@@ -47,6 +47,7 @@ async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits) -> None:
         await expect(page.locator(".age.good")).to_be_visible()
         await expect(standing).to_contain_text("meeting")
         await floor.agent("alice", pause_reason="meeting")
+        await page.context.close()
 
 
 async def test_a_click_on_a_line_that_is_held_up_is_done_once(
@@ -71,6 +72,7 @@ async def test_a_click_on_a_line_that_is_held_up_is_done_once(
             return len(now) == len(before) + 1
 
         await floor.until(done_once)
+        await page.context.close()
 
 
 async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits) -> None:

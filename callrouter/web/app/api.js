@@ -43,7 +43,7 @@ export async function whoAmI() {
   try {
     session.value = await ask("GET", identity.value ? `/api/session?as=${identity.value}` : "/api/session");
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (error.status !== 401) throw error; // a daemon that is away or busy has logged no one out
     session.value = null;
   }
 }

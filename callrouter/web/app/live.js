@@ -24,12 +24,14 @@ const LONGEST_PAUSE = 10000;
 export const OLD = 2;
 export const TOO_OLD = 10;
 const CLOCK_SET = 60000; // no link delays a message by so many milliseconds: a clock was set
+const SEEN_WITHIN = 100; // milliseconds after which messages are taken though no frame has been drawn
 const DEAD = 15000; // milliseconds without a message after which a connection counts as cut
 
 let offset = 0; // the daemon's clock minus ours, in milliseconds, by the message that was delayed least
 let heard = 0; // when the last message came, by our clock
 let socket = null;
 let pause = FIRST_PAUSE;
+let untaken = []; // messages that have come since the page was drawn last
 
 setInterval(() => {
   now.value = Date.now() + offset;
@@ -49,10 +51,11 @@ export function watch() {
   const query = identity.value ? `topics=agents,queues&as=${identity.value}` : "topics=agents,queues,calls";
   const own = new WebSocket(`${scheme}://${location.host}/api/live?${query}`);
   socket = own;
-  own.onmessage = (event) => { if (socket === own) take(JSON.parse(event.data)); };
+  own.onmessage = (event) => { if (socket === own) arrived(JSON.parse(event.data)); };
   own.onclose = async (event) => {
     if (socket !== own) return;
     socket = null;
+    untaken = [];
     connected.value = false;
     revoked.value = event.code === REVOKED;
     if (revoked.value) await whoAmI().catch(() => undefined);
@@ -67,6 +70,7 @@ export function watch() {
 export function leave() {
   const own = socket;
   socket = null;
+  untaken = [];
   own?.close();
   batch(() => {
     connected.value = false;
@@ -75,33 +79,45 @@ export function leave() {
   });
 }
 
+/** Note a message. Those that come before the page is drawn again are taken together, so that a slow machine draws
+ * less often and never falls behind; a page that is not seen takes each at once, because it may have to ring. */
+function arrived(message) {
+  heard = Date.now();
+  const by = Date.parse(message.at) - heard;
+  offset = message.type === "state" || by < offset - CLOCK_SET ? by : Math.max(offset, by);
+  untaken.push(message);
+  if (document.hidden) takeAll();
+  else if (untaken.length === 1) {
+    requestAnimationFrame(takeAll);
+    setTimeout(takeAll, SEEN_WITHIN);
+  }
+}
+
+function takeAll() {
+  const messages = untaken;
+  untaken = [];
+  if (messages.length) batch(() => messages.forEach(take));
+}
+
 function take(message) {
   const at = Date.parse(message.at);
-  const first = message.type === "state";
-  heard = Date.now();
-  const by = at - heard;
-  offset = first || by < offset - CLOCK_SET ? by : Math.max(offset, by);
   trueAt.value = at;
-  if (first) {
+  if (message.type === "state") {
     pause = FIRST_PAUSE;
-    batch(() => {
-      now.value = at;
-      agents.value = byId(message.agents, at);
-      queues.value = byId(message.queues, at);
-      calls.value = byId(message.calls, at);
-      connected.value = true;
-    });
+    now.value = at;
+    agents.value = byId(message.agents, at);
+    queues.value = byId(message.queues, at);
+    calls.value = byId(message.calls, at);
+    connected.value = true;
   } else if (message.type === "changes") {
-    batch(() => {
-      for (const [name, rows] of [["agents", agents], ["queues", queues], ["calls", calls]]) {
-        const gone = message.gone.filter((item) => item.topic === name);
-        if (!message[name].length && !gone.length) continue;
-        const made = new Map(rows.value);
-        for (const row of message[name]) made.set(row.id, stamped(row, at));
-        for (const item of gone) made.delete(item.id);
-        rows.value = made;
-      }
-    });
+    for (const [name, rows] of [["agents", agents], ["queues", queues], ["calls", calls]]) {
+      const gone = message.gone.filter((item) => item.topic === name);
+      if (!message[name].length && !gone.length) continue;
+      const made = new Map(rows.peek());
+      for (const row of message[name]) made.set(row.id, stamped(row, at));
+      for (const item of gone) made.delete(item.id);
+      rows.value = made;
+    }
   }
 }
 
