@@ -135,6 +135,12 @@ BODIES: dict[str, Any] = {
 }
 
 
+def filled_in(path: str, name: str) -> str:
+    """A path with its variables; `name` is the id of the thing that it is about."""
+    where = path.replace("{id}", name).replace("{device}", "desk").replace("{number}", "1")
+    return where.replace("{what}", "queues").replace("{name}", "queues.yaml")
+
+
 @pytest.mark.parametrize("who", list(TOKENS))
 @pytest.mark.parametrize("thing", ["own", "sales"])
 async def test_the_matrix(client: Client, who: str, thing: str) -> None:
@@ -143,8 +149,7 @@ async def test_the_matrix(client: Client, who: str, thing: str) -> None:
         if path == "/api/live" or (method, path) in OPEN:
             continue
         name = THINGS.get(operation.get("x-own", ""), {}).get(thing, "alice")
-        where = path.replace("{id}", name).replace("{device}", "desk").replace("{number}", "1")
-        where = where.replace("{what}", "queues").replace("{name}", "queues.yaml")
+        where = filled_in(path, name)
         body = BODIES.get(path.rpartition("/")[2]) if method in {"POST", "PATCH"} else None
         answer = await client.request(method, where, headers=headers(who), json=body)
         expected = allowed(who, operation, thing)

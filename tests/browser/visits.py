@@ -200,9 +200,6 @@ class Visits:
         if message.type not in {"error", "warning"}:
             return
         where = urlsplit(message.location.get("url", "")).path
-        # Chromium reports every refusal, and so the page's question who is logged in.
-        if where == "/api/session" and "401" in message.text:
-            return
         self.faults.append(f"{message.type}: {message.text} ({where})")
 
     def _request(self, request: Request) -> None:

@@ -38,9 +38,17 @@ export async function ask(method, path, body) {
   throw refusal;
 }
 
-/** Find out who is logged in. */
+/** How people can log in besides by name and password, as `GET /api/log-in` says. */
+export const ways = signal({ oidc: null });
+
+/** Find out who is logged in. Asks first whether anyone is, since browsers report each refusal as an error. */
 export async function whoAmI() {
   try {
+    if (!identity.value) ways.value = await ask("GET", "/api/log-in");
+    if (!identity.value && !ways.value.session) {
+      session.value = null;
+      return;
+    }
     session.value = await ask("GET", identity.value ? `/api/session?as=${identity.value}` : "/api/session");
   } catch (error) {
     if (error.status !== 401) throw error; // a daemon that is away or busy has logged no one out
