@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 from callrouter.core import leg_reports
 from callrouter.core.agents import agent_availability, requested_state
-from callrouter.core.calls import arrivals, queueing
+from callrouter.core.calls import arrivals, bridging, queueing
 from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.offers import offer_failures, ringing
@@ -235,6 +235,7 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
         queueing.stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
         advance_call(floor, call, CallChange.FOUND_TALKING)
         call.connected_at = floor.now
+        bridging.restore_talk(floor, call, agent)
     _adopt_talking_agent(floor, pbx, seen, call, member)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from callrouter.core.deadlines import Timers
 from callrouter.core.index.pools import RandomSource
@@ -10,11 +11,24 @@ from callrouter.core.state import Agent, Call, Offer, Queue
 from callrouter.model.commands import Leave, PbxCommand
 from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice, Oddity, Output
-from callrouter.model.restored_history import TriedBefore
+from callrouter.model.restored_history import TalkingBefore, TriedBefore
 from callrouter.model.routing_table import Table
 
 DEPARTED = 10.0
 """Seconds during which a caller who was sent away may still show up in snapshots."""
+
+
+@dataclass(slots=True)
+class CallsBefore:
+    """What the record told of calls of before a restart, by call, until these are found.
+
+    Attributes:
+        tried: who was tried for it.
+        talking: its conversation.
+    """
+
+    tried: dict[str, TriedBefore] = field(default_factory=dict)
+    talking: dict[str, TalkingBefore] = field(default_factory=dict)
 
 
 class Floor:
@@ -67,8 +81,7 @@ class Floor:
         self.out: list[Output] = []
         self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         """By queue and caller number: the last agent, and when they last talked; oldest first."""
-        # By call: who was tried before a restart, until the call is found.
-        self.tried_before: dict[str, TriedBefore] = {}
+        self.before = CallsBefore()
         self.transferred_by: OrderedDict[str, str] = OrderedDict()
         """By call: the agent who last transferred it; oldest first."""
         self.former_agents: dict[str, str] = {}

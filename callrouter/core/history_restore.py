@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from callrouter.core import clock_changes
-from callrouter.core.calls import eligibility, waiting
+from callrouter.core.calls import bridging, eligibility, waiting
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState, Queue
 from callrouter.model.restored_history import (
     HistoryRestored,
     LastTalk,
     QueueHistory,
+    TalkingBefore,
     TriedBefore,
 )
 
 
 def restore(floor: Floor, event: HistoryRestored) -> None:
-    """Restore who was tried for a call, who talked to a caller last, turns, estimates and work.
+    """Restore who was tried for a call, since when callers talk, who talked to them last, and so on.
 
     Agents and queues that have been renamed are found under their new names; those that are gone
     are left out. No restored time lies in the future: the clock may have been ahead.
     """
     for tried in event.tried:
         _tried(floor, tried)
+    for talking in event.talking:
+        _talking(floor, talking)
     if event.last_talks:
         _last_talks(floor, event.last_talks)
     for history in event.queues:
@@ -40,10 +43,18 @@ def restore(floor: Floor, event: HistoryRestored) -> None:
 
 def _tried(floor: Floor, tried: TriedBefore) -> None:
     """Remember who was tried for a call until the call is found, or apply it if it was."""
-    floor.tried_before[tried.call] = tried
+    floor.before.tried[tried.call] = tried
     call = floor.calls.get(tried.call)
     if call is not None and call.state is CallState.WAITING:
         waiting.restore_tried(floor, call)
+
+
+def _talking(floor: Floor, talking: TalkingBefore) -> None:
+    """Remember when a conversation began until it is found, or apply it if it was."""
+    floor.before.talking[talking.call] = talking
+    call = floor.calls.get(talking.call)
+    if call is not None and call.winner is not None and call.winner.adopted:
+        bridging.restore_talk(floor, call, call.winner.agent)
 
 
 def _last_talks(floor: Floor, talks: tuple[LastTalk, ...]) -> None:

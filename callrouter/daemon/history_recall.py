@@ -15,7 +15,7 @@ from callrouter.api.calllog.totals import DayTotals, TodayBefore
 from callrouter.clock import Clock
 from callrouter.model.events import Event
 from callrouter.model.hours import next_midnight
-from callrouter.model.restored_history import HistoryRestored, LastTalk, TriedBefore
+from callrouter.model.restored_history import HistoryRestored, LastTalk
 from callrouter.model.routing_table import Table
 from callrouter.model.text import counted
 from callrouter.policies import reads_turn
@@ -90,9 +90,9 @@ class HistoryRecall:
                 return
 
     async def _restore_tried(self) -> None:
-        tried = await self._record.ask(_tried)
-        if tried:
-            self._post(HistoryRestored(tried=tried))
+        event = await self._record.ask(_of_live_calls)
+        if event.tried or event.talking:
+            self._post(event)
         self._tried.set()
 
     async def _restore_queues(self) -> None:
@@ -135,9 +135,11 @@ class HistoryRecall:
         logger.info("the record is read: %s of before", counted(len(calls), "ended call"))
 
 
-def _tried(reader: RecordReader) -> tuple[TriedBefore, ...]:
+def _of_live_calls(reader: RecordReader) -> HistoryRestored:
     with reader.connection() as link:
-        return restoring.read_tried(link)
+        return HistoryRestored(
+            tried=restoring.read_tried(link), talking=restoring.read_talking(link)
+        )
 
 
 def _restored(reader: RecordReader, needs: Mapping[str, QueueNeeds], now: float) -> HistoryRestored:

@@ -26,6 +26,21 @@ class TriedBefore:
 
 
 @frozen
+class TalkingBefore:
+    """A conversation that went on when the last run ended.
+
+    Attributes:
+        call: the call.
+        agent: who had the caller.
+        since: when it began, in epoch seconds.
+    """
+
+    call: str
+    agent: str
+    since: float
+
+
+@frozen
 class LastTalk:
     """A caller's last conversation in a queue.
 
@@ -64,6 +79,7 @@ class HistoryRestored:
 
     Attributes:
         tried: of calls that may still wait.
+        talking: of calls that may still be in conversation.
         last_talks: oldest first.
         queues: of each queue that has any.
         work: conversations that ended within the last hour, by agent: from, to. Policies rank by
@@ -71,6 +87,7 @@ class HistoryRestored:
     """
 
     tried: tuple[TriedBefore, ...] = ()
+    talking: tuple[TalkingBefore, ...] = ()
     last_talks: tuple[LastTalk, ...] = ()
     queues: tuple[QueueHistory, ...] = ()
     work: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)

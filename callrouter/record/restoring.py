@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from callrouter.model.frozen import frozen
-from callrouter.model.restored_history import LastTalk, QueueHistory, TriedBefore
+from callrouter.model.restored_history import LastTalk, QueueHistory, TalkingBefore, TriedBefore
 from callrouter.record import record_tables as tables
 from callrouter.record import sql
 from callrouter.record.row_codec import row_reader
@@ -103,6 +103,19 @@ def read_tried(link: sa.Connection) -> tuple[TriedBefore, ...]:
         tried_before(call, stays[call.call], offers[call.call], talks[call.call]) for call in calls
     )
     return tuple(item for item in found if item is not None)
+
+
+def read_talking(link: sa.Connection) -> tuple[TalkingBefore, ...]:
+    """Return the conversations that had not ended."""
+    calls, talks = sql.CALLS.c, sql.CONVERSATIONS.c
+    chosen = (
+        sa.select(talks.call, talks.agent, talks.started_at)
+        .join_from(sql.CALLS, sql.CONVERSATIONS, calls.call == talks.call)
+        .where(calls.ended_at.is_(None), talks.ended_at.is_(None))
+        .order_by(talks.call, talks.n)
+    )
+    found = link.execute(chosen).all()
+    return tuple(TalkingBefore(call=call, agent=agent, since=at) for call, agent, at in found)
 
 
 def tried_before(

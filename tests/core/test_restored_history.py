@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.calls import announcements
+from callrouter.model.call_notices import CallCompleted
 from callrouter.model.events import LegEnd
 from callrouter.model.restored_history import (
     HistoryRestored,
     LastTalk,
     QueueHistory,
+    TalkingBefore,
     TriedBefore,
 )
 from callrouter.model.routing_table import AnnounceSpec, Table
@@ -211,3 +213,30 @@ def test_the_share_of_time_on_calls_is_known_again() -> None:
     assert play.call("c1", "q").on().ringing() == {"bob": "c1"}
     play.accepts("bob").on(3000)
     assert play.agent("ann").busy_share == pytest.approx(300 / 3600, abs=0.02)
+
+
+# ---------------------------------------------------------------- who talks
+
+
+def talking(agent: str, since: float) -> HistoryRestored:
+    return HistoryRestored(talking=(TalkingBefore(call="c1", agent=agent, since=since),))
+
+
+@pytest.mark.parametrize("pbx_first", [True, False])
+@pytest.mark.parametrize(
+    ("agent", "since", "wait", "talk"),
+    [("ann", 4.0, 4.0, 27.0), ("bob", 4.0, 11.0, 20.0), ("ann", 500.0, 11.0, 20.0)],
+)
+def test_a_conversation_of_before_counts_from_its_beginning(
+    agent: str, since: float, wait: float, talk: float, *, pbx_first: bool
+) -> None:
+    """Not if the record knows one with another agent, or one that begins in the future."""
+    old = Play(THREE, signed_in="ann")
+    old.phone("ann").picks_up(after=4)
+    old.call("c1", "q", entered_at=0.0, queued_at=0.0).on(10)
+    new = restarted(old, THREE, talking(agent, since), pbx_first=pbx_first)
+    new.on(20).caller_hangs_up("c1")
+    [ended] = new.notices(CallCompleted)
+    assert (ended.wait_s, ended.talk_s) == (wait, talk)
+    assert not new.router.floor.before.talking
+    assert new.agent("ann").talk == 20.0  # what was before is in the agent's row

@@ -369,7 +369,7 @@ class Phones:
             "entered_at": gauge.about(visit.moves[0][0]),
             "queue": visit.moves[0][1],
             "last_queue": visit.moves[-1][1],
-            "outcome": last.outcome if over else None,
+            "outcome": last.outcome,
             "agent": next((stay.agent for stay in reversed(stays) if stay.agent), None),
             **({"wait_s": gauge.total((stay.wait for stay in stays), times=2)} if over else {}),
             "talk_s": gauge.total(

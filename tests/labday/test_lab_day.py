@@ -29,6 +29,7 @@ from tests.labday.day import (
     morning,
     night,
 )
+from tests.labday.log_reading import compare_log
 from tests.labday.reading import Reading, Rows
 from tests.labday.second import Period, Phones, Rules
 from tests.labday.seen import GRACE
@@ -91,6 +92,7 @@ async def a_day(install: Install, place: Place) -> tuple[Reading, float]:
             await reading.divided((change - 900.0, change + 900.0), "15m", 900.0)
             await reading.lists(whole)
             await reading.stories(ids)
+            compare_log(here.log.read_text("utf-8"), reading.phones, reading.found)
     return reading, limit
 
 

@@ -9,7 +9,7 @@ from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.offers import ringing
 from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
-from callrouter.core.state import Call, Offer
+from callrouter.core.state import Agent, Call, Offer
 from callrouter.model.call_notices import (
     CallCompleted,
     CallRequeued,
@@ -76,6 +76,19 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
             rang_s=floor.now - offer.placed_at,
         )
     )
+
+
+def restore_talk(floor: Floor, call: Call, agent: Agent) -> None:
+    """Let an adopted conversation count from when it began, if that is known by now.
+
+    For the agent's own talk time it counts from the adoption: what was before is in the agent's row.
+    """
+    before = floor.before.talking.get(call.id)
+    if before is not None and call.connected_at is not None:
+        del floor.before.talking[call.id]
+        if floor.agent_named(before.agent) is agent:
+            call.connected_at = min(call.connected_at, before.since)
+            call.queued_at = min(call.queued_at, call.connected_at)
 
 
 def requeue(

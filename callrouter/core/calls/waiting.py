@@ -37,7 +37,7 @@ def restore_tried(floor: Floor, call: Call) -> None:
     Nothing happens if none are known, or if that was in another queue. An agent who is being rung
     for the call, as found or in this run, has got it again since.
     """
-    before = floor.tried_before.pop(call.id, None)
+    before = floor.before.tried.pop(call.id, None)
     if before is None:
         return
     if floor.former_queues.get(before.queue, before.queue) != call.queue.id:
