@@ -14,6 +14,8 @@ const KEPT = "callrouter-drafts:";
 
 /** What the daemon says about the folder: `GET /api/config/files`; null: not known yet. */
 export const folder = signal(null);
+/** Whether all files have been read. */
+export const ready = signal(false);
 /** Files by name: {name, base, etag, text, writable, newer, problem}. `base` is the text that was read,
  * with its `etag`; `newer` what another person has saved since, {etag, text, who, at, changes}. */
 export const files = signal(new Map());
@@ -29,7 +31,9 @@ export const trouble = signal("");
 
 let owner = null; // whose texts these are
 let secretive = true; // whether they may have secrets in them
+let ours = false; // whether what is new on disk is this person's own doing
 let looking = null; // what reads the folder at this moment
+let judged = ""; // what was on disk when it was last judged
 let begun = 0; // of the check that is under way
 const timers = {};
 
@@ -64,7 +68,7 @@ const agreed = ({ etag, text }) => ({ base: text ?? "", text: text ?? "", etag }
 export async function open() {
   const who = session.value?.user;
   if (!who) return;
-  if (owner !== who) batch(() => { owner = who; files.value = new Map(); notes.value = []; verdict.value = { state: "same" }; });
+  if (owner !== who) batch(() => { owner = who; files.value = new Map(); notes.value = []; ready.value = false; verdict.value = { state: "same" }; });
   secretive = session.value.role === "admin";
   await look();
 }
@@ -73,6 +77,17 @@ export async function open() {
 export function look() {
   looking ??= lookOnce().finally(() => { looking = null; });
   return looking;
+}
+
+/** Do what changes the files for this person, and take up what it made of them. */
+export async function byUs(act) {
+  ours = true;
+  try {
+    const done = await act();
+    await looking; // it may have begun before
+    await look();
+    return done;
+  } finally { ours = false; }
 }
 
 async function lookOnce() {
@@ -95,7 +110,10 @@ async function lookOnce() {
     if (file.text === file.base) { const made = new Map(files.value); made.delete(file.name); files.value = made; note("gone", file.name); }
     else if (file.newer?.etag !== "") put(file.name, { newer: { etag: "", text: null } });
   }
-  if (verdict.value.state === "offline" || (changed.value.length && verdict.value.state === "same")) check();
+  ready.value = true;
+  const now = folder.value.files.map((file) => `${file.name} ${file.etag} ${file.problems}`).join("\n");
+  if (verdict.value.state === "offline" || (changed.value.length && verdict.value.state === "same") || now !== judged) check();
+  judged = now;
 }
 
 async function take(found, stored) {
@@ -119,7 +137,7 @@ async function take(found, stored) {
     put(found.name, { newer: { etag: now.etag, text, ...(await whoChanged(found.name, found.modified)) }, problem: null, writable: now.writable });
   } else if (own) {
     put(found.name, fresh);
-    if (own.base !== text && own.text !== text) note(found.problems ? "broken-outside" : "changed-outside", found.name, await whoChanged(found.name, found.modified));
+    if (!ours && own.base !== text && own.text !== text) note(found.problems ? "broken-outside" : "changed-outside", found.name, await whoChanged(found.name, found.modified));
   } else if (stored && stored.text !== text) {
     const newer = stored.etag === now.etag ? null : { etag: now.etag, text, ...(await whoChanged(found.name, found.modified)) };
     put(found.name, { ...fresh, text: stored.text, base: newer ? stored.base : text, etag: newer ? stored.etag : now.etag, newer });
@@ -142,10 +160,11 @@ async function whoChanged(name, modified) {
 const unix = (text) => text.replaceAll("\r\n", "\n");
 const written = (file) => (file.windows ? file.text.replaceAll("\n", "\r\n") : file.text);
 
-/** Let the daemon judge what is unsaved. */
+/** Let the daemon judge what is unsaved, or what is wrong on disk. */
 async function check() {
   const own = (begun += 1);
-  if (!changed.value.length) { verdict.value = { state: "same" }; return; }
+  if (!session.value) return;
+  if (!changed.value.length && !folder.value?.files.some((file) => file.problems)) { verdict.value = { state: "same" }; return; }
   const texts = Object.fromEntries(changed.value.map((file) => [file.name, written(file)]));
   try {
     const found = await ask("POST", "/api/config/draft", { files: texts });
@@ -237,5 +256,5 @@ export function follow() {
 session.subscribe((person) => {
   if (person) return;
   keepAll();
-  batch(() => { files.value = new Map(); folder.value = null; notes.value = []; });
+  batch(() => { files.value = new Map(); folder.value = null; notes.value = []; ready.value = false; });
 });

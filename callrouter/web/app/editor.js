@@ -47,10 +47,10 @@ const theme = EditorView.theme({
   ".cm-lint-marker-error, .cm-lint-marker-warning": { content: "normal", fontSize: "11px", lineHeight: "inherit", textAlign: "center" },
   ".cm-lint-marker-error::before": marker("▲", "var(--bad)"),
   ".cm-lint-marker-warning::before": marker("◆", "var(--warn)"),
-  ".cm-changedLine, .cm-insertedLine": { backgroundColor: "color-mix(in srgb, var(--good) 14%, transparent) !important" },
-  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: "color-mix(in srgb, var(--warn) 14%, transparent) !important" },
-  "& .cm-changedText": { background: "color-mix(in srgb, var(--good) 30%, transparent) !important" },
-  "&.cm-merge-a .cm-changedText": { background: "color-mix(in srgb, var(--warn) 35%, transparent) !important" },
+  ".cm-changedLine, .cm-insertedLine": { backgroundColor: "color-mix(in srgb, var(--good) 10%, transparent) !important" },
+  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: "color-mix(in srgb, var(--warn) 10%, transparent) !important" },
+  "& .cm-changedText": { background: "color-mix(in srgb, var(--good) 12%, transparent) !important", textDecoration: "underline" },
+  "&.cm-merge-a .cm-changedText": { background: "color-mix(in srgb, var(--warn) 12%, transparent) !important", textDecoration: "underline" },
   ".cm-collapsedLines": { background: "var(--tint) !important", color: "var(--soft)" },
 });
 

@@ -58,17 +58,17 @@ export function Line(props) {
     const wanted = typed(event.currentTarget.value, kind);
     if (wanted === undefined) table.remove(path); else table.set(path, wanted, after);
   };
-  return html`<label class=${`field ${wide ? "wide-field" : ""}`}><span>${label}</span>
-    <input value=${raw ?? written(value, kind)} placeholder=${empty} disabled=${off} title=${title} list=${list} spellcheck=${false} autocomplete="off"
+  return html`<div class=${`field ${wide ? "wide-field" : ""}`}><label for=${`${id}-in`}>${label}</label>
+    <input id=${`${id}-in`} value=${raw ?? written(value, kind)} placeholder=${empty} disabled=${off} title=${title} list=${list} spellcheck=${false} autocomplete="off"
       dir=${kind === "text" ? "auto" : "ltr"} inputmode=${kind === "number" ? "numeric" : undefined}
       aria-describedby=${told ?? id} aria-invalid=${found.some((item) => item.severity !== "warning")}
       onInput=${input} onFocus=${() => onFocus?.(path)} onBlur=${() => setRaw(null)} />
-    <${Below} id=${id} why=${why} found=${found} help=${help} /></label>`;
+    <${Below} id=${id} why=${why} found=${found} help=${help} /></div>`;
 }
 
 /** A menu for a value: `options` are [value, text]; the first, with an empty value, is the default. */
 export function Menu(props) {
-  const { table, path, label, help, options, after, onFocus, children } = props;
+  const { table, path, label, help, options, after, onFocus } = props;
   const { value, why, off, title, told, found } = bound(props);
   const id = useId();
   const now = value === undefined || value === null ? "" : String(value);
@@ -78,10 +78,10 @@ export function Menu(props) {
     const wanted = { true: true, false: false }[word] ?? word;
     if (word === "") table.remove(path); else table.set(path, wanted, after);
   };
-  return html`<label class="field"><span>${label}</span>
-    <select value=${now} disabled=${off} title=${title} aria-describedby=${told ?? id} onChange=${change} onFocus=${() => onFocus?.(path)}>
+  return html`<div class="field"><label for=${`${id}-in`}>${label}</label>
+    <select id=${`${id}-in`} value=${now} disabled=${off} title=${title} aria-describedby=${told ?? id} onChange=${change} onFocus=${() => onFocus?.(path)}>
       ${all.map(([word, text]) => html`<option key=${word} value=${word} selected=${word === now}>${text}</option>`)}</select>
-    <${Below} id=${id} why=${why} found=${found} help=${help} />${children}</label>`;
+    <${Below} id=${id} why=${why} found=${found} help=${help} /></div>`;
 }
 
 /** Yes, no, or the default. */

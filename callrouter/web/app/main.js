@@ -33,7 +33,7 @@ const LINKED = ["call", "agent"];
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
   if (person.agent) return ["mine", "board", "people"];
-  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "records", "mobiles", "people"];
+  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "records", "mobiles", "tables", "people"];
 }
 
 function Page() {

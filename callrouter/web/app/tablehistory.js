@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask } from "./api.js";
-import { changed, files, look, note } from "./drafts.js";
+import { byUs, changed, files, note } from "./drafts.js";
 import { Doing } from "./fields.js";
 import { attempt, Dialogue } from "./parts.js";
 import { count, moment, t } from "./words.js";
@@ -35,8 +35,7 @@ export function RollBack({ number, onClose, onDone }) {
   const go = async () => {
     setBusy(true);
     try {
-      const done = await ask("POST", "/api/config/rollback", { number, confirm: held.length > 0, etags });
-      await look();
+      const done = await byUs(() => ask("POST", "/api/config/rollback", { number, confirm: held.length > 0, etags }));
       onClose();
       onDone?.(done);
     } catch (error) {

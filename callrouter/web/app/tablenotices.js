@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { ask } from "./api.js";
-import { changed, files, folder, look, notes, read, verdict } from "./drafts.js";
+import { byUs, changed, files, folder, notes, read, verdict } from "./drafts.js";
 import { connected } from "./live.js";
 import { attempt } from "./parts.js";
 import { RollBack } from "./tablehistory.js";
@@ -21,7 +21,7 @@ function OnDisk({ onBack }) {
   const state = folder.value?.state;
   if (state === "held") {
     return html`<div class="notice warn" role="alert"><p>${t("tables.disk-held")}</p>
-      <button onClick=${() => attempt(() => ask("POST", "/api/config/reload", { confirm: true }).then(look), t("tables.confirmed"))}>${t("tables.confirm-held")}</button>
+      <button onClick=${() => attempt(() => byUs(() => ask("POST", "/api/config/reload", { confirm: true })), t("tables.confirmed"))}>${t("tables.confirm-held")}</button>
       <button onClick=${onBack}>${t("tables.put-back")}</button></div>`;
   }
   const broken = folder.value?.files.filter((file) => file.problems) ?? [];

@@ -31,13 +31,13 @@ function Method({ table, id, locked, onFocus }) {
   };
   const found = table.problems([id, "policy"]);
   return html`<div class="field wide-field method">
-    <div class="pair"><label>${t("tables-field.policy")}
-      <select value=${now} disabled=${Boolean(locked)} onFocus=${() => onFocus([id, "policy"])} onChange=${(event) => put(event.currentTarget.value, list[1])} aria-describedby="method-about">
-        ${(words.includes(now) ? words : [now, ...words]).map((word) => html`<option key=${word} value=${word} selected=${word === now}>${methodName(word)}</option>`)}</select></label>
-      <label>${t("tables.then-by")}
-      <select value=${list[1] ?? ""} disabled=${Boolean(locked)} onFocus=${() => onFocus([id, "policy"])} onChange=${(event) => put(now, event.currentTarget.value)}>
+    <div class="pair"><div class="field"><label for="method-first">${t("tables-field.policy")}</label>
+      <select id="method-first" value=${now} disabled=${Boolean(locked)} onFocus=${() => onFocus([id, "policy"])} onChange=${(event) => put(event.currentTarget.value, list[1])} aria-describedby="method-about">
+        ${(words.includes(now) ? words : [now, ...words]).map((word) => html`<option key=${word} value=${word} selected=${word === now}>${methodName(word)}</option>`)}</select></div>
+      <div class="field"><label for="method-then">${t("tables.then-by")}</label>
+      <select id="method-then" value=${list[1] ?? ""} disabled=${Boolean(locked)} onFocus=${() => onFocus([id, "policy"])} onChange=${(event) => put(now, event.currentTarget.value)}>
         <option value="" selected=${!list[1]}>–</option>
-        ${words.filter((word) => word !== now).map((word) => html`<option key=${word} value=${word} selected=${word === list[1]}>${methodName(word)}</option>`)}</select></label>
+        ${words.filter((word) => word !== now).map((word) => html`<option key=${word} value=${word} selected=${word === list[1]}>${methodName(word)}</option>`)}</select></div>
       <button type="button" onClick=${() => setAll(true)}>${t("tables.all-methods")}</button></div>
     <p id="method-about" class="sentence" aria-live="polite">${methodAbout(now)}${list[1] && html` ${t("tables.ties", { method: methodName(list[1]) })}`}</p>
     ${found.map((item) => html`<p key=${item.message} class="problem"><bdi>${item.message}</bdi></p>`)}

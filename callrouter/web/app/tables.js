@@ -4,7 +4,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { session } from "./api.js";
 import { Conflict } from "./conflict.js";
-import { discard, edit, files, folder, follow, trouble } from "./drafts.js";
+import { discard, edit, files, folder, follow, ready, trouble } from "./drafts.js";
 import { forget, TextEditor } from "./editor.js";
 import { view } from "./routes.js";
 import { learn, problems, sheet, structure } from "./sheets.js";
@@ -72,12 +72,12 @@ export function Tables() {
   const [conflict, setConflict] = useState("");
   useEffect(() => { learn(); return follow(); }, []);
   const section = SECTION[tab];
-  const table = section && files.value.size ? sheet(section) : null;
+  const table = section && ready.value ? sheet(section) : null;
   useEffect(() => { // what the form begins with is what the text shows
     const place = table && (table.place([chosen[section] ?? table.ids[0] ?? ""]) ?? table.place([]));
     if (place && shown !== section) { setShown(section); setShow({ place: [place[0], place[0]] }); }
   });
-  if (!files.value.size) {
+  if (!ready.value) {
     const why = trouble.value === "offline" ? t("unreachable") : trouble.value;
     return html`<main class="tables"><${Tabs} tab=${tab} /><p class="none" role="status"><bdi>${why || "…"}</bdi></p></main>`;
   }

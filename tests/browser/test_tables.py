@@ -1,0 +1,264 @@
+"""The supervisor's tables: forms over the text of the files, saved, put together, and never lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Page, Route, expect
+
+from tests.browser.page_floor import PASSWORD, PageFloor
+from tests.browser.visits import Hand, Look, Visits, words
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+DESK = Look()
+
+
+class Tables:
+    """What a person sees of the tables, and the files behind them."""
+
+    def __init__(self, page: Page, floor: PageFloor, language: str = "en") -> None:
+        self.page = page
+        self.t = words(language)
+        self.folder = floor.folder / "config"
+
+    def field(self, name: str) -> Locator:
+        """A field of the form, by its key in the file."""
+        return self.page.locator(".entry").get_by_label(self.t(f"tables-field.{name}"), exact=True)
+
+    def button(self, key: str, **values: str) -> Locator:
+        """A button, by the key of its text."""
+        return self.page.get_by_role("button", name=self.t(f"tables.{key}", **values), exact=True)
+
+    @property
+    def text(self) -> Locator:
+        """The text of the file, to be typed in."""
+        return self.page.locator(".text-editor .cm-content")
+
+    def line(self, text: str) -> Locator:
+        """A line of the text."""
+        return self.text.locator(".cm-line").filter(has_text=text)
+
+    async def saved(self) -> None:
+        """Wait until it is said that all is saved."""
+        await expect(self.page.locator(".toast")).to_contain_text(self.t("tables.saved"))
+        await expect(self.page.locator("section.save")).to_have_count(0)
+
+    def file(self, name: str) -> str:
+        """A file as it is on disk."""
+        return (self.folder / name).read_text("utf-8")
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def as_before(floor: PageFloor) -> AsyncIterator[None]:
+    """Put the files back after each test."""
+    folder = floor.folder / "config"
+    files = {path: path.read_text("utf-8") for path in folder.glob("*.yaml")}
+    yield
+    for path, text in files.items():
+        path.write_text(text, "utf-8")
+    await floor.daemon.post("/api/config/reload")
+
+
+async def open_tables(
+    visits: Visits,
+    floor: PageFloor,
+    user: str = "sam",
+    tab: str = "queues",
+    *,
+    look: Look = DESK,
+    url: str = "",
+) -> Tables:
+    """A window in which a person has the tables open, with all files read."""
+    page = await visits.log_in(user, look, view=f"tables/{tab}", url=url)
+    await expect(page.locator("nav.picker")).to_be_visible()
+    return Tables(page, floor, look.language)
+
+
+async def test_a_value_is_changed_and_saved(visits: Visits, floor: PageFloor, look: Look) -> None:
+    tables = await open_tables(visits, floor, look=look)
+    t, hand = tables.t, Hand(tables.page, look)
+    await hand.fill(tables.field("ring_for"), "25s")
+    await hand.choose(tables.field("policy"), "longest-idle")
+    await expect(tables.page.get_by_text(t("tables-policy-about.longest-idle"))).to_be_visible()
+    save = tables.page.locator("section.save")
+    await expect(save).to_contain_text(t("tables.would-change"))
+    await expect(save.locator("li").filter(has_text="25s")).to_have_count(1)
+    await hand.press(tables.button("save"))
+    await tables.saved()
+    text = tables.file("queues.yaml")
+    assert "    ring_for: 25s\n" in text
+    assert "    policy: longest-idle       # 1 comes before 2\n" in text, "its comment is kept"
+    assert text.startswith("# Who is rung for which calls.\n")
+
+
+async def test_mistakes_are_marked_where_they_are(visits: Visits, floor: PageFloor) -> None:
+    tables = await open_tables(visits, floor)
+    await tables.field("on_full").fill("queue:sails")
+    await expect(tables.field("on_full")).to_have_attribute("aria-invalid", "true")
+    await expect(tables.text.locator(".cm-lintRange-error")).to_have_text("queue:sails")
+    await expect(tables.page.locator(".found")).to_contain_text("sales")
+    await expect(tables.button("save")).to_have_attribute("aria-disabled", "true")
+    await visits.accessible(tables.page)
+    await tables.line("on_full").click()
+    await tables.page.keyboard.press("End")
+    for _ in "ails":
+        await tables.page.keyboard.press("Backspace")
+    await tables.page.keyboard.type("al", delay=60)
+    await expect(tables.page.get_by_role("option", name="sales")).to_be_visible()
+    await tables.page.keyboard.press("Enter")
+    await expect(tables.field("on_full")).to_have_value("queue:sales")
+    await tables.button("save").click()
+    await tables.saved()
+    assert "on_full: queue:sales\n" in tables.file("queues.yaml")
+
+
+@pytest.mark.parametrize("look", [Look("mouse", 1920), Look("keys", 320, "ar", dark=True)], ids=str)
+async def test_agents_are_moved_between_levels(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
+    tables = await open_tables(visits, floor, tab="priorities", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
+    up = page.get_by_role("button", name=t("tables.up", name="Bob Jones"), exact=True)
+    await hand.press(up)
+    await expect(page.locator(".level-group")).to_have_count(1)
+    down = page.get_by_role("button", name=t("tables.down", name="Alice Martin"), exact=True)
+    await hand.press(down)
+    if look.hand == "keys":
+        await page.keyboard.press("Alt+ArrowUp")
+        await expect(page.locator(".level-group")).to_have_count(1)
+        await page.keyboard.press("Alt+ArrowDown")
+    await expect(page.locator(".level-group")).to_have_count(2)
+    await hand.press(tables.button("save"))
+    await tables.saved()
+    assert "agents: {alice: 11, bob: 1}\n" in tables.file("queues.yaml")
+
+
+async def test_two_people_edit_one_file(visits: Visits, floor: PageFloor) -> None:
+    sam = await open_tables(visits, floor)
+    ada = await open_tables(visits, floor, "ada")
+    await sam.field("ring_for").fill("25s")
+    await ada.page.get_by_role("button", name="Sales").click()
+    await ada.field("ring_for").fill("35s")
+    await ada.button("save").click()
+    await ada.saved()
+    visits.expect_fault("412")
+    await sam.button("save").click()
+    dialog = sam.page.get_by_role("dialog")
+    await expect(dialog).to_contain_text(sam.t("tables.no-clash"))
+    await expect(dialog).to_contain_text("ada")
+    await expect(dialog.locator(".theirs li")).to_contain_text("35s")
+    await visits.accessible(sam.page)
+    await sam.button("take-both").click()
+    await sam.button("save").click()
+    await sam.saved()
+    assert sam.file("queues.yaml").count("ring_for: 25s") == 1
+    assert sam.file("queues.yaml").count("ring_for: 35s") == 1
+    # Ada, who has nothing unsaved, is shown it by herself.
+    await expect(ada.line("ring_for: 25s")).to_have_count(1)
+    await expect(ada.page.get_by_role("status").filter(has_text="sam")).to_be_visible()
+
+
+async def test_two_people_change_one_line(visits: Visits, floor: PageFloor) -> None:
+    sam = await open_tables(visits, floor)
+    ada = await open_tables(visits, floor, "ada")
+    await sam.field("ring_for").fill("25s")
+    await ada.field("ring_for").fill("35s")
+    await ada.button("save").click()
+    await ada.saved()
+    await sam.button("see-both").click()
+    dialog = sam.page.get_by_role("dialog")
+    await expect(dialog).to_contain_text(sam.t("tables.clash"))
+    await dialog.locator(".cm-merge-b .cm-line").filter(has_text="25s").click()
+    await sam.page.keyboard.press("End")
+    await sam.page.keyboard.type(" # ada and I")
+    await sam.page.keyboard.press("Escape")
+    await sam.button("see-both").click()  # what was put together so far is still there
+    await expect(dialog.locator(".cm-merge-b")).to_contain_text("# ada and I")
+    await sam.button("use-merged").click()
+    await sam.button("save").click()
+    await sam.saved()
+    assert "ring_for: 25s # ada and I\n" in sam.file("queues.yaml")
+
+
+async def test_unsaved_text_outlives_a_reload_and_a_log_out(
+    visits: Visits, floor: PageFloor
+) -> None:
+    visits.forget("sam")
+    tables = await open_tables(visits, floor)
+    page, t = tables.page, tables.t
+    page.on("dialog", lambda dialog: dialog.accept())
+    await tables.field("ring_for").fill("26s")
+    await page.reload()
+    notice = page.locator(".notice").filter(has_text=re.compile(r"queues\.yaml.*is back"))
+    await expect(notice).to_be_visible()
+    await expect(tables.field("ring_for")).to_have_value("26s")
+    await tables.field("ring_for").fill("27s")
+    await page.locator(".menu summary").click()
+    await page.get_by_role("button", name=t("log-out"), exact=True).click()
+    await page.get_by_label(t("user"), exact=True).fill("sam")
+    await page.get_by_label(t("password"), exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name=t("log-in"), exact=True).click()
+    await expect(notice).to_be_visible()
+    await expect(tables.field("ring_for")).to_have_value("27s")
+    await tables.button("save").click()
+    await tables.saved()
+    assert "ring_for: 27s" in tables.file("queues.yaml")
+
+
+async def test_what_was_saved_can_be_taken_back(visits: Visits, floor: PageFloor) -> None:
+    tables = await open_tables(visits, floor)
+    page, t = tables.page, tables.t
+    before = tables.file("queues.yaml")
+    await tables.field("ring_for").fill("28s")
+    await tables.button("save").click()
+    await tables.saved()
+    await page.get_by_role("link", name=t("tables-tab.history"), exact=True).click()
+    newest = page.locator(".changes > li").first
+    await expect(newest).to_contain_text("sam")
+    await expect(newest).to_contain_text("28s")
+    await newest.get_by_role("button", name=t("tables.lines"), exact=True).click()
+    await expect(page.locator(".diff .plus").filter(has_text="ring_for: 28s")).to_be_visible()
+    await visits.accessible(page)
+    await page.keyboard.press("Escape")
+    await newest.get_by_role("button", name=t("tables.back-to-before"), exact=True).click()
+    await expect(page.get_by_role("dialog").locator("li").filter(has_text="20s")).to_be_visible()
+    await tables.button("roll-back").click()
+    await expect(page.locator(".notice")).to_have_text(re.compile(t("tables-note.rolled-back")))
+    assert tables.file("queues.yaml") == before
+
+
+async def test_what_a_person_may_not_change_says_why(visits: Visits, floor: PageFloor) -> None:
+    tables = await open_tables(visits, floor, "pat")  # of sales only
+    await tables.page.locator("[data-id=support]").click()
+    await expect(tables.page.locator("#locked-note")).to_be_visible()
+    await expect(tables.field("ring_for")).to_be_disabled()
+    await tables.page.locator("[data-id=sales]").click()
+    await expect(tables.field("ring_for")).to_be_enabled()
+
+
+async def test_a_folder_that_cannot_be_written_to_says_why(
+    visits: Visits, floor: PageFloor
+) -> None:
+    page = await visits.page()
+    why = "the user callrouter may not write to /etc/callrouter: chown it"
+
+    async def as_if(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(
+            response=answer,
+            json=await answer.json() | {"writable": False, "why_not_writable": why},
+        )
+
+    tables = Tables(page, floor)
+    await page.get_by_label(tables.t("user"), exact=True).fill("sam")
+    await page.get_by_label(tables.t("password"), exact=True).fill(PASSWORD)
+    await page.route("**/api/config/files", as_if)
+    await page.get_by_role("button", name=tables.t("log-in"), exact=True).click()
+    await page.goto(f"{floor.url}#tables/queues")
+    await expect(page.locator("#locked-note")).to_contain_text(why)
+    await expect(tables.field("ring_for")).to_be_disabled()
+    await expect(page.get_by_role("button", name="+ Add a queue")).to_have_attribute("title", why)
