@@ -46,6 +46,8 @@ async def test_agents(floor: PageFloor, visits: Visits, look: Look) -> None:
     place = await controls(page, t, hand, "Alice Martin")
     await hand.press(button(place, t("sign-in")))
     await floor.agent("alice", signed_in=True, by="sam")
+    if look.hand == "keys":  # the button that was pressed is gone, the focus is on the next one
+        await expect(button(place, t("floor.pause"))).to_be_focused()
     await hand.press(button(place, t("floor.pause")))
     dialog = page.get_by_role("dialog", name=t("floor.pause-title", name="Alice Martin"))
     await visits.accessible(page)
@@ -130,10 +132,15 @@ async def test_several_agents_at_once(floor: PageFloor, visits: Visits) -> None:
     await expect(batch).to_contain_text("Done for all 2")
     for name in ("Alice Martin", "Carol Smith"):
         await page.get_by_role("checkbox", name=t("floor.choose", name=name)).check()
-    await batch.locator("summary").click()
+    await batch.get_by_text(t("floor.pause")).click()
     await batch.get_by_role("button", name="meeting").click()
     for agent in ("alice", "carol"):
         await floor.agent(agent, pause_reason="meeting")
+    await page.get_by_role("checkbox", name=t("floor.choose", name="Bob Jones")).check()
+    await batch.get_by_text(t("floor.message")).click()
+    await batch.get_by_label(t("floor.message-all")).fill("Fire drill at noon")
+    await button(batch, t("floor.send")).click()
+    await floor.until(lambda: _told(floor, "bob", "sam: Fire drill at noon"))
     assert (await floor.get("agents/bob"))["signed_in"] is False
 
 
@@ -249,6 +256,10 @@ async def test_a_limited_supervisor_sees_only_their_queues(
     await page.goto(f"{floor.url}#records?queue=support")
     await expect(page.locator(".problem")).to_contain_text("limited to the queues sales")
     await floor.quiet()
+
+
+async def _told(floor: PageFloor, agent: str, text: str) -> bool:
+    return any(item["text"] == text for item in (await floor.get(f"agents/{agent}"))["messages"])
 
 
 async def live_calls(floor: PageFloor) -> Any:

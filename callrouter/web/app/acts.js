@@ -1,7 +1,7 @@
 // Acts of a supervisor: each is sent once, shows that it is under way, and the daemon's refusal stands
 // beside what was clicked.
 
-import { html, signal, useState } from "../vendor/preact.js";
+import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask, Refusal } from "./api.js";
 import { now } from "./live.js";
 import { Dialogue, said } from "./parts.js";
@@ -66,6 +66,20 @@ export function Do({ subject, to, method = "POST", body, send, done, sure: quest
   };
   return html`<button type="button" class=${kind} aria-disabled=${Boolean(running) || disabled} aria-busy=${here} aria-label=${label} title=${label} onClick=${press}>
     ${children}${here && html`<${Progress} since=${running.since} />`}</button>`;
+}
+
+/** Buttons about one thing. When the one that has the focus is gone, because what it did is done, the focus
+ * goes to the first of those that are there now. */
+export function Controls({ children }) {
+  const box = useRef(null);
+  const inside = useRef(false);
+  useEffect(() => {
+    if (inside.current && document.activeElement === document.body) box.current.querySelector("button, a")?.focus({ preventScroll: true });
+  });
+  const leave = ({ target, relatedTarget }) => setTimeout(() => {
+    if (target.isConnected && !(relatedTarget && box.current?.contains(relatedTarget))) inside.current = false; // gone elsewhere
+  });
+  return html`<span class="group controls" ref=${box} onFocusIn=${() => { inside.current = true; }} onFocusOut=${leave}>${children}</span>`;
 }
 
 /** The daemon's refusal of the last act on a subject, in its own words. */

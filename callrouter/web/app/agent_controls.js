@@ -1,13 +1,14 @@
 // What a supervisor can do for an agent: sign in and out, pause, resume, end wrap-up, free a phone, write.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { act, Do, Refused } from "./acts.js";
+import { act, Controls, Do, Refused } from "./acts.js";
 import { ask } from "./api.js";
 import { Dialogue } from "./parts.js";
 import { agentPath, loadReasons, reasons } from "./names.js";
 import { duration, t } from "./words.js";
 
-const LONGEST = 200;
+/** Characters of a line that the daemon takes. */
+export const LONGEST = 200;
 
 export const subjectOf = (agent) => `agent ${agent.id}`;
 
@@ -63,12 +64,12 @@ export function AgentControls({ agent, all = false }) {
   const can = possible(agent);
   const on = ["on-call", "ringing", "reserved"].includes(agent.state);
   const one = (what, more = {}) => can[what] && html`<${Do} subject=${subject} to=${agentPath(agent.id, what)} ...${more}>${t(what)}</${Do}>`;
-  return html`<span class="group controls">
+  return html`<${Controls}>
     ${one("ready")}${one("resume")}
     ${can.pause && html`<button type="button" onClick=${() => setPausing(true)}>${t("floor.pause")}</button>`}
     ${one("sign-in")}
     ${one("sign-out", { kind: "danger", sure: t(on ? "floor.sign-out-later?" : "floor.sign-out?", { name: agent.name }), verb: t("sign-out") })}
     ${all && can.free && html`<${Do} subject=${subject} to=${agentPath(agent.id, "free")} sure=${t("floor.free?", { name: agent.name })} verb=${t("floor.free")}>${t("floor.free")}</${Do}>`}
     ${pausing && html`<${PauseDialogue} agent=${agent} onClose=${() => setPausing(false)} />`}
-  </span>`;
+  </${Controls}>`;
 }

@@ -2,7 +2,7 @@
 // hold it; each where the daemon's API has it for the call's state.
 
 import { html, useState } from "../vendor/preact.js";
-import { act, Do, Refused } from "./acts.js";
+import { act, Controls, Do, Refused } from "./acts.js";
 import { ask } from "./api.js";
 import { queues } from "./live.js";
 import { Dialogue } from "./parts.js";
@@ -93,7 +93,7 @@ export function CallControls({ call, up, down, quiet = false }) {
   const subject = subjectOf(call);
   const own = (act, key, kind = "") => html`<${Do} subject=${subject} to=${agentPath(call.agent, `call/${act}`)} body=${{ call: call.id }} kind=${kind}>${t(key)}</${Do}>`;
   const close = () => setOpen("");
-  return html`<span class="group controls">
+  return html`<${Controls}>
     ${waits(call) && html`<${Priority} call=${call} up=${up} down=${down} /><button type="button" onClick=${() => setOpen("move")}>${t("floor.move")}</button>`}
     ${talks(call) && call.agent && html`
       ${call.consulting ? html`${own("complete", "complete", "main")}${own("cancel", "cancel")}`
@@ -103,5 +103,5 @@ export function CallControls({ call, up, down, quiet = false }) {
     ${!quiet && !open && html`<${Refused} subject=${subject} />`}
     ${open === "move" && html`<${Move} call=${call} onClose=${close} />`}
     ${open === "transfer" && html`<${Transfer} call=${call} onClose=${close} />`}
-  </span>`;
+  </${Controls}>`;
 }

@@ -11,6 +11,7 @@ import { Story, tell } from "./story.js";
 import { count, t, when } from "./words.js";
 
 const PAUSE_MS = 1200;
+const AGAIN_MS = 10_000;
 
 /** The address of this page, for a colleague. */
 export async function copyAddress() {
@@ -23,6 +24,12 @@ export async function copyAddress() {
 }
 
 function Facts({ call, live }) {
+  // Why a call still waits changes with its agents and not with the call.
+  useEffect(() => {
+    if (!live) return undefined;
+    const timer = setInterval(() => { if (document.visibilityState === "visible") look(); }, AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [id, Boolean(live)]);
   const shown = live ?? call;
   if (!shown) return null;
   const { place } = standingOf(shown);

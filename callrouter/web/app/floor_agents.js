@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { refusalOf, Refused, RunState, sure, useRun } from "./acts.js";
-import { AgentControls, PauseForm, possible, subjectOf } from "./agent_controls.js";
+import { AgentControls, LONGEST, PauseForm, possible, subjectOf } from "./agent_controls.js";
 import { ask } from "./api.js";
 import { agents, ago, queues } from "./live.js";
 import { State, STATES, Time, Window } from "./parts.js";
@@ -23,12 +23,21 @@ function Row({ agent, chosen, onChoose }) {
     <${Refused} subject=${subjectOf(agent)} />`;
 }
 
+/** The same line to all that are chosen. */
+function MessageAll({ count: size, send, disabled }) {
+  const [text, setText] = useState("");
+  const go = async (event) => { event.preventDefault(); await send(text); setText(""); };
+  return html`<details class="menu"><summary>${t("floor.message")} <small>${count(size)}</small></summary><div><form onSubmit=${go}>
+    <label>${t("floor.message-all")}<input maxlength=${LONGEST} required value=${text} onInput=${(event) => setText(event.currentTarget.value)} /></label>
+    <button disabled=${disabled}>${t("floor.send")}</button></form></div></details>`;
+}
+
 /** What can be done for all that are chosen. Those for whom it was refused stay chosen. */
 function Batch({ rows, onLeft }) {
   const [state, begin, clear] = useRun();
   const running = state?.running ?? false;
   const run = async (what, body, first = false) => {
-    const able = rows.filter((agent) => possible(agent)[what]);
+    const able = what === "message" ? rows : rows.filter((agent) => possible(agent)[what]);
     if (first && !(await sure(t("floor.sign-out-all?", { count: able.length }), t(what)))) return;
     const left = await begin(able.map((agent) => ({ id: agent.id, subject: subjectOf(agent) })), (id) => ask("POST", agentPath(id, what), body));
     onLeft(left);
@@ -41,6 +50,7 @@ function Batch({ rows, onLeft }) {
     ${button("sign-in")}${button("resume")}${button("ready")}
     ${ableTo("pause") > 0 && html`<details class="menu"><summary>${t("floor.pause")} <small>${count(ableTo("pause"))}</small></summary><div>
       <${PauseForm} subject="batch" disabled=${running} send=${(reason) => run("pause", { reason })} /></div></details>`}
+    ${rows.length > 0 && html`<${MessageAll} count=${rows.length} disabled=${running} send=${(text) => run("message", { text })} />`}
     ${button("sign-out", true)}
     <button type="button" class="plain" disabled=${running} onClick=${() => { clear(); onLeft([]); }}>${t("floor.choose-none")}</button>
     <${RunState} state=${state} />

@@ -2,14 +2,13 @@
 // what about them.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { act, busy, Do, Refused, wordsOf } from "./acts.js";
+import { act, busy, Controls, Do, Refused, wordsOf } from "./acts.js";
+import { LONGEST } from "./agent_controls.js";
 import { ask } from "./api.js";
 import { agents } from "./live.js";
 import { Dialogue, Num } from "./parts.js";
 import { agentName, agentPath } from "./names.js";
 import { duration, t, when } from "./words.js";
-
-const LONGEST = 200;
 
 export const phoneSubject = (agent, device) => `phone ${agent} ${device}`;
 const phonePath = (agent, device, rest = "") => agentPath(agent, `devices/${encodeURIComponent(device)}${rest && `/${rest}`}`);
@@ -35,7 +34,7 @@ export function PhoneControls({ agent, phone, onDone }) {
   const own = phone.source === "registered";
   const unused = phone.status !== "in-use";
   const named = { name: agentName(agent), number: phone.address };
-  return html`<span class="group controls">
+  return html`<${Controls}>
     ${own && phone.status === "waiting" && html`<${Do} subject=${subject} kind="main" to=${phonePath(agent, phone.id, "verify")} body=${{ vouch: true }} done=${t("mobiles.approved")} onDone=${onDone}>${t("mobiles.approve")}</${Do}>`}
     ${own && phone.status === "unverified" && html`<${Do} subject=${subject} to=${phonePath(agent, phone.id, "verify")} body=${{}} onDone=${onDone}>${t("mobiles.call-again")}</${Do}>
       <${Do} subject=${subject} to=${phonePath(agent, phone.id, "verify")} body=${{ vouch: true }} sure=${t("mobiles.vouch?", named)} verb=${t("mobiles.vouch")} onDone=${onDone}>${t("mobiles.vouch")}</${Do}>`}
@@ -44,7 +43,7 @@ export function PhoneControls({ agent, phone, onDone }) {
     ${own && html`<${Do} subject=${subject} method="DELETE" to=${phonePath(agent, phone.id)} kind="danger" sure=${t("mobiles.remove?", named)} verb=${t("remove")} onDone=${onDone}>${t("remove")}</${Do}>`}
     ${!rejecting && html`<${Refused} subject=${subject} />`}
     ${rejecting && html`<${Reject} agent=${agent} phone=${phone} onClose=${() => setRejecting(false)} onDone=${onDone} />`}
-  </span>`;
+  </${Controls}>`;
 }
 
 function Phone({ agent, phone, onDone }) {
