@@ -40,9 +40,9 @@ export function FloorCalls() {
     <div class="filters"><label><span class="hidden">${t("queue")}</span><select value=${queue} onChange=${(event) => setQueue(event.currentTarget.value)}>
         <option value="">${t("floor.all-queues")}</option>${[...queues.value.values()].sort(byName).map((item) => html`<option key=${item.id} value=${item.id}>${item.name}</option>`)}</select></label>
       <label class="grow"><span class="hidden">${t("floor.search-calls")}</span><input type="search" placeholder=${t("floor.search-calls")} value=${search} onInput=${(event) => setSearch(event.currentTarget.value)} /></label></div>
-    ${rows.length === 0 ? html`<p class="none">${t(all.length ? "floor.no-call-fits" : "no-calls")}</p>` : html`<table class="rows">
+    ${rows.length === 0 ? html`<p class="none">${t(all.length ? "floor.no-call-fits" : "no-calls")}</p>` : html`<div class="scroll"><table class="rows">
       <thead><tr>${["caller", "queue", "state", "agent", "time"].map((key) => html`<th key=${key} scope="col">${t(`floor.head.${key}`)}</th>`)}<th scope="col"><span class="hidden">${t("actions")}</span></th></tr></thead>
-      <tbody>${rows.slice(0, MOST).map((call) => html`<${CallRow} key=${call.id} call=${call} ...${standingOf(call, line)} />`)}</tbody></table>
+      <tbody>${rows.slice(0, MOST).map((call) => html`<${CallRow} key=${call.id} call=${call} ...${standingOf(call, line)} />`)}</tbody></table></div>
       ${rows.length > MOST && html`<p class="more">${t("more", { count: rows.length - MOST })}</p>`}`}
   </section>`;
 }
