@@ -119,6 +119,19 @@ async def test_a_conversation_is_transferred_and_refusals_are_said(
     await caller.bye()
 
 
+async def test_the_wallboard_leads_to_calls_and_agents(floor: PageFloor, visits: Visits) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice", "bob", "carol", "dave")
+    await floor.caller("sales", name="Linked Caller")
+    page = await visits.log_in("pat", view="board")
+    await page.get_by_role("link", name="Linked Caller").click()
+    await expect(page.locator(".now-text")).to_contain_text("waits in sales")
+    await page.goto(f"{floor.url}#board")
+    await page.get_by_role("link", name="Carol Smith").click()
+    await expect(page.get_by_role("heading", name="Carol Smith", exact=True)).to_be_visible()
+    await floor.quiet()
+
+
 async def test_several_agents_at_once(floor: PageFloor, visits: Visits) -> None:
     await floor.quiet()
     await floor.sign_out("alice", "bob", "carol", "dave")

@@ -2,6 +2,7 @@
 
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { agents, ago, queues } from "./live.js";
+import { AgentLink } from "./names.js";
 import { State, STATES, Time, Window } from "./parts.js";
 import { byNeed, QueueCard } from "./queuecard.js";
 import { language, count, t } from "./words.js";
@@ -13,7 +14,7 @@ const RANK = new Map(STATES.map((state, n) => [state, n]));
 function AgentRow({ row }) {
   if (row.heading) return html`<h3 class="heading"><${State} of=${row.heading} /> <small>${count(row.size)}</small></h3>`;
   const about = row.state === "paused" ? row.pause_reason : row.state === "offline" ? null : row.reason;
-  return html`<span class="name" title=${row.id}><bdi>${row.name}</bdi></span>
+  return html`<span class="name" title=${row.id}><${AgentLink} id=${row.id}><bdi>${row.name}</bdi></${AgentLink}></span>
     <${State} of=${row.state} /><${Time} s=${ago(row.since)} />
     <span class="about"><bdi>${about ?? ""}</bdi></span>`;
 }

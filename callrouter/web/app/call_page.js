@@ -24,12 +24,6 @@ export async function copyAddress() {
 }
 
 function Facts({ call, live }) {
-  // Why a call still waits changes with its agents and not with the call.
-  useEffect(() => {
-    if (!live) return undefined;
-    const timer = setInterval(() => { if (document.visibilityState === "visible") look(); }, AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [id, Boolean(live)]);
   const shown = live ?? call;
   if (!shown) return null;
   const { place } = standingOf(shown);
@@ -75,6 +69,12 @@ export function CallPage() {
     const timer = setTimeout(look, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [id, stage]);
+  // Why a call still waits changes with its agents and not with the call.
+  useEffect(() => {
+    if (!live) return undefined;
+    const timer = setInterval(() => { if (document.visibilityState === "visible") look(); }, AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [id, Boolean(live)]);
   const shown = live ?? told?.call ?? told?.why;
   return html`<main class="one"><section class="card" aria-label=${t("call")}>
     <header class="title"><h1>${shown ? html`<${Num} of=${shown.caller_number} name=${shown.caller_name} />` : t("call")}</h1>

@@ -1,8 +1,9 @@
 // Names of agents and queues, and the choices that several views offer.
 
 import { computed, html, signal } from "../vendor/preact.js";
-import { ask } from "./api.js";
+import { ask, session } from "./api.js";
 import { agents, queues } from "./live.js";
+import { address } from "./routes.js";
 import { t } from "./words.js";
 
 /** The names of rows by id: the same map until a name changes, so that what shows names is not drawn again
@@ -24,6 +25,13 @@ const order = new Intl.Collator();
 export const byName = (one, two) => order.compare(one.name, two.name);
 export const agentPath = (id, rest = "") => `/api/agents/${encodeURIComponent(id)}${rest && `/${rest}`}`;
 export const callPath = (id, rest = "") => `/api/calls/${encodeURIComponent(id)}${rest && `/${rest}`}`;
+
+/** Whether the person has the pages of single calls and agents. */
+const seesPages = () => ["supervisor", "admin"].includes(session.value?.role) && !session.value.agent;
+const link = (name) => ({ id, children }) => (seesPages() ? html`<a class="quiet" href=${address(name, id)}>${children}</a>` : children);
+/** What stands for a call or an agent, as a link to its page for who has it. */
+export const CallLink = link("call");
+export const AgentLink = link("agent");
 
 /** The configured reasons for a pause; empty: any text is one. They are asked for once. */
 export const reasons = signal(null);

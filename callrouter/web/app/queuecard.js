@@ -3,7 +3,7 @@
 import { html } from "../vendor/preact.js";
 import { session } from "./api.js";
 import { running } from "./live.js";
-import { agentName } from "./names.js";
+import { agentName, CallLink } from "./names.js";
 import { Num, SHAPES, STATES, Time } from "./parts.js";
 import { count, duration, share, t } from "./words.js";
 
@@ -71,7 +71,7 @@ function Line({ queue, wall }) {
       const mark = waitMark(queue, waited);
       return html`<li key=${call.call} class=${`is-${mark}`}>
         <span class="place">${count(call.position)}</span>
-        ${wall ? "" : html`<span class="who"><${Num} of=${call.caller_number} name=${call.caller_name} /></span>`}
+        ${wall ? "" : html`<span class="who"><${CallLink} id=${call.call}><${Num} of=${call.caller_number} name=${call.caller_name} /></${CallLink}></span>`}
         ${mark !== "good" && html`<${Mark} of=${mark} says=${t(`alarm.${mark}`)} />`}<${Time} s=${waited} />
         ${call.ringing.length > 0 && html`<span class="rings"><span aria-hidden="true">${SHAPES.ringing}</span> ${t("rings", { names: call.ringing.map(agentName).join(t("board.and")) })}</span>`}
       </li>`;
