@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -156,13 +156,14 @@ def started(
     *,
     ready: str = "callrouter 0",
     stderr: int | None = None,
+    through: Sequence[str] = (),
 ) -> Iterator[Daemon]:
-    """The daemon, stopped at the end whatever happens."""
+    """The daemon, perhaps started through another program, stopped at the end whatever happens."""
     log = place.folder / f"log-{time.monotonic_ns()}"
     environ = {**place.environ, "CALLROUTER_FAKE": json.dumps(scene or {}), **(env or {})}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.daemon.fake_main", "run"],
+            [*through, sys.executable, "-m", "tests.daemon.fake_main", "run"],
             env=environ,
             cwd=place.folder,
             stdout=subprocess.DEVNULL,

@@ -163,7 +163,7 @@ def _undo(config: LiveConfig, files: EditedFiles, done: Sequence[str]) -> None:
 def set_aside(
     config: LiveConfig, contents: Mapping[str, bytes | None], texts: FolderTexts
 ) -> list[str]:
-    """Keep contents that were never in force, so that nobody's work is lost.
+    """Keep contents that were never in force, so that no work is lost.
 
     Raises:
         OSError: one cannot be kept.

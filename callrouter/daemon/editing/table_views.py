@@ -100,7 +100,7 @@ class _Tables:
             except UnreadableTextError:
                 continue
         self._rights = texts.rights
-        # Whom an agent serves may only show in parts that the person does not see.
+        # Which queues an agent serves may show only in parts that the person does not see.
         self._serving = serving(texts.root if self._rights.limited else root_of(shown, trees))
 
     def _sections(self, section: str) -> Iterator[tuple[str, TextTree, str, Entry]]:
