@@ -252,8 +252,8 @@ async def test_a_rollback_by_the_page(house: EditedHouse, boss: Editing, sam: Ed
     assert problem["type"].endswith(":nothing-to-do")
     for number in (0, -1, 99, 10**12):
         await boss.post("rollback", {"number": number}, 404)
-    for number in ("99", "x", "1e3", "9" * 50):
-        await boss.get(f"history/{number}", 404)
+    for given in ("99", "x", "1e3", "9" * 50):
+        await boss.get(f"history/{given}", 404)
     await sam.post("rollback", {"number": 1}, 403)
 
 
