@@ -5,7 +5,7 @@ A folder with access for its owner only, since files may contain secrets:
     files/SHA256        content of a file, stored once however many changes refer to it
     changes/000017.json a change: when, who, how, in words, and the files before and after
     head.json           the files in force
-    rollback.json       what a rollback not yet applied has put in place
+    rollback.json       what a rollback or a save not yet applied has put in place
     held.json           files whose losses must be confirmed, and those losses
 """
 
@@ -60,7 +60,8 @@ def find_history(folder: Path, database: str, environ: Mapping[str, str]) -> Con
 class ConfigHistory:
     """The history of one configuration.
 
-    Only the daemon writes to it, except for `announce` and `set_aside`, which a rollback calls.
+    Only the daemon writes to it, except for `announce` and `set_aside`, which the command rollback
+    calls.
 
     Every method reads or writes files. Those that write raise OSError if they cannot.
     """
@@ -234,7 +235,7 @@ class ConfigHistory:
     ) -> Change | None:
         """Record an applied change.
 
-        A change caused by a rollback is attributed to the person who rolled back.
+        A change that was announced is attributed to the person who announced it.
 
         Args:
             at: See `Change`, as for the arguments that are not described here.
@@ -254,8 +255,7 @@ class ConfigHistory:
         note = self._rollback()
         if note is not None and note["after"] == contents_only(after):
             who, how = str(note["who"]), str(note["how"])
-        with suppress(OSError), self._opened() as folder:
-            folder.remove("rollback.json")
+        self.withdraw()
         kept = self.changes()
         change = Change(
             number=kept[0].number + 1 if kept else 1,
@@ -273,12 +273,17 @@ class ConfigHistory:
         return change
 
     def announce(self, *, who: str, how: str, files: ConfigFiles) -> None:
-        """Record that a rollback is about to put these files in place.
+        """Record that a person is about to put these files in place.
 
         `add` then attributes the change to `who`, if it leads to exactly these files.
         """
         note = {"who": who, "how": how, "after": content_digests(files)}
         self._write("rollback.json", json.dumps(note).encode())
+
+    def withdraw(self) -> None:
+        """Forget what was announced: the files were not put in place."""
+        with suppress(OSError), self._opened() as folder:
+            folder.remove("rollback.json")
 
     def hold(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
         """Record files with unconfirmed losses, which are not in force.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
+from callrouter.daemon.editing import file_changes
 from callrouter.daemon.editing.folder_texts import digest
+from callrouter.settings.config_files import read_snapshot, save_file
 from tests.api.edited_house import (
     ADMIN,
     AGENT,
@@ -430,6 +433,70 @@ async def test_the_places_of_mistakes_are_those_of_the_text_that_is_shown(
     lines = wrong.splitlines()
     assert lines[mistake["line"] - 1][mistake["column"] - 1 :] == "ring_fro: 20s"
     assert mistake["end_column"] == mistake["column"] + len("ring_fro")
+
+
+async def test_mistakes_in_other_files_have_places_in_what_is_shown(
+    house: EditedHouse, crm: Editing
+) -> None:
+    house.write("callrouter.yaml", SITE + "pauses: {lunch: {longest: 45x}}\n")
+    text, _ = await crm.file("callrouter.yaml")
+    draft = await crm.draft({"path": ["queues", "support", "ring_for"], "value": "25s"})
+    [mistake] = draft["problems"]
+    line = text.splitlines()[mistake["line"] - 1]
+    assert line[mistake["column"] - 1 : mistake["end_column"] - 1] == "45x"
+    assert mistake["path"] == ["pauses", "lunch", "longest"]
+
+
+async def test_what_an_admin_took_away_is_not_confirmed_by_another(
+    house: EditedHouse, sam: Editing, boss: Editing
+) -> None:
+    house.callers = {"sales": 2}
+    house.write("queues.yaml", QUEUES.replace("  sales:\n    agents: [bob, carol]\n", ""))
+    await house.config.reload()
+    assert house.config.state.held
+    problem = await sam.change("queues.yaml", "20s", "30s", 409, confirm=True)
+    assert problem["type"].endswith(":removals")
+    await boss.change("queues.yaml", "20s", "30s", confirm=True)
+
+
+async def test_if_a_later_file_cannot_be_written_the_earlier_is_put_back(
+    house: EditedHouse, boss: Editing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = save_file
+    numbers = iter((0, errno.ENOSPC))
+
+    def fails(folder: Path, name: str, content: bytes, expected: bytes | None) -> None:
+        number = next(numbers, 0)
+        if number:
+            raise OSError(number, os.strerror(number), name)
+        write(folder, name, content, expected)
+
+    monkeypatch.setattr(file_changes, "save_file", fails)
+    body = []
+    for name, old, new in (
+        ("agents.yaml", "Alice Martin", "Alice Miller"),
+        ("queues.yaml", "20s", "30s"),
+    ):
+        text, etag = await boss.file(name)
+        body.append({"name": name, "text": text.replace(old, new), "etag": etag})
+    problem = await boss.post("files", {"files": body}, 507)
+    assert problem["type"].endswith(":disk-full")
+    assert (house.read("agents.yaml"), house.read("queues.yaml")) == (AGENTS, QUEUES)
+    assert not (house.config.history.place / "rollback.json").exists()
+    assert (await boss.get("history"))["changes"] == []
+
+
+async def test_a_save_that_the_daemon_did_not_live_to_record_is_the_persons(
+    house: EditedHouse, boss: Editing
+) -> None:
+    new = QUEUES.replace("20s", "30s")
+    folder = house.folder
+    house.write("queues.yaml", new)
+    files = read_snapshot(folder).files
+    house.config.history.announce(who="boss", how="save from 192.0.2.7", files=files)
+    await house.config.reload()
+    [change] = (await boss.get("history"))["changes"]
+    assert (change["who"], change["how"]) == ("boss", "save from 192.0.2.7")
 
 
 # ---------------------------------------------------------------- hostile texts

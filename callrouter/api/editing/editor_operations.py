@@ -63,7 +63,11 @@ EDITOR_OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         summary="The text of a configuration file; what the caller may not see is hidden",
         answer=ConfigFileJson,
         problem=ConfigProblemJson,
-        problems={404: "there is no such file", 409: "it is broken, and shown only to an admin"},
+        problems={
+            404: "there is no such file",
+            409: "it is broken, and shown only to an admin",
+            503: "too many people edit the files",
+        },
     ),
     ("PUT", "/api/config/files/{name}"): _save("Save a configuration file", SaveFileBody),
     ("GET", "/api/config/tables"): Operation(

@@ -26,6 +26,7 @@ from callrouter.api.editing.config_editing import (
 from callrouter.api.editing.large_bodies import read_large_body
 from callrouter.api.json_answers import encode, encoded
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.schemas.editor_answers import ConfigFileJson
 from callrouter.api.schemas.editor_bodies import (
     CompleteBody,
     DraftBody,
@@ -106,12 +107,17 @@ async def file(request: web.Request) -> web.Response:
         ApiProblem: 404 there is no such file, 409 it is broken and may hide something.
     """
     editor, person, name = _editor(request), _person(request), request.match_info["name"]
-    view = await editor.file(person, name)
-    tag = f'"{view["etag"]}"'
-    if request.headers.get("If-None-Match", "") == tag:
-        return web.Response(status=304, headers={"ETag": tag})
-    response = encoded(await asyncio.to_thread(encode, view))
-    response.headers["ETag"] = tag
+    tags: list[str] = []
+
+    async def made() -> ConfigFileJson:
+        view = await editor.file(person, name)
+        tags.append(f'"{view["etag"]}"')
+        return view
+
+    response = await _answer(request, object(), made)
+    response.headers["ETag"] = tags[0]
+    if request.headers.get("If-None-Match", "") == tags[0]:
+        return web.Response(status=304, headers={"ETag": tags[0]})
     return response
 
 

@@ -22,6 +22,7 @@ from callrouter.api.schemas.editor_answers import (
     TablesJson,
 )
 from callrouter.background import beside_calls
+from callrouter.daemon.config_reading import ConfigReading
 from callrouter.daemon.editing import draft_check, file_changes, rollbacks
 from callrouter.daemon.editing.completions import completions
 from callrouter.daemon.editing.folder_rights import why_not_writable
@@ -29,7 +30,7 @@ from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, names
 from callrouter.daemon.editing.mistake_places import MistakePlaces, unreadable
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
-from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
+from callrouter.settings.config_files import read_snapshot
 from callrouter.settings.editing.edit_rights import OPEN_SECTIONS
 from callrouter.settings.editing.text_tree import UnreadableTextError
 
@@ -186,7 +187,7 @@ class ConfigEditor:
     def _tables(self, person: EditingPerson) -> TablesJson:
         with beside_calls():
             texts = self._texts(person)
-            places = MistakePlaces(texts.snapshot.names, {}, {})
+            places = MistakePlaces(texts.snapshot.names, texts, {})
             problems = places.json(self._config.state.problems, "error")
             return tables_json(texts.shown(), texts, self._trees, problems)
 
@@ -205,22 +206,39 @@ class ConfigEditor:
             edited = await asyncio.to_thread(self._edited, person, files)
             if not edited.reading.lines and not edited.contents:
                 return self._saved(edited, None, [])
-            lost = self._config.lost(edited.reading)
-            if lost and not confirm:
-                raise file_changes.removals(lost)
-            aside = await asyncio.to_thread(file_changes.write, self._config, edited)
+            lost = self._check_lost(person, edited.reading, confirm=confirm)
             how = f"save from {person.address}" if person.address else "save"
-            reading = replace(edited.reading, snapshot=self._as_written(edited))
+            aside, reading = await asyncio.to_thread(self._write, edited, person.name, how)
             change = await take_up(reading, person.name, how, lost)
         return self._saved(edited, change.number if change is not None else None, aside)
 
-    def _as_written(self, edited: file_changes.EditedFiles) -> ConfigSnapshot:
-        """Return the files that were checked, with the owners they have on the disk."""
+    def _check_lost(
+        self, person: EditingPerson, reading: ConfigReading, *, confirm: bool
+    ) -> tuple[str, ...]:
+        """Return the losses of a change, which the person has confirmed.
+
+        What was taken away on the server and is held back there may belong to another queue, so a
+        supervisor of some queues cannot confirm it along with a change of their own.
+
+        Raises:
+            ApiProblem: 409, they are not confirmed.
+        """
+        lost = self._config.lost(reading)
+        if lost and (not confirm or (person.rights.limited and self._config.state.held)):
+            raise file_changes.removals(lost)
+        return lost
+
+    def _write(
+        self, edited: file_changes.EditedFiles, who: str, how: str
+    ) -> tuple[list[str], ConfigReading]:
+        """Write the files; return what was set aside, and the reading with owners as on the disk."""
+        aside = file_changes.write(self._config, edited, who, how)
         found = read_snapshot(self._folder).files
         checked = edited.reading.snapshot
         kept = {name: found.get(name, file) for name, file in checked.files.items()}
         same = all(kept[name].content == file.content for name, file in checked.files.items())
-        return replace(checked, files=kept) if same else checked
+        snapshot = replace(checked, files=kept) if same else checked
+        return aside, replace(edited.reading, snapshot=snapshot)
 
     def _edited(
         self, person: EditingPerson, files: Sequence[FileToSave]
@@ -279,10 +297,11 @@ class ConfigEditor:
             aside: list[str] = []
             change = None
             if not dry_run:
-                if lost and not confirm:
-                    raise file_changes.removals(lost)
-                aside = await asyncio.to_thread(rollbacks.put_back_all, self._config, found)
+                self._check_lost(person, found.reading, confirm=confirm)
                 how = f"{found.how} from {person.address}" if person.address else found.how
+                aside = await asyncio.to_thread(
+                    rollbacks.put_back_all, self._config, found, person.name, how
+                )
                 change = await take_up(found.reading, person.name, how, lost)
         return {
             "ok": True,

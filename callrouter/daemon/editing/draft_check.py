@@ -21,7 +21,6 @@ from callrouter.settings.editing.edit_rights import refused
 from callrouter.settings.editing.hidden_text import MovedMarkError, RestoredText
 from callrouter.settings.editing.text_edits import WrongEditError, apply_edits
 from callrouter.settings.editing.text_tree import (
-    TextTree,
     TooManyValuesError,
     UnreadableTextError,
 )
@@ -36,8 +35,7 @@ class WholeTexts:
 
     Attributes:
         texts: the whole texts; None: the file is deleted. One that cannot be read is as it came.
-        restored: where their parts stand in the texts that the person sees.
-        trees: the trees of the readable ones.
+        restored: of the readable ones, where their parts stand in the texts that the person sees.
         too_large: the mistakes of texts that are too large to be looked at further.
         unreadable: the mistakes of texts that are not YAML.
         refused: what the person may not change, in words.
@@ -45,7 +43,6 @@ class WholeTexts:
 
     texts: dict[str, str | None] = field(default_factory=dict)
     restored: dict[str, RestoredText] = field(default_factory=dict)
-    trees: dict[str, TextTree] = field(default_factory=dict)
     too_large: list[FileMistakeJson] = field(default_factory=list)
     unreadable: list[FileMistakeJson] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -133,8 +130,8 @@ def whole(edited: Mapping[str, str | None], texts: FolderTexts, trees: TreeCache
         try:
             restored = texts.restored(name, text)
             found.texts[name] = restored.text
+            trees.tree(restored.text)
             found.restored[name] = restored
-            found.trees[name] = trees.tree(restored.text)
         except MovedMarkError as error:
             found.refused.append(f"{name}: {error}")
         except TooManyValuesError as error:
@@ -157,7 +154,8 @@ def read(
         after = root_of({name: text for name, text in kept.items() if text is not None}, trees)
         found.refused += refused(texts.root, after, texts.rights)
     snapshot = texts.with_texts(edited.texts)
-    places = MistakePlaces(snapshot.names, edited.restored, edited.trees | _others(texts, edited))
+    seen = {name: edited.restored.get(name) for name in edited.texts}
+    places = MistakePlaces(snapshot.names, texts, seen)
     try:
         found.reading = config.reading_of(snapshot)
         found.warnings = places.json(found.reading.settings.warnings, "warning")
@@ -169,18 +167,6 @@ def read(
     if found.reading is not None and edited.unreadable:
         # The strict reader and the one of the editor agree on what is YAML, or nothing is saved.
         found.reading, found.problems = None, edited.unreadable
-    return found
-
-
-def _others(texts: FolderTexts, edited: WholeTexts) -> dict[str, TextTree]:
-    """Return the trees of the files that were not edited, for the extents of their mistakes."""
-    found = {}
-    if texts.rights.everything:
-        for name in texts.texts.keys() - edited.texts.keys():
-            try:
-                found[name] = texts.tree(name)
-            except UnreadableTextError:
-                continue
     return found
 
 

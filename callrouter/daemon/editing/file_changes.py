@@ -118,8 +118,14 @@ def _check_base(texts: FolderTexts, file: FileToSave, config: LiveConfig) -> Non
 # ---------------------------------------------------------------- writing
 
 
-def write(config: LiveConfig, files: EditedFiles) -> list[str]:
+def write(config: LiveConfig, files: EditedFiles, who: str, how: str) -> list[str]:
     """Write checked contents, all or none.
+
+    Args:
+        config: the configuration in force.
+        files: the contents.
+        who: the person, for the history, even if the daemon ends before it has recorded the change.
+        how: how they did it, for the history.
 
     Returns:
         What was never in force and was kept elsewhere, in words.
@@ -135,11 +141,13 @@ def write(config: LiveConfig, files: EditedFiles) -> list[str]:
         aside = set_aside(
             config, {name: files.before[name] for name in files.contents}, files.texts
         )
+        config.history.announce(who=who, how=how, files=files.reading.snapshot.files)
         for name, content in files.contents.items():
             save_file(config.folder, name, content, files.before[name])
             done.append(name)
     except OSError as error:
         _undo(config, files, done)
+        config.history.withdraw()
         if isinstance(error, FileChangedError):
             texts = files.texts.again(read_snapshot(config.folder))
             name = next(iter(files.contents.keys() - set(done)))

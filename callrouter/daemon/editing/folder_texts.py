@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -29,6 +30,7 @@ class TreeCache:
 
     def __init__(self) -> None:
         self._trees: OrderedDict[str, TextTree] = OrderedDict()
+        self._lock = threading.Lock()
 
     def tree(self, text: str) -> TextTree:
         """Return the tree of a text.
@@ -39,11 +41,12 @@ class TreeCache:
         found = self._trees.get(text)
         if found is None:
             found = TextTree(text)
-            self._trees[text] = found
-            while len(self._trees) > _MOST_TREES or (
-                self._trees and sum(map(len, list(self._trees))) > _MOST_CHARACTERS
-            ):
-                self._trees.popitem(last=False)
+            with self._lock:
+                self._trees[text] = found
+                while self._trees and (
+                    len(self._trees) > _MOST_TREES or sum(map(len, self._trees)) > _MOST_CHARACTERS
+                ):
+                    self._trees.popitem(last=False)
         return found
 
 
@@ -90,6 +93,29 @@ class FolderTexts:
             UnreadableTextError: it is not YAML.
         """
         return self._trees.tree(self.texts[name])
+
+    def tree_of(self, text: str) -> TextTree:
+        """Return the tree of any text.
+
+        Raises:
+            UnreadableTextError: it is not YAML.
+        """
+        return self._trees.tree(text)
+
+    def as_seen(self, name: str) -> RestoredText | None:
+        """Return a file's whole text with the places of its parts in the text that is seen.
+
+        None: there is no such file.
+
+        Raises:
+            UnreadableTextError: it is not YAML.
+        """
+        if name not in self.texts:
+            return None
+        self.tree(name)
+        if self.rights.everything:
+            return RestoredText(self.texts[name], [])
+        return self.restored(name, self.hidden(name).text)
 
     @cached_property
     def root(self) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Literal
 
 from callrouter.api.schemas.editor_answers import FileMistakeJson
+from callrouter.daemon.editing.folder_texts import FolderTexts
 from callrouter.settings import Problem
 from callrouter.settings.editing.hidden_text import RestoredText
 from callrouter.settings.editing.text_tree import TextTree, UnreadableTextError
@@ -17,20 +19,21 @@ class MistakePlaces:
 
     Args:
         names: the files whose names may be told.
-        restored: what the whole texts of edited files were made of.
-        trees: the whole texts that can be read.
+        texts: the files as they are.
+        restored: of edited files, what their whole texts were made of; None: a text cannot be read.
     """
 
     def __init__(
         self,
         names: Collection[str],
-        restored: Mapping[str, RestoredText],
-        trees: Mapping[str, TextTree],
+        texts: FolderTexts,
+        restored: Mapping[str, RestoredText | None],
     ) -> None:
         self._names = names
-        self._restored = restored
-        self._trees = trees
-        self._known: dict[str, dict[int, tuple[int, KeyPath]]] = {}
+        self._texts = texts
+        self._edited = restored
+        self._restored = cache(self._restore)
+        self._extents = cache(self._find_extents)
 
     def json(
         self, problems: Collection[Problem], severity: Literal["error", "warning"]
@@ -42,17 +45,13 @@ class MistakePlaces:
         line, column = problem.line, problem.column
         end_line, end_column = line, column
         path: KeyPath | None = None
-        tree = self._trees.get(problem.file)
-        if tree is not None and line > 0:
+        restored = self._restored(problem.file) if line > 0 else None
+        if restored is not None:
+            tree, found = self._extents(problem.file)
             offset = tree.offset(line, column)
-            end, path = self._extents(problem.file, tree).get(offset, (offset, None))
-            restored = self._restored.get(problem.file)
-            if restored is not None:
-                shown = restored.shown
-                line, column = shown.place(restored.shown_offset(offset))
-                end_line, end_column = shown.place(restored.shown_offset(end))
-            else:
-                end_line, end_column = tree.place(end)
+            end, path = found.get(offset, (offset, None))
+            line, column = restored.shown.place(restored.shown_offset(offset))
+            end_line, end_column = restored.shown.place(restored.shown_offset(end))
         return {
             "file": problem.file if problem.file in self._names else "",
             "line": line,
@@ -65,17 +64,26 @@ class MistakePlaces:
             "severity": severity,
         }
 
-    def _extents(self, name: str, tree: TextTree) -> dict[int, tuple[int, KeyPath]]:
-        """Return what begins at each offset: where it ends, and its path."""
-        if name not in self._known:
-            found: dict[int, tuple[int, KeyPath]] = {}
-            for path, node in tree.root.walk():
-                for key, entry in node.entries.items():
-                    found[entry.start] = (entry.end, (*path, key))
-                if path and node.kind == "scalar":
-                    found.setdefault(node.start, (node.end, path))
-            self._known[name] = found
-        return self._known[name]
+    def _restore(self, name: str) -> RestoredText | None:
+        """Return a file's whole text and what of it is seen; None: it cannot be read."""
+        if name in self._edited:
+            return self._edited[name]
+        try:
+            return self._texts.as_seen(name)
+        except UnreadableTextError:
+            return None
+
+    def _find_extents(self, name: str) -> tuple[TextTree, dict[int, tuple[int, KeyPath]]]:
+        """Return the tree of a file, and what begins at each offset: where it ends, and its path."""
+        restored = self._restored(name)
+        tree = self._texts.tree_of(restored.text if restored is not None else "")
+        found: dict[int, tuple[int, KeyPath]] = {}
+        for path, node in tree.root.walk():
+            for key, entry in node.entries.items():
+                found[entry.start] = (entry.end, (*path, key))
+            if path and node.kind == "scalar":
+                found.setdefault(node.start, (node.end, path))
+        return tree, found
 
 
 def unreadable(name: str, error: UnreadableTextError) -> FileMistakeJson:

@@ -83,8 +83,8 @@ def earlier(
     now = content_digests(texts.snapshot.files)
     if now == contents_only(wanted):
         raise ApiProblem(409, "nothing-to-do", "the files are like that already")
-    places = MistakePlaces(snapshot.names, {}, {})
     then = FolderTexts(snapshot, texts.rights, trees)
+    places = MistakePlaces(snapshot.names, then, {})
     if lines := refused(texts.root, root_of(then.texts, trees), texts.rights):
         raise file_changes.not_allowed(lines)
     try:
@@ -126,8 +126,14 @@ def _change(history: ConfigHistory, number: int) -> Change:
     return change
 
 
-def put_back_all(config: LiveConfig, files: EarlierFiles) -> list[str]:
+def put_back_all(config: LiveConfig, files: EarlierFiles, who: str, how: str) -> list[str]:
     """Put the files back, all or none.
+
+    Args:
+        config: the configuration in force.
+        files: the earlier files.
+        who: the person, for the history.
+        how: how they did it, for the history.
 
     Returns:
         What was never in force and was kept elsewhere, in words.
@@ -147,6 +153,7 @@ def put_back_all(config: LiveConfig, files: EarlierFiles) -> list[str]:
     try:
         aside = file_changes.set_aside(config, before, files.texts)
         wanted = files.reading.snapshot.files
+        config.history.announce(who=who, how=how, files=wanted)
         for name in files.put_back:
             old, file = before[name], wanted[name]
             if old is None:
@@ -161,6 +168,7 @@ def put_back_all(config: LiveConfig, files: EarlierFiles) -> list[str]:
             done.append(name)
     except OSError as error:
         _undo(config, done, before)
+        config.history.withdraw()
         if isinstance(error, FileChangedError):
             texts = files.texts.again(read_snapshot(config.folder))
             name = touched[len(done)]
