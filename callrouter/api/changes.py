@@ -8,7 +8,7 @@ the rows are made and encoded once for all watchers who may see the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias, cast
 
 from callrouter.api.json_answers import encode
@@ -46,7 +46,10 @@ class Watcher:
         topics: what it watches.
         sees: returns what it may see now.
         send: sends it a message.
+        behind: returns whether earlier messages still wait for it. It is then sent nothing, and later
+            what has changed since, once: a slow link shows late what is true and not what was.
         silent: whether it has been sent nothing since this was last looked at.
+        missed: the ids of what has changed while it was behind.
     """
 
     def __init__(
@@ -54,11 +57,14 @@ class Watcher:
         topics: frozenset[Topic],
         sees: Callable[[], Sight],
         send: Callable[[str], None],
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self.topics = topics
         self.sees = sees
         self.send = send
+        self.behind = behind
         self.silent = False
+        self.missed: dict[Topic, dict[str, None]] = {}
 
 
 class ChangeFeed:
@@ -174,7 +180,9 @@ class ChangeFeed:
         self._beat = asyncio.get_running_loop().call_later(BEAT, self._tell_time)
         text = ""
         for watcher in self._watchers:
-            if watcher.silent:
+            if watcher.missed:
+                self._soon()
+            elif watcher.silent:
                 text = text or encode(self._body()).decode()
                 watcher.send(text)
             watcher.silent = True
@@ -186,8 +194,14 @@ class ChangeFeed:
         for ids in self._changed.values():
             ids.clear()
         self.seq += 1
+        for watcher in self._watchers:  # before calls that have ended are forgotten
+            if watcher.missed or watcher.behind():
+                self._remember(watcher, changed)
         made: dict[tuple[Sight, frozenset[Topic]], str] = {}
         for watcher in list(self._watchers):
+            if watcher.missed:
+                self._catch_up(watcher)
+                continue
             seen = watcher.sees()
             key = (seen, watcher.topics)
             if key not in made:
@@ -196,18 +210,45 @@ class ChangeFeed:
                 watcher.silent = False
                 watcher.send(made[key])
 
+    def _remember(self, watcher: Watcher, changed: Mapping[Topic, Iterable[str]]) -> None:
+        """Note what a watcher that is behind has missed. Of calls, only those that it sees or was shown."""
+        seen = watcher.sees()
+        shown = self._shown.setdefault(seen, set())
+        for topic in watcher.topics:
+            for name in changed[topic]:
+                if topic != "calls" or name in shown or self._views.active_call_row(name, seen):
+                    watcher.missed.setdefault(topic, {})[name] = None
+
+    def _catch_up(self, watcher: Watcher) -> None:
+        """Send a watcher what it has missed, unless it is behind still."""
+        if watcher.behind():
+            return
+        missed, watcher.missed = watcher.missed, {}
+        text = self._message(watcher.sees(), watcher.topics, missed, missed.get("calls", ()))
+        if text:
+            watcher.silent = False
+            watcher.send(text)
+
     def _message(
-        self, seen: Sight, topics: frozenset[Topic], changed: dict[Topic, list[str]]
+        self,
+        seen: Sight,
+        topics: frozenset[Topic],
+        changed: Mapping[Topic, Iterable[str]],
+        told: Collection[str] = (),
     ) -> str:
-        """Return the message for those who see this; empty if nothing of it has changed."""
+        """Return the message for those who see this; empty if nothing of it has changed.
+
+        `told` are calls that this watcher knows, though others with the same sight may have been told
+        of their end already.
+        """
         body = self._body()
         gone: list[Json] = []
         for topic in TOPICS:
             rows: list[object] = []
             if topic in topics:
-                for name in changed[topic]:
+                for name in changed.get(topic, ()):
                     row = self._row(topic, name, seen)
-                    if row is None:
+                    if row is None or (not row and topic == "calls" and name in told):
                         gone.append({"topic": topic, "id": name})
                     elif row:
                         rows.append(row)

@@ -29,6 +29,8 @@ TOO_SLOW: Final = 4008
 """Close code for a client that reads too slowly. It may reconnect at once."""
 MOST_WAITING: Final = 1000
 """Messages queued for a slow client before it is dropped."""
+BEHIND: Final = 3
+"""Messages queued for a page from which on it is sent no more of them until it has read those."""
 MOST_CLIENTS: Final = 200
 MOST_PER_TOKEN: Final = 5
 """Live views that one token or user may have open, so that none can use up all of them."""
@@ -74,6 +76,10 @@ class LiveClient:
             self.waiting.put_nowait(text)
         except asyncio.QueueFull:
             self.dropped.set()
+
+    def behind(self) -> bool:
+        """Return whether messages wait, because the client or its link is slow."""
+        return self.waiting.qsize() >= BEHIND
 
     def revoke(self) -> None:
         """Close the view: its token is no longer valid or has other rights now."""
@@ -209,7 +215,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     await ws.prepare(request)
     client = LiveClient(ws, request.transport, caller, lambda: backend.views.sight(caller))
     feed = request.app[CHANGES]
-    watcher = Watcher(topics, client.sees, client.send) if topics else None
+    watcher = Watcher(topics, client.sees, client.send, client.behind) if topics else None
     if watcher is not None:
         feed.add(watcher)
     client.notices = watcher is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -174,3 +175,59 @@ async def test_a_row_is_made_once_for_all_who_see_the_same(client: Client, world
         first, second = (await one.receive()).data, (await two.receive()).data
         assert first is not None
         assert first == second
+
+
+async def test_a_slow_page_is_sent_what_is_true_then_and_not_what_was(world: World) -> None:
+    world.in_step()
+    world.arrive("c0", "sales")
+    seen = world.backend.views.sight(ApiCaller(name="crm", role="supervisor"))
+    slow: list[str] = []
+    quick: list[str] = []
+    behind = [True]
+    topics = frozenset(changes.TOPICS)
+    feed = world.changes
+    feed.add(changes.Watcher(topics, lambda: seen, slow.append, lambda: behind[0]))
+    feed.add(changes.Watcher(topics, lambda: seen, quick.append))
+    world.arrive("c1", "sales")
+    feed._flush()
+    world.hang_up("c1")
+    world.hang_up("c0")
+    feed._flush()
+    world.sign_in("alice")
+    feed._flush()
+    assert (len(quick), slow) == (3, [])
+    behind[0] = False
+    world.runtime.post(PauseRequested(agent="alice", reason="tea", by="sam"))
+    feed._flush()
+    [text] = slow
+    message = json.loads(text)
+    assert {row["id"]: row["state"] for row in message["agents"]}["alice"] == "paused"
+    assert sorted(item["id"] for item in message["gone"]) == ["c0", "c1"]
+    assert message["calls"] == []
+    world.arrive("c2", "sales")
+    feed._flush()
+    assert slow[1] == quick[-1], "it shares the messages again"
+    feed.close()
+
+
+async def test_a_page_that_was_behind_catches_up_though_nothing_more_happens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "BEAT", 0.02)
+    world.in_step()
+    seen = world.backend.views.sight(ApiCaller(name="crm", role="supervisor"))
+    sent: list[str] = []
+    behind = [True]
+    watcher = changes.Watcher(
+        frozenset(changes.TOPICS), lambda: seen, sent.append, lambda: behind[0]
+    )
+    world.changes.add(watcher)
+    world.arrive("c1", "sales")
+    await asyncio.sleep(0.1)
+    assert sent == []
+    behind[0] = False
+    async with asyncio.timeout(5):
+        while not sent:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    assert [row["id"] for row in json.loads(sent[0])["calls"]] == ["c1"]
+    world.changes.remove(watcher)
