@@ -24,6 +24,8 @@ test: $(STAMP)
 	@$(BIN)/python -m callrouter.lab
 	@echo "— Twilio's OpenAPI document, for the tests of requests to it"
 	@$(BIN)/python -m tests.twilio.openapi
+	@echo "— a provider of OpenID Connect, for the test of logging in through one"
+	@$(BIN)/python -m tests.oidc.node_provider
 	@echo "— Chromium for the tests of the page"
 	@$(BIN)/python -m tests.browser.chromium
 	@echo "— every Python on this machine that callrouter supports"

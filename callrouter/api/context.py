@@ -185,6 +185,8 @@ class Backend:
     """The URL where the API listens; empty before it does."""
     public_url: Callable[[], str] = str
     """Our URL for browsers (the current `http.public_url`); empty: not configured."""
+    trusted_proxies: Callable[[], tuple[str, ...]] = tuple
+    """Networks of proxies whose word about the client counts (the current `http.trusted_proxies`)."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further sections of ``/api/status``, by name."""
     sessions: Sessions | None = None

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import WSCloseCode, web
 
-from callrouter.api.access.auth import BY_TICKET
+from callrouter.api.access.auth import BY_TICKET, holds
 from callrouter.api.access.origins import check_origin
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.changes import TOPICS, ChangeFeed, Topic, Watcher, read_topics
@@ -220,6 +220,8 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         feed.add(watcher)
     client.notices = watcher is None
     hub.clients.add(client)
+    if not holds(request.app, caller):  # it has ended during the handshake
+        client.revoke()
     try:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(_write(client, request.app), name="live writer")

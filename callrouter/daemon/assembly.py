@@ -196,6 +196,7 @@ def assemble(
         acts=acts,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
+        trusted_proxies=lambda: config.settings.http.trusted_proxies,
         extra={
             "history": lambda: str(config.history.place),
             "handled": lambda: runtime.handled,

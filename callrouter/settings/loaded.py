@@ -143,6 +143,8 @@ class HttpSettings:
     given.
     """
     oidc: OidcSettings | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks, as `ipaddress` writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

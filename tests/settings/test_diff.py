@@ -397,7 +397,7 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Table) == {"agents", "queues", "rules", "zone", "pauses", "numbering"}
     assert names(HttpSettings) == {
-        "host", "port", "certificate", "key", "api_tokens", "public_url", "oidc",
+        "host", "port", "certificate", "key", "api_tokens", "public_url", "oidc", "trusted_proxies",
     }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "passwords", "emails", "service_levels", "numbers", "timezone",

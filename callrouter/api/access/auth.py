@@ -249,6 +249,14 @@ def _person(request: web.Request, secret: str) -> ApiCaller:
     return caller
 
 
+def holds(app: web.Application, caller: ApiCaller) -> bool:
+    """Return whether a caller's token or session is in force, with the same rights.
+
+    The command line has neither, and always holds.
+    """
+    return caller.local or (app[SESSIONS] if caller.session else app[API_TOKENS]).holds(caller)
+
+
 def _ticket_holder(request: web.Request) -> ApiCaller:
     """Return whose ticket opens a live view. The ticket is used up.
 
@@ -259,11 +267,9 @@ def _ticket_holder(request: web.Request) -> ApiCaller:
     """
     origin = request.headers.get("Origin", "")
     caller = request.app[TICKETS].redeem(request.query["ticket"], origin)
-    if caller is not None:
-        known = request.app[SESSIONS] if caller.session else request.app[API_TOKENS]
-        if caller.local or known.holds(caller):
-            request[BY_TICKET] = True
-            return caller
+    if caller is not None and holds(request.app, caller):
+        request[BY_TICKET] = True
+        return caller
     detail = (
         "this ticket is not known, was used, is older than 30 s, or is for a page of another origin "
         f"than {origin[:100] or 'none'}: ask for another with POST /api/session/ticket"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -20,9 +21,11 @@ from callrouter.api.access.auth import (
     TICKETS,
     WRONG_TOKENS,
     authorize,
+    holds,
 )
 from callrouter.api.access.logins import Logins
 from callrouter.api.access.people import People
+from callrouter.api.access.proxies import see_client
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import ApiTokens, WrongTokens
@@ -100,6 +103,7 @@ def make_app(
     """
     app = web.Application(
         middlewares=[
+            see_client,
             report_to_limiter,
             read_no_more,
             delay_refusals,
@@ -126,9 +130,7 @@ def make_app(
     app[LARGE_BODIES] = LargeBodies()
     app[LIVE] = watchers
     app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
-    app[SESSIONS].changed = tokens.changed = lambda: watchers.check(
-        lambda caller: (app[SESSIONS] if caller.session else tokens).holds(caller)
-    )
+    app[SESSIONS].changed = tokens.changed = lambda: watchers.check(partial(holds, app))
     add_page_routes(app)
     add_status_routes(app)
     add_session_routes(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import ipaddress
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -76,6 +76,7 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
         port=int(port),
         public_url=(http.public_url or "").rstrip("/"),
         oidc=_oidc(http, context),
+        trusted_proxies=tuple(_proxies(http, document)),
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(
@@ -83,6 +84,23 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
             for token in http.api_tokens
         ),
     )
+
+
+def _proxies(http: HttpOptions, document: Document) -> Iterator[str]:
+    """Yield the networks of trusted proxies, once each; what is none is an error."""
+    found = set()
+    for index, text in enumerate(http.trusted_proxies):
+        try:
+            network = str(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            wrong = f"{quoted(text)} is no address and no network"
+            document.error(
+                ("http", "trusted_proxies", index), wrong, "such as 10.0.0.7 or 10.0.0.0/24"
+            )
+            continue
+        if network not in found:
+            found.add(network)
+            yield network
 
 
 def _oidc(http: HttpOptions, context: BuildContext) -> OidcSettings | None:

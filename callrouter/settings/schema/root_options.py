@@ -130,6 +130,13 @@ class HttpOptions(OptionGroup):
         "client_secret: '${OIDC_SECRET}'}",
         attribute=None,
     )
+    trusted_proxies: list[f.Text] = option(
+        [],
+        "Addresses and networks of reverse proxies whose X-Forwarded-For is believed, so that lockouts "
+        "and the audit are about the client.",
+        example="[127.0.0.1, 10.0.0.0/24]",
+        words=written.names_or_none,
+    )
     api_tokens: list[ApiTokenOptions] = option(
         [],
         "Programs that may use the API.",

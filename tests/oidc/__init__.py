@@ -1,0 +1,1 @@
+"""Logging in through a real provider of OpenID Connect."""
