@@ -50,6 +50,12 @@ def answers(place: Place) -> dict[str, Any]:
         "today": ask(place, "queues/support")["today"],
         "listed": place.call("calls", "--ended").stdout,
         "said": [place.call("why", name).stdout for name in names],
+        "why not": [
+            ask(place, f"agents/{agent}/why-not?call={name}")
+            for agent in ("alice", "bob")
+            for name in names
+        ],
+        "said of agents": [place.call("why-not", "bob", "--call", name).stdout for name in names],
     }
 
 
@@ -62,6 +68,7 @@ def test_ended_calls_and_their_reasons_are_the_same_after_kill_9(place: Place) -
         time.sleep(1)  # after-call work and what agents did next follow
         before = answers(place)
         assert before["today"]["answered"] == 2
+        assert all("alice was rung; bob: signed out" in said for said in before["said of agents"])
         end(daemon, signal.SIGKILL)
     with started(place) as daemon:
         daemon.wait_for("the record is read")
