@@ -121,7 +121,9 @@ def fill(place: Place, calls: int) -> int:
             for name, found in made.items():
                 put(link, name, found)
     if isinstance(place, Address):  # as its own housekeeping leaves it, some minutes later
-        link.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("VACUUM ANALYZE"))
+        alone = link.execution_options(isolation_level="AUTOCOMMIT")
+        alone.execute(sa.text("SET statement_timeout = 0"))
+        alone.execute(sa.text("VACUUM ANALYZE"))
         link.commit()
     with link.begin():
         if isinstance(place, Address):

@@ -320,6 +320,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             "text/csv",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             "image/png",
+            "application/x-ndjson",
         ),
     ),
     ("GET", "/api/records/calls"): Operation(

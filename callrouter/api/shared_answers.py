@@ -72,14 +72,18 @@ class SharedAnswers(Generic[T]):
         Raises:
             Exception: raised by `make`.
         """
+        # A client that disconnects must not cancel the answer for the others.
+        return await asyncio.shield(self.begin(key, make))
+
+    def begin(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Return the task of an answer, which must not be cancelled; the arguments are those of `answer`."""
         task = self._next.get(key)
         if task is None:
             loop = asyncio.get_running_loop()
             task = self._next[key] = loop.create_task(self._make(key, make), name="an answer")
             self._all.add(task)  # asyncio keeps only a weak reference
             task.add_done_callback(self._made)
-        # A client that disconnects must not cancel the answer for the others.
-        return await asyncio.shield(task)
+        return task
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()

@@ -18,8 +18,10 @@ import sqlalchemy as sa
 from callrouter.model.text import counted, in_quotes
 from callrouter.record.rows import HowIn, OfferResult, StayOutcome
 from callrouter.record.sql import CALLS, CONVERSATIONS, OFFERS, STAYS
-from callrouter.reports.agent_report import RESULTS, TRANSFERS
+from callrouter.reports.agent_report import RESULTS, TRANSFERS, WORK
+from callrouter.reports.fairness_report import FAIRNESS_COLUMNS
 from callrouter.reports.queries import ELSEWHERE, among, per_queue, rows_of
+from callrouter.reports.queue_report import FIGURES
 from callrouter.reports.report import Report, ReportColumn, Row, Shown
 from callrouter.reports.report_run import ReportRun, must_not
 from callrouter.reports.request import ReportError, Site
@@ -269,7 +271,14 @@ def calls_of_figure(run: ReportRun) -> Report:
     run.note_limits()
     shown = (*_FIRST, *lengths, *((_GOOD,) if figure.good else ()))
     rows = [_row(run, each, lengths) for each in found]
-    return run.report(f"Calls in {run.request.figure}", shown, rows)
+    return run.report(figure_title(run.request.figure), shown, rows)
+
+
+def figure_title(name: str) -> str:
+    """Return the title of the column of a figure: ``Abandoned`` of ``queues.abandoned``."""
+    what, _, figure = name.partition(".")
+    columns = {"agents": WORK, "fairness": FAIRNESS_COLUMNS}.get(what, FIGURES)
+    return next((column.title for column in columns if column.name == figure), name)
 
 
 def _figure(name: str) -> FigureCalls:

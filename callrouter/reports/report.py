@@ -81,6 +81,7 @@ class Report:
         to: epoch seconds of the end, which is not part of it.
         zone: the site's time zone, in which its times are shown.
         by: the length of its intervals, such as ``1h``; empty: it is not divided.
+        edges: epoch seconds at which its intervals begin, also those without rows; none: it is not divided.
         columns: what each row has, in order.
         rows: the figures.
         total: the figures over all rows, where they can be said; not part of `rows`.
@@ -93,6 +94,7 @@ class Report:
     to: float
     zone: tzinfo
     by: str = ""
+    edges: Sequence[float] = ()
     columns: Sequence[ReportColumn]
     rows: Sequence[Row]
     total: Row | None = None

@@ -177,6 +177,7 @@ class ReportRun:
             to=to,
             zone=self.site.zone,
             by=by,
+            edges=self.intervals(by).starts if by else (),
             columns=columns,
             rows=rows,
             total=total,

@@ -12,6 +12,7 @@ import pytest
 from callrouter.api.routes.page_routes import FOLDER, POLICY, page_files
 from release.vendor_page import LOCK, TARGET
 from tests.api.world import Client
+from tests.reports.test_definitions import COLUMNS
 
 SCRIPTS = sorted((FOLDER / "app").glob("*.js"))
 LANGUAGES = sorted((FOLDER / "lang").glob("*.json"))
@@ -110,3 +111,21 @@ def test_every_word_that_is_used_is_in_the_catalogue() -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_file_is_long(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("language", ["ar", "zh"])
+def test_every_figure_has_its_title_and_definition_in_every_language(language: str) -> None:
+    words = json.loads((FOLDER / "lang" / "figures" / f"{language}.json").read_text("utf-8"))
+    known = set()
+    for what, columns in COLUMNS.items():
+        for column in columns:
+            names = {column.name, f"{what}.{column.name}"}
+            known |= names
+            for kind in ("titles", "meanings"):
+                assert names & words[kind].keys(), f"{what}.{column.name} is not in {kind}"
+    # The last three are columns of the calls of a figure alone.
+    assert (words["titles"].keys() | words["meanings"].keys()) - known <= {
+        "rang_s",
+        "wrap_up_s",
+        "good",
+    }

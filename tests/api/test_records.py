@@ -8,23 +8,32 @@ import csv
 import io
 import json
 import shutil
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aiohttp import ClientTimeout
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.routes import record_routes
+from callrouter.api.watched_reports import ReportCancelledError
 from callrouter.record.number_fates import NumberChange, StoredNumber
 from callrouter.record.own_values import make_number_secret
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_reader import RecordReader
 from callrouter.record.rows import CallOutcome, StayOutcome
+from callrouter.reports import catalog
+from callrouter.reports.catalog import make
 from callrouter.reports.formats.report_json import encode_report
+from callrouter.reports.report import Report
+from callrouter.reports.request import ReportError
 from callrouter.settings import ApiToken, Settings
 from callrouter.store.location import File
 from tests.api.world import READER, SUPERVISOR, T0, TABLE, TOKENS, Client, World
@@ -152,6 +161,66 @@ async def test_the_calls_of_a_figure(client: Client) -> None:
     assert (await get(client, f"{own}agents.offers", ALICE))["rows"] == []
     of_sales = await get(client, f"{own}queues.entered", SAM)
     assert [row["call"] for row in of_sales["rows"]] == ["s1"]
+
+
+class SlowReport:
+    """In place of a report over years: ten steps."""
+
+    def __init__(self, error: str = "") -> None:
+        self.told: list[float] = []
+        self.given_up = threading.Event()
+        self._error = error
+
+    def __call__(self, wanted: Any, site: Any, scope: Any, link: Any, progress: Any) -> Report:
+        for step in range(10):
+            self.told.append(step / 10)
+            try:
+                progress(step / 10)
+            except ReportCancelledError:
+                self.given_up.set()
+                raise
+            time.sleep(0.2)
+        if self._error:
+            raise ReportError(self._error)
+        return make(wanted, site, scope, link)
+
+
+LINES = SUPERVISOR | {"Accept": "application/x-ndjson"}
+
+
+async def test_a_long_report_says_how_far_it_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = await get(client, f"/api/reports/queues?period={DAY}")
+    monkeypatch.setattr(catalog, "make", SlowReport())
+    answer = await client.get(f"/api/reports/queues?period={DAY}", headers=LINES)
+    assert answer.content_type == "application/x-ndjson"
+    *steps, last = [json.loads(line) for line in (await answer.text()).splitlines()]
+    assert len(steps) >= 2
+    assert all(0.0 <= one["progress"] <= two["progress"] < 1.0 for one, two in pairwise(steps))
+    assert last == plain
+    monkeypatch.setattr(catalog, "make", SlowReport("there is no queue 'x'"))
+    answer = await client.get("/api/reports/queues", headers=LINES)
+    last = json.loads((await answer.text()).splitlines()[-1])
+    assert (last["problem"]["status"], last["problem"]["detail"]) == (422, "there is no queue 'x'")
+    answer = await client.get("/api/reports/queues?period=never", headers=LINES)
+    assert (answer.status, answer.content_type) == (422, "application/problem+json")
+    monkeypatch.setattr(catalog, "make", make)
+    answer = await client.get(f"/api/reports/queues?period={DAY}&format=csv", headers=LINES)
+    assert answer.content_type == "text/csv"
+
+
+async def test_a_report_that_no_client_waits_for_is_given_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowReport()
+    monkeypatch.setattr(catalog, "make", slow)
+    with pytest.raises(asyncio.TimeoutError):
+        await client.get("/api/reports/queues", headers=SUPERVISOR, timeout=ClientTimeout(0.3))
+    assert await asyncio.to_thread(slow.given_up.wait, 5)
+    assert len(slow.told) < 10
+    monkeypatch.setattr(catalog, "make", make)
+    assert (await get(client, f"/api/reports/queues?period={DAY}"))["rows"]
 
 
 async def test_csv(client: Client) -> None:

@@ -18,6 +18,7 @@ VIEWS = (
     ("ada", "people"),
     ("sam", "board"),
     ("sam", "floor"),
+    ("sam", "reports"),
     ("sam", "records"),
     ("sam", "agent/alice"),
     ("alice", "mine"),

@@ -133,6 +133,7 @@ def test_a_long_list_says_how_many_there_are(sqlite_link: sa.Connection) -> None
         put(sqlite_link, "stays", [stay_row(call, at + number, outcome=StayOutcome.ANSWERED)])
     report = made(sqlite_link, "calls", figure="queues.answered", most=3)
     assert [row["call"] for row in report.rows] == ["1.4", "1.3", "1.2"]
+    assert report.title == "Answered"
     assert report.notes[:2] == (
         "5 stays in queues.answered.",
         "The last 3 of them are listed. Choose a shorter period.",

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -22,6 +22,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.record_access import RecordAccess, scope_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
+from callrouter.api.watched_reports import WATCHED, send
 from callrouter.model.text import in_quotes, listed, mask
 from callrouter.record.number_fates import number_key
 from callrouter.record.own_values import read_number_secret
@@ -102,11 +103,11 @@ def _one_of(name: str, value: str, known: Collection[str]) -> str:
 # ---------------------------------------------------------------- reports
 
 
-async def report(request: web.Request) -> web.Response:
+async def report(request: web.Request) -> web.StreamResponse:
     """``GET /api/reports/{what}``: a report as JSON, or as a file.
 
     Reports are made one at a time in a thread, and once for all who ask for the same; files that are
-    drawn or packed are made by a process of their own.
+    drawn or packed are made by a process of their own. A report that no client waits for any more is given up.
 
     Raises:
         ApiProblem: 404 there is no such report, or no record; 422 the query is wrong or the report
@@ -130,17 +131,26 @@ async def report(request: web.Request) -> web.Response:
             raise ApiProblem(503, "too-many-reports", detail, {"Retry-After": "60"})
         request.app[RATES].charge(identify(request), _COST)
     now = backend_of(request).clock.now()
+    watched = request.app[WATCHED].of(key, reports)
 
     def make(reader: RecordReader) -> bytes:
-        return _made(reader, wanted, Site.of(record.settings(), now), scope, form)
+        watched.tell(0.0)
+        site = Site.of(record.settings(), now)
+        return _made(reader, wanted, site, scope=scope, form=form, progress=watched.tell)
 
-    try:
-        content = await reports.answer(key, lambda: record.reports.ask(make))
-    except (ReportError, PeriodError) as error:
-        raise _wrong(str(error)) from error
-    except StoreError as error:
-        raise ApiProblem(503, "record-away", str(error)) from error
-    return _file(content, what, form) if form != "json" else encoded(content)
+    async def asked() -> bytes:
+        try:
+            return await record.reports.ask(make)
+        except (ReportError, PeriodError) as error:
+            raise _wrong(str(error)) from error
+        except StoreError as error:
+            raise ApiProblem(503, "record-away", str(error)) from error
+
+    content, lines = await watched.wait(
+        request, reports.begin(key, asked), says_how_far=form == "json"
+    )
+    whole = _file(content, what, form) if form != "json" else encoded(content)
+    return await send(content, lines, whole)
 
 
 def _wanted(
@@ -182,7 +192,15 @@ def _check_can(form: str) -> None:
         raise ApiProblem(501, "format-not-installed", lack)
 
 
-def _made(reader: RecordReader, wanted: ReportRequest, site: Site, scope: Any, form: str) -> bytes:
+def _made(
+    reader: RecordReader,
+    wanted: ReportRequest,
+    site: Site,
+    *,
+    scope: Any,
+    form: str,
+    progress: Callable[[float], None],
+) -> bytes:
     """Return a report in a format. Runs in the thread that reads the record.
 
     Raises:
@@ -192,7 +210,7 @@ def _made(reader: RecordReader, wanted: ReportRequest, site: Site, scope: Any, f
     from callrouter.reports.formats import file_process, report_csv, report_json  # noqa: PLC0415
 
     with reader.connection() as link:
-        found = make(wanted, site, scope, link)
+        found = make(wanted, site, scope, link, progress)
     if form == "json":
         return report_json.encode_report(found)
     if form == "csv":

@@ -86,6 +86,7 @@ ReportJson = TypedDict(
         "to": LocalMoment,
         "timezone": str,
         "by": str,
+        "edges": list[LocalMoment],
         "columns": list[ReportColumnJson],
         "rows": list[dict[str, Any]],
         "total": dict[str, Any] | None,

@@ -78,6 +78,7 @@ from callrouter.api.shared_answers import (
     RateLimits,
     SharedAnswers,
 )
+from callrouter.api.watched_reports import WATCHED, WatchedReports
 
 MOST_BYTES: Final = 64 * 1024
 """Size limit of a request body."""
@@ -128,6 +129,7 @@ def make_app(
     app[REPORTS] = SharedAnswers(REPORTS_REST)
     app[EDITS] = SharedAnswers(EDITS_REST)
     app[LARGE_BODIES] = LargeBodies()
+    app[WATCHED] = WatchedReports()
     app[LIVE] = watchers
     app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
     app[SESSIONS].changed = tokens.changed = lambda: watchers.check(partial(holds, app))

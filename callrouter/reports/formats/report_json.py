@@ -51,6 +51,7 @@ def _head(report: Report) -> Json:
         "to": iso(report.to, report.zone),
         "timezone": zone_name(report.zone),
         "by": report.by,
+        "edges": [iso(at, report.zone) for at in report.edges],
         "columns": [
             {
                 "name": column.name,
@@ -114,6 +115,7 @@ def from_json(view: Mapping[str, Any]) -> Report:
             to=_epoch(view["to"]),
             zone=zone,
             by=view["by"],
+            edges=[_epoch(at) for at in view["edges"]],
             columns=columns,
             rows=[_flat(row, columns) for row in view["rows"]],
             total=None if total is None else _flat(total, columns),

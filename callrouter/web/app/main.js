@@ -25,6 +25,7 @@ const VIEWS = {
   board: Board, mine: Mine,
   floor: staff("FloorView"), records: staff("Records"), mobiles: staff("Mobiles"), call: staff("CallPage"), agent: staff("AgentPage"),
   tables: lazily(async () => (await import("./tables.js")).Tables),
+  reports: lazily(async () => (await import("./reports.js")).Reports),
   people: lazily(async () => (await import("./people.js")).People),
 };
 /** Views of one thing, reached from the others. */
@@ -32,8 +33,8 @@ const LINKED = ["call", "agent"];
 
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
-  if (person.agent) return ["mine", "board", "people"];
-  return person.role === "agent" ? ["board", "people"] : ["board", "floor", "records", "mobiles", "tables", "people"];
+  if (person.agent) return ["mine", "board", "reports", "people"];
+  return person.role === "agent" ? ["board", "reports", "people"] : ["board", "floor", "records", "reports", "mobiles", "tables", "people"];
 }
 
 function Page() {
