@@ -59,6 +59,9 @@ SHOTS = (
     Shot("page-board-dark-ar", "sam", "board", language="ar", dark=True),
     Shot("page-floor", "sam", "floor"),
     Shot("page-floor-phone-zh", "sam", "floor", (390, 844), "zh"),
+    Shot("page-tables", "sam", "tables"),
+    Shot("page-tables-priorities-ar", "sam", "tables/priorities", language="ar", dark=True),
+    Shot("page-tables-shifts-zh", "sam", "tables/shifts", language="zh"),
     Shot("page-agent", "alice", "mine", (1024, 900)),
     Shot("page-agent-phone-ar", "alice", "mine", (390, 844), "ar", dark=True),
 )

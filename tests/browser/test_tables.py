@@ -231,6 +231,16 @@ async def test_what_was_saved_can_be_taken_back(visits: Visits, floor: PageFloor
     assert tables.file("queues.yaml") == before
 
 
+async def test_every_tab_is_accessible(visits: Visits, floor: PageFloor) -> None:
+    tables = await open_tables(visits, floor, look=Look("keys", 320, "ar", dark=True))
+    page, t = tables.page, tables.t
+    for tab in ("queues", "agents", "priorities", "shifts", "files", "history"):
+        await page.get_by_role("link", name=t(f"tables-tab.{tab}"), exact=True).click()
+        shown = {"files": ".text-editor", "history": ".history"}.get(tab, ".entry")
+        await expect(page.locator(shown)).to_be_visible()
+        await visits.accessible(page, both=False)
+
+
 async def test_what_a_person_may_not_change_says_why(visits: Visits, floor: PageFloor) -> None:
     tables = await open_tables(visits, floor, "pat")  # of sales only
     await tables.page.locator("[data-id=support]").click()
