@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-PACKAGES = ("chromium", "fonts-noto-core", "fonts-noto-cjk")
+PACKAGES = ("chromium", "fonts-noto-core", "fonts-noto-cjk", "libatomic1")
+"""The last is for Playwright's Node.js; a small Debian does not have it."""
 WITHIN = 600.0
 _STATUS = "/var/lib/dpkg/status"
 _FONTS = """\

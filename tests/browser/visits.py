@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -275,7 +276,7 @@ async def browser() -> AsyncIterator[Browser]:
     """A browser of its own; at the end none of its processes is left."""
     found = chromium.find()
     assert found is not None
-    async with async_playwright() as playwright:
+    async with _playwright(found) as playwright:
         made = await _launch(playwright, found)
         session = await made.new_browser_cdp_session()
         info = await session.send("SystemInfo.getProcessInfo")
@@ -285,6 +286,23 @@ async def browser() -> AsyncIterator[Browser]:
         finally:
             await made.close()
             await _gone(pids)
+
+
+@asynccontextmanager
+async def _playwright(found: chromium.Chromium) -> AsyncIterator[Playwright]:
+    """Playwright, whose Node.js takes the libraries it lacks here from where the browser has its own."""
+    before = dict(os.environ)
+    os.environ.update(found.environ)
+    try:
+        manager = async_playwright()
+        playwright = await manager.start()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    try:
+        yield playwright
+    finally:
+        await playwright.stop()
 
 
 async def _launch(playwright: Playwright, found: chromium.Chromium) -> Browser:

@@ -26,8 +26,17 @@ from callrouter.settings.editing.text_spot import LONGEST_LINE, Spot, in_comment
 
 MOST: Final = 200
 """Most suggestions."""
-_WORD: Final = re.compile(r"[A-Za-z0-9_*./@+-]*(?::[A-Za-z0-9_*./@+-]+)*:?$")
+_LETTER: Final = re.compile(r"[A-Za-z0-9_*./@+:-]")
+_LONGEST_WORD: Final = 200
 _REST: Final = re.compile(r"[A-Za-z0-9_*./@+-]*(?::[A-Za-z0-9_*./@+-]+)*")
+
+
+def _word_before(text: str) -> str:
+    """Return the word at the end of a text. A colon in a word stands between letters, or ends it."""
+    start = len(text)
+    while start > max(0, len(text) - _LONGEST_WORD) and _LETTER.match(text[start - 1]):
+        start -= 1
+    return text[start:][text[start:].rfind("::") + 1 :]
 
 
 def completions(
@@ -45,8 +54,7 @@ def completions(
     number = max(1, min(line, len(lines)))
     full = lines[number - 1]
     before = full[: max(0, column - 1)]
-    found_word, after = _WORD.search(before[-200:]), _REST.match(full, len(before))
-    word = found_word[0] if found_word is not None else ""
+    word, after = _word_before(before), _REST.match(full, len(before))
     start, end = len(before) - len(word), after.end() if after is not None else len(before)
     spot = None
     found: list[CompletionJson] = []
