@@ -58,6 +58,8 @@ SHOTS = (
     Shot("page-board", "sam", "board"),
     Shot("page-board-dark-ar", "sam", "board", language="ar", dark=True),
     Shot("page-floor", "sam", "floor"),
+    Shot("page-agent-of-supervisor", "sam", "agent/alice"),
+    Shot("page-call", "sam", "call/last", press=(".reasons summary",)),
     Shot("page-floor-phone-zh", "sam", "floor", (390, 844), "zh"),
     Shot("page-tables", "sam", "tables"),
     Shot("page-tables-priorities-ar", "sam", "tables/priorities", language="ar", dark=True),

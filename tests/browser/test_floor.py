@@ -224,6 +224,9 @@ async def test_a_calls_story_is_found_and_sent_to_a_colleague(
     await expect(story.locator(".reasons").first).to_contain_text("Alice Martin")
     await visits.accessible(page)
     there = page.url.partition("#")[2]
+    visits.expect_fault("404.*/api/calls/last")
+    await page.goto(f"{floor.url}#call/last")
+    await expect(page).to_have_url(f"{floor.url}#{there}")
     colleague = await visits.log_in("ada", view=there)
     await expect(colleague.locator(".timeline")).to_contain_text("Alice Martin")
 

@@ -54,7 +54,10 @@ export function CallPage() {
   const look = async () => {
     setAsking(true);
     try {
-      setTold(await tell(id));
+      const found = await tell(id);
+      // A part of an id, or `last`, is enough to find a call; the address then has the whole of it.
+      if (found.why && found.why.call !== id) location.replace(address("call", found.why.call));
+      setTold(found);
       setProblem("");
     } catch (error) {
       setProblem(wordsOf(error));
