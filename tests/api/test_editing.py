@@ -499,6 +499,33 @@ async def test_a_save_that_the_daemon_did_not_live_to_record_is_the_persons(
     assert (change["who"], change["how"]) == ("boss", "save from 192.0.2.7")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("callrouter.yaml", "http: {public_url: 'http://${file:secret}'}\n"),
+        ("callrouter.yaml", "pbx: {office: {driver: asterisk, host: '${file:secret}'}}\n"),
+        ("x.yaml", "http: {public_url: 'http://${file:secret}'}\n"),
+        ("x.yaml", "agents: {alice: {password: '${file:secret}'}}\n"),
+        ("x.yaml", "smtp: {host: '${file:secret}', from: a@b.c}\nsmtp: {}\n"),
+        ("x.yaml", "smtp: {host: '${file:nowhere}'}\nagents: [\n"),
+        ("queues.yaml", QUEUES + "destinations: {a: {webhook: 'https://${file:secret}'}}\n"),
+        ("agents.yaml", AGENTS.replace("carol: {", "carol: {pin: '${file:secret}', ")),
+    ],
+)
+async def test_no_reference_of_a_supervisor_is_followed(
+    house: EditedHouse, crm: Editing, sam: Editing, name: str, text: str
+) -> None:
+    """Else a draft would show the files that the daemon can read, and which there are."""
+    house.write("secret", "read-by-the-daemon")
+    for who in (crm, sam):
+        draft = await who.draft(files={name: text})
+        assert not draft["ok"]
+        assert draft["diff"] == []
+        told = json.dumps([draft["problems"], draft["warnings"], draft["refused"]])
+        for word in ("read-by", "no such file", "looked in", "cannot be read"):
+            assert word not in told
+
+
 # ---------------------------------------------------------------- hostile texts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.editor_answers import DraftJson, FileMistakeJson
 from callrouter.daemon.config_reading import ConfigReading
 from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, root_of
-from callrouter.daemon.editing.mistake_places import MistakePlaces, unreadable
+from callrouter.daemon.editing.mistake_places import MistakePlaces, plain_mistake, unreadable
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import is_plain
@@ -24,6 +25,8 @@ from callrouter.settings.editing.text_tree import (
     TooManyValuesError,
     UnreadableTextError,
 )
+from callrouter.settings.errors.problems import Findings, Source, quoted
+from callrouter.settings.yaml.reader import YamlReader
 
 MOST_FILES = 1_000
 """Files in a folder with a draft's new ones."""
@@ -149,10 +152,8 @@ def read(
     if edited.too_large or edited.refused:
         found.problems = edited.too_large
         return found
-    if not texts.rights.everything:
-        kept = {**texts.texts, **edited.texts}
-        after = root_of({name: text for name, text in kept.items() if text is not None}, trees)
-        found.refused += refused(texts.root, after, texts.rights)
+    if not texts.rights.everything and not _may_be_read(texts, edited, found, trees):
+        return found
     snapshot = texts.with_texts(edited.texts)
     seen = {name: edited.restored.get(name) for name in edited.texts}
     places = MistakePlaces(snapshot.names, texts, seen)
@@ -160,17 +161,56 @@ def read(
         found.reading = config.reading_of(snapshot)
         found.warnings = places.json(found.reading.settings.warnings, "warning")
     except ConfigError as error:
-        problems = _seen(error.problems, edited) if edited.unreadable else error.problems
-        found.problems = places.json(problems, "error")
-        if not found.problems:
-            found.problems = edited.unreadable
+        found.problems = places.json(error.problems, "error")
     if found.reading is not None and edited.unreadable:
         # The strict reader and the one of the editor agree on what is YAML, or nothing is saved.
         found.reading, found.problems = None, edited.unreadable
     return found
 
 
-def _seen(problems: tuple[Problem, ...], edited: WholeTexts) -> tuple[Problem, ...]:
-    """Return the mistakes of texts that cannot be read: others may follow from them."""
-    names = {mistake["file"] for mistake in edited.unreadable}
-    return tuple(problem for problem in problems if problem.file in names)
+def _may_be_read(
+    texts: FolderTexts, edited: WholeTexts, found: CheckedDraft, trees: TreeCache
+) -> bool:
+    """Return whether the texts of a person who may not change everything may be read as settings.
+
+    Reading settings replaces ``${file:PATH}``, and the difference in words shows some of the values.
+    So a person who could write such a reference could read the files that the daemon can. What keeps the
+    texts from being read is added to `found`.
+    """
+    for name, text in edited.texts.items():
+        if text is not None and name not in edited.restored:
+            found.problems += _syntax(name, text) or edited.unreadable
+    kept = {
+        name: text for name, text in {**texts.texts, **edited.texts}.items() if text is not None
+    }
+    if not found.problems:
+        found.problems = _twice(kept, trees)
+    if not found.problems:
+        found.refused += refused(texts.root, root_of(kept, trees), texts.rights)
+    return not found.problems and not found.refused
+
+
+def _syntax(name: str, text: str) -> list[FileMistakeJson]:
+    """Return what is wrong with a text that is not YAML; no reference in it is followed."""
+    findings = Findings()
+    source = Source(name, re.split("\r\n|\r|\n", text))
+    YamlReader(source, lambda written, _: written, findings).read(text)
+    return [plain_mistake(problem) for problem in findings.errors]
+
+
+def _twice(kept: Mapping[str, str], trees: TreeCache) -> list[FileMistakeJson]:
+    """Return the sections that stand in two files: only one of them was looked at."""
+    first: dict[str, str] = {}
+    found = []
+    for name in sorted(kept):
+        try:
+            tree = trees.tree(kept[name])
+        except UnreadableTextError:
+            continue
+        for section, entry in tree.root.entries.items():
+            if section in first:
+                text, hint = f"section {quoted(section)} stands twice", f"first in {first[section]}"
+                line, column = tree.place(entry.start)
+                found.append(plain_mistake(Problem(name, line, column, text, hint)))
+            first.setdefault(section, name)
+    return found

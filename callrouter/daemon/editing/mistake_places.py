@@ -88,14 +88,19 @@ class MistakePlaces:
 
 def unreadable(name: str, error: UnreadableTextError) -> FileMistakeJson:
     """Return the mistake that keeps a text from being read."""
+    return plain_mistake(Problem(name, error.line, error.column, str(error)))
+
+
+def plain_mistake(problem: Problem) -> FileMistakeJson:
+    """Return a mistake whose extent is not known, in a text that is seen as it is."""
     return {
-        "file": name,
-        "line": error.line,
-        "column": error.column,
-        "end_line": error.line,
-        "end_column": error.column,
-        "message": str(error),
-        "hint": "",
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "end_line": problem.line,
+        "end_column": problem.column,
+        "message": problem.text,
+        "hint": problem.hint,
         "path": None,
         "severity": "error",
     }
