@@ -105,6 +105,11 @@ async function lookOnce() {
     if (own && own.etag === found.etag && !own.problem) put(found.name, { writable: found.writable, newer: null });
     else if (!own || own.newer?.etag !== found.etag) await take(found, stored[found.name]);
   }
+  for (const [name, { base, etag, text, at }] of Object.entries(stored)) {
+    if (there.has(name) || text === base) continue; // what is left is of a file that has gone, or was never saved
+    put(name, { name, base, etag, text, writable: true, newer: etag ? { etag: "", text: null } : null, problem: null });
+    note("restored", name, { at });
+  }
   for (const file of files.value.values()) {
     if (there.has(file.name) || (file.etag === "" && !file.newer)) continue;
     if (file.text === file.base) { const made = new Map(files.value); made.delete(file.name); files.value = made; note("gone", file.name); }
@@ -241,7 +246,8 @@ function restore() {
 export function follow() {
   const timer = setInterval(() => { if (!document.hidden) look(); }, LOOK_EVERY);
   const end = effect(() => { if (connected.value) open(); });
-  const leaving = (event) => { keepAll(); if (changed.value.length) event.preventDefault(); };
+  // What is kept beyond this tab needs no question.
+  const leaving = (event) => { keepAll(); if (secretive && changed.value.length) event.preventDefault(); };
   addEventListener("beforeunload", leaving);
   addEventListener("pagehide", keepAll);
   return () => {
