@@ -33,13 +33,14 @@ async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits) -> None:
         page = await visits.log_in("alice", view="mine", url=way.url)
         await page.clock.install()
         standing = page.locator(".standing")
-        await expect(standing).to_contain_text(t("state.available"))
+        lunch = page.get_by_role("button", name=t("pause-for", reason="lunch"))
+        await expect(lunch).to_be_visible()
         way.shut()
         await expect(page.locator(".age.good")).to_have_count(0)
         await page.clock.fast_forward(60_000)
         await expect(page.locator(".age")).to_contain_text("6")  # sixty and some seconds
         # A click that cannot arrive is refused in words, and is not done later.
-        await page.get_by_role("button", name=t("pause-for", reason="lunch")).click()
+        await lunch.click()
         await expect(page.locator(".toast")).to_contain_text(t("unreachable"))
         await floor.act("alice", "pause", reason="meeting")
         way.open()
@@ -57,8 +58,9 @@ async def test_a_click_on_a_line_that_is_held_up_is_done_once(
     async with gate(floor.port) as way:
         page = await visits.log_in("alice", view="mine", url=way.url)
         before = await acts(floor, "alice")
-        way.hold()
         lunch = page.get_by_role("button", name=t("pause-for", reason="lunch"))
+        await expect(lunch).to_be_visible()
+        way.hold()
         await lunch.click()
         await expect(lunch).to_be_disabled()  # it cannot be pressed a second time
         await floor.agent("alice", state="available")
