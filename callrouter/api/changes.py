@@ -197,10 +197,10 @@ class ChangeFeed:
         for watcher in self._watchers:  # before calls that have ended are forgotten
             if watcher.missed or watcher.behind():
                 self._remember(watcher, changed)
+        caught_up = self._catch_up()
         made: dict[tuple[Sight, frozenset[Topic]], str] = {}
         for watcher in list(self._watchers):
-            if watcher.missed:
-                self._catch_up(watcher)
+            if watcher.missed or watcher in caught_up:
                 continue
             seen = watcher.sees()
             key = (seen, watcher.topics)
@@ -219,15 +219,28 @@ class ChangeFeed:
                 if topic != "calls" or name in shown or self._views.active_call_row(name, seen):
                     watcher.missed.setdefault(topic, {})[name] = None
 
-    def _catch_up(self, watcher: Watcher) -> None:
-        """Send a watcher what it has missed, unless it is behind still."""
-        if watcher.behind():
-            return
-        missed, watcher.missed = watcher.missed, {}
-        text = self._message(watcher.sees(), watcher.topics, missed, missed.get("calls", ()))
-        if text:
-            watcher.silent = False
-            watcher.send(text)
+    def _catch_up(self) -> set[Watcher]:
+        """Send those who are not behind any more what they have missed, and return them.
+
+        One message for all who may see the same: what one of them knows already does it no harm, and
+        many slow links do not cost many messages.
+        """
+        groups: dict[tuple[Sight, frozenset[Topic]], list[Watcher]] = {}
+        for watcher in self._watchers:
+            if watcher.missed and not watcher.behind():
+                groups.setdefault((watcher.sees(), watcher.topics), []).append(watcher)
+        for (seen, topics), watchers in groups.items():
+            missed: dict[Topic, dict[str, None]] = {}
+            for watcher in watchers:
+                for topic, ids in watcher.missed.items():
+                    missed.setdefault(topic, {}).update(ids)
+            text = self._message(seen, topics, missed, missed.get("calls", ()))
+            for watcher in watchers:
+                watcher.missed = {}
+                if text:
+                    watcher.silent = False
+                    watcher.send(text)
+        return {watcher for watchers in groups.values() for watcher in watchers}
 
     def _message(
         self,

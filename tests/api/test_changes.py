@@ -187,6 +187,8 @@ async def test_a_slow_page_is_sent_what_is_true_then_and_not_what_was(world: Wor
     topics = frozenset(changes.TOPICS)
     feed = world.changes
     feed.add(changes.Watcher(topics, lambda: seen, slow.append, lambda: behind[0]))
+    slow2: list[str] = []
+    feed.add(changes.Watcher(topics, lambda: seen, slow2.append, lambda: behind[0]))
     feed.add(changes.Watcher(topics, lambda: seen, quick.append))
     world.arrive("c1", "sales")
     feed._flush()
@@ -200,6 +202,7 @@ async def test_a_slow_page_is_sent_what_is_true_then_and_not_what_was(world: Wor
     world.runtime.post(PauseRequested(agent="alice", reason="tea", by="sam"))
     feed._flush()
     [text] = slow
+    assert slow2 == slow, "one message for all who catch up"
     message = json.loads(text)
     assert {row["id"]: row["state"] for row in message["agents"]}["alice"] == "paused"
     assert sorted(item["id"] for item in message["gone"]) == ["c0", "c1"]
