@@ -282,7 +282,7 @@ class ChangeFeed:
         try:
             match topic:
                 case "agents":
-                    return self._views.agent(name) if seen.sees_agent(name) else {}
+                    return self._views.agent(name, seen) if seen.sees_agent(name) else {}
                 case "queues":
                     return self._views.queue(name, seen) if seen.sees_queue(name) else {}
                 case "calls":

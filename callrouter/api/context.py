@@ -13,6 +13,7 @@ from callrouter.api.access.logins import Logins
 from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.access.wall_screens import WallScreens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
@@ -195,6 +196,8 @@ class Backend:
     """Checks passwords. Given together with `sessions`."""
     oidc: OidcLogins | None = None
     """Logs people in through a provider; None: not possible (tests, the simulation)."""
+    screens: WallScreens | None = None
+    """The links of wall screens; None: they are not stored (tests, the simulation)."""
     acts: ActLog | None = None
     """Takes down who did what; None: nothing is taken down (tests, the simulation)."""
     refusals: RefusedRequests = field(default_factory=RefusedRequests)

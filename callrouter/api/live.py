@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode, web
 
 from callrouter.api.access.auth import BY_TICKET, holds
 from callrouter.api.access.origins import check_origin
-from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.access.tokens import SCREEN, ApiCaller
 from callrouter.api.changes import TOPICS, ChangeFeed, Topic, Watcher, read_topics
 from callrouter.api.context import BACKEND, CALLER, Backend, backend_of
 from callrouter.api.json_answers import SLICE, encode, encode_list
@@ -209,6 +209,8 @@ async def live(request: web.Request) -> web.WebSocketResponse:
         check_origin(request, backend.public_url())
     topics = _topics_in(request)
     hub, caller = request.app[LIVE], request[CALLER]
+    if caller.role == SCREEN and not topics:
+        raise ApiProblem(403, "not-allowed", "a wall screen watches topics=agents,queues")
     hub.room_for(caller)
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
     _check_upgrade(ws, request)
@@ -292,7 +294,7 @@ async def _state(b: Backend, seen: Sight, caller: ApiCaller) -> bytes:
         "queues": await encode_list(b.views.queues(seen)),
         "calls": await encode_list(b.views.calls(seen)),
     }
-    if caller.role != "agent":
+    if caller.role not in {"agent", SCREEN}:
         parts["status"] = encode(status_json(b, caller))
     body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
     return b'{"type":"state","at":"%s",%s}' % (moment(now).encode(), body)

@@ -27,6 +27,7 @@ from callrouter.api.schemas.bodies import (
     LogInBody,
     MessageBody,
     MoveBody,
+    OpenScreenBody,
     PauseBody,
     RegisterBody,
     RejectBody,
@@ -34,10 +35,16 @@ from callrouter.api.schemas.bodies import (
     TicketBody,
     TransferBody,
     VerifyBody,
+    WallScreenBody,
 )
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
+from callrouter.api.schemas.screen_answers import (
+    MadeWallScreenJson,
+    OpenedWallScreenJson,
+    WallScreenJson,
+)
 from callrouter.api.schemas.session_answers import (
     LogInWaysJson,
     SessionItemJson,
@@ -139,6 +146,31 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         body=TicketBody,
         success=201,
         problems={422: "origin is missing, or is no scheme, host and port"},
+    ),
+    ("POST", "/api/session/screen"): Operation(
+        summary="Open a screen on the wall by its link; the answer sets the screen's cookie",
+        answer=OpenedWallScreenJson,
+        body=OpenScreenBody,
+        problems={
+            401: "the link was revoked, or is not whole",
+            403: "a page of another site",
+            411: "the length of the body is missing",
+            422: "the token is missing",
+            429: "too many wrong tokens come from this address",
+        },
+    ),
+    ("GET", "/api/wall-screens"): Operation(
+        summary="The links for screens on the wall", answer=list[WallScreenJson]
+    ),
+    ("POST", "/api/wall-screens"): Operation(
+        summary="Make a link for a screen on the wall; this answer alone has its secret",
+        answer=MadeWallScreenJson,
+        body=WallScreenBody,
+        success=201,
+        problems={409: "there are too many links", 422: "no name, or a queue that does not exist"},
+    ),
+    ("DELETE", "/api/wall-screens/{id}"): Operation(
+        summary="Revoke a link; its screens are closed", body=EmptyBody, success=204
     ),
     ("GET", "/api/sessions"): Operation(
         summary="Own sessions; for an admin, those of everyone", answer=list[SessionItemJson]

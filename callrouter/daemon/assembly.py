@@ -20,6 +20,7 @@ from callrouter.api.access.logins import Logins
 from callrouter.api.access.people import People
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens, SocketGroup
+from callrouter.api.access.wall_screens import WallScreens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
@@ -93,6 +94,7 @@ class Parts:
     feature_codes: FeatureCodes
     sessions: Sessions
     logins: Logins
+    screens: WallScreens
     self_check: SelfCheck
     loop_lag: LoopLag
     queue_log: QueueLogFile | None
@@ -142,6 +144,9 @@ def assemble(
     queue_log = make_queue_log(runtime, settings, folder, environ)
     _attach_pbxes(runtime, settings, make, run_id)
     sessions, logins = _make_sessions(settings, store, clock)
+    screens = WallScreens(
+        clock, put=store.screens.put, forget=lambda name: store.screens.forget_key((name,))
+    )
     acts = ActLog(store.record, clock)
     mobiles = _make_mobiles(runtime, settings, store, tasks, partial(mobile_step, acts.add))
     config = LiveConfig(
@@ -193,6 +198,7 @@ def assemble(
         sessions=sessions,
         logins=logins,
         oidc=OidcLogins(lambda: config.settings.http, sessions.people, clock),
+        screens=screens,
         acts=acts,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
@@ -228,6 +234,7 @@ def assemble(
         feature_codes=feature_codes,
         sessions=sessions,
         logins=logins,
+        screens=screens,
         self_check=self_check,
         loop_lag=loop_lag,
         queue_log=queue_log[0] if queue_log else None,

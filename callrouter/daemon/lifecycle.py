@@ -141,6 +141,7 @@ class Daemon:
 
         async def restore() -> None:
             parts.sessions.restore(await parts.store.sessions.load())
+            parts.screens.restore(await parts.store.screens.load())
             locks = await parts.store.lockouts.load()
             parts.logins.restore(locks)
             parts.feature_codes.restore_locks(locks)

@@ -56,3 +56,31 @@ class SessionRow:
     seen_at: float
     address: str
     program: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallScreenRow:
+    """A link that opens a screen.
+
+    Attributes:
+        id: its public name, by which it is listed and revoked. It lets nothing in.
+        digest: SHA-256 of the link's secret, in hex. The secret itself is stored nowhere.
+        name: what people call it.
+        queues: the ids of the queues that it shows, joined by ``,``; empty: all.
+        created_by: who made it.
+        created_at: epoch seconds.
+        seen_at: when it was last used, in epoch seconds, give or take a few minutes; 0: never.
+    """
+
+    id: str
+    digest: str
+    name: str
+    queues: str
+    created_by: str
+    created_at: float
+    seen_at: float
+
+    @property
+    def queue_ids(self) -> tuple[str, ...]:
+        """The queues that it shows; none: all."""
+        return tuple(self.queues.split(",")) if self.queues else ()

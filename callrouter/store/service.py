@@ -21,7 +21,16 @@ from callrouter.store.repositories import (
     MobileRepository,
     StateRepository,
 )
-from callrouter.store.tables import AGENTS, ALERTS, OPEN_CALLS, OUTBOX, SESSIONS, Key, StateRows
+from callrouter.store.tables import (
+    AGENTS,
+    ALERTS,
+    OPEN_CALLS,
+    OUTBOX,
+    SESSIONS,
+    WALL_SCREENS,
+    Key,
+    StateRows,
+)
 from callrouter.store.writer import Upkeep, Writer
 
 logger = logging.getLogger(__name__)
@@ -86,6 +95,7 @@ class StoreService:
         self.alerts = StateRepository(self._writer, ALERTS)
         self.record = RecordWriter(self._writer)
         self.sessions = StateRepository(self._writer, SESSIONS)
+        self.screens = StateRepository(self._writer, WALL_SCREENS)
         self._dirty: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from callrouter.alerting.alert_rows import AlertRow
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
-from callrouter.model.access_rows import LockRow, SessionRow
+from callrouter.model.access_rows import LockRow, SessionRow, WallScreenRow
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.outbox.outbox_rows import OpenCallRow, OutboxRow
@@ -121,6 +121,7 @@ OUTBOX: Final = StateTable("outbox", OutboxRow, ("event", "destination"))
 OPEN_CALLS: Final = StateTable("open_calls", OpenCallRow, ("call",))
 ALERTS: Final = StateTable("alerts", AlertRow, ("alert", "subject"))
 SESSIONS: Final = StateTable("sessions", SessionRow, ("id",))
+WALL_SCREENS: Final = StateTable("wall_screens", WallScreenRow, ("id",))
 AUDIT: Final = JournalTable("audit", AuditRow, most=10_000, days=366, records_losses=True)
 DIALLED: Final = JournalTable("dialled", DialledRow, most=10_000, days=2)
 ENDED_CALLS: Final = JournalTable("calls_over", OverRow, most=10_000, days=2)
@@ -133,6 +134,7 @@ STATE_TABLES: Final[tuple[StateTable[Any], ...]] = (
     OPEN_CALLS,
     ALERTS,
     SESSIONS,
+    WALL_SCREENS,
 )
 JOURNAL_TABLES: Final[tuple[JournalTable[Any], ...]] = (AUDIT, DIALLED, ENDED_CALLS)
 

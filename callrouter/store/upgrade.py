@@ -28,6 +28,7 @@ REVISIONS: Final = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """Versions of the database, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"

@@ -42,6 +42,7 @@ async def test_the_document_covers_every_route(client: Client, world: World) -> 
         ("POST", "/api/session"),
         ("GET", "/api/log-in"),
         *(("GET", f"/api/oidc/{name}") for name in ("log-in", "callback", "log-out")),
+        ("POST", "/api/session/screen"),
     }
 
 
@@ -90,7 +91,7 @@ async def test_a_field_too_much_is_told_the_fields_of_the_document(
 ) -> None:
     """So the route reads the very body that the document describes."""
     world.arrive("c1")
-    names = {"calls": "c1", "agents": "bob", "sessions": "x"}
+    names = {"calls": "c1", "agents": "bob", "sessions": "x", "wall-screens": "x"}
     where = path.replace("{id}", names.get(path.split("/")[2], "")).replace("{device}", "desk")
     where = where.replace("{name}", "queues.yaml")
     answer = await client.request(method, where, json={"zzz": 1})

@@ -99,6 +99,7 @@ OPEN = {
     ("POST", "/api/session"),
     ("GET", "/api/log-in"),
     *(("GET", f"/api/oidc/{name}") for name in ("log-in", "callback", "log-out")),
+    ("POST", "/api/session/screen"),
 }
 THINGS = {
     "agent": {"own": "alice", "sales": "bob"},
@@ -166,6 +167,7 @@ async def test_nothing_is_open_without_a_token(client: Client) -> None:
         opened = {"/": 200, "/page/{name}": 404, "/healthz": 200, "/api/session": 422}
         opened |= {"/api/log-in": 200}
         opened |= {f"/api/oidc/{name}": 404 for name in ("log-in", "callback", "log-out")}
+        opened["/api/session/screen"] = 422
         if (method, path) not in OPEN:
             opened = {}
         assert answer.status == opened.get(path, 401), path

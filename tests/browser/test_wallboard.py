@@ -110,3 +110,39 @@ async def test_a_screen_on_the_wall(floor: PageFloor, visits: Visits) -> None:
     async with asyncio.timeout(20):
         await expect(page.get_by_role("region", name="Sales")).to_be_visible()
     await expect(page.get_by_role("region")).to_have_count(1)
+
+
+async def test_a_link_for_a_screen(floor: PageFloor, visits: Visits) -> None:
+    """A supervisor makes one; a browser in which no one is logged in shows it, until it is revoked."""
+    t = words("en")
+    page = await visits.log_in("pat", view="screens")
+    await page.get_by_label(t("screens.name")).fill("Hall, left")
+    visits.expect_fault("403")
+    await page.get_by_role("button", name=t("screens.make")).click()
+    await expect(page.get_by_role("alert").filter(has_text="sales")).to_be_visible()
+    await page.get_by_label("Sales", exact=True).check()
+    await page.get_by_role("button", name=t("screens.make")).click()
+    link = await page.get_by_label(t("screens.link"), exact=True).input_value()
+    await visits.accessible(page)
+    asked: list[str] = []
+    screen = await visits.page()
+    screen.on("request", lambda request: asked.append(request.url))
+    await screen.goto(link)
+    await expect(screen.get_by_role("region", name="Sales")).to_be_visible()
+    await expect(screen.get_by_role("region")).to_have_count(1)
+    secret = link.partition("#screen=")[2]
+    assert len(secret) == 22
+    assert not any(secret in url for url in [*asked, screen.url])
+    await screen.reload()
+    await expect(screen.get_by_role("region", name="Sales")).to_be_visible()
+    row = page.get_by_role("listitem").filter(has_text="Hall, left")
+    await row.get_by_role("button", name=t("screens.revoke")).click()
+    visits.expect_fault("401")
+    await (
+        page.get_by_role("dialog")
+        .get_by_role("button", name=t("screens.revoke"), exact=True)
+        .click()
+    )
+    await expect(screen.get_by_role("alert")).to_contain_text(t("board.shut"))
+    await expect(row).to_have_count(0)
+    await visits.accessible(screen)

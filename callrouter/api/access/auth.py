@@ -18,7 +18,8 @@ from callrouter.api.access.origins import check_origin
 from callrouter.api.access.permissions import PERMISSIONS, Permission
 from callrouter.api.access.sessions import COOKIE, Sessions, csrf_token
 from callrouter.api.access.tickets import Tickets
-from callrouter.api.access.tokens import ApiCaller, ApiTokens, SocketGroup, WrongTokens
+from callrouter.api.access.tokens import SCREEN, ApiCaller, ApiTokens, SocketGroup, WrongTokens
+from callrouter.api.access.wall_screens import SCREEN_COOKIE, WallScreens
 from callrouter.api.context import BACKEND, CALLER, SIGHT, floor_of
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
@@ -35,7 +36,7 @@ _OPEN: Final = frozenset(
 )
 _PAGE: Final = "/page/"
 """Begins the paths of the page's files, which are the same for all and tell nothing."""
-_LOG_IN: Final = ("POST", "/api/session")
+_LOG_INS: Final = frozenset({("POST", "/api/session"), ("POST", "/api/session/screen")})
 """Open as well, but only for this method."""
 _LIVE: Final = "/api/live"
 """The only path that a ticket opens."""
@@ -46,6 +47,7 @@ SELF_AUTHENTICATED: Final = web.AppKey("doors", frozenset[str])
 API_TOKENS: Final = web.AppKey("tokens", ApiTokens)
 WRONG_TOKENS: Final = web.AppKey("wrong", WrongTokens)
 SESSIONS: Final = web.AppKey("sessions", Sessions)
+SCREENS: Final = web.AppKey("screens", WallScreens)
 TICKETS: Final = web.AppKey("tickets", Tickets)
 BY_TICKET: Final = web.RequestKey("by-ticket", bool)
 """Set if the caller came with a ticket, which says from which origin it may come."""
@@ -68,7 +70,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     if (
         request.path in _OPEN
         or request.path.startswith(_PAGE)
-        or (request.method, request.path) == _LOG_IN
+        or (request.method, request.path) in _LOG_INS
         or request.path in request.app[SELF_AUTHENTICATED]
     ):
         return await handler(request)
@@ -196,6 +198,8 @@ def identify(request: web.Request) -> ApiCaller:
     if CALLER in request:
         return request[CALLER]
     tokens = request.app[API_TOKENS]
+    if request.query.get("as") == SCREEN:
+        return _wall_screen(request)
     if request.path == _LIVE and "ticket" in request.query:
         return _ticket_holder(request)
     sock = _unix_socket(request)
@@ -250,11 +254,29 @@ def _person(request: web.Request, secret: str) -> ApiCaller:
 
 
 def holds(app: web.Application, caller: ApiCaller) -> bool:
-    """Return whether a caller's token or session is in force, with the same rights.
+    """Return whether a caller's token, session or wall screen is in force, with the same rights.
 
     The command line has neither, and always holds.
     """
+    if caller.role == SCREEN:
+        return app[SCREENS].holds(caller)
     return caller.local or (app[SESSIONS] if caller.session else app[API_TOKENS]).holds(caller)
+
+
+def _wall_screen(request: web.Request) -> ApiCaller:
+    """Return the screen that has the cookie of a link.
+
+    Raises:
+        ApiProblem: 401 the link is revoked, or there is no cookie; 403 a WebSocket without an Origin.
+    """
+    caller = request.app[SCREENS].opened_by(request.cookies.get(SCREEN_COOKIE, ""))
+    if caller is None:
+        detail = "this screen's link was revoked, or its cookie is missing; open the link again"
+        raise ApiProblem(401, "no-screen", detail, _CHALLENGE)
+    if "Upgrade" in request.headers and "Origin" not in request.headers:
+        detail = "a WebSocket with a cookie needs an Origin, as browsers send it"
+        raise ApiProblem(403, "wrong-origin", detail)
+    return caller
 
 
 def _ticket_holder(request: web.Request) -> ApiCaller:

@@ -4,7 +4,8 @@ Roles. ``metrics`` reads ``/metrics``. ``agent`` sees its agent, that agent's ca
 queues with masked numbers, and acts for that agent only. ``supervisor`` sees and does everything in
 its queues (all queues unless the token is limited), edits their part of the configuration
 (`callrouter.settings.editing.edit_rights`) and, if not limited, reloads it. ``admin`` may do everything and is the only role that sees where the daemon keeps its
-files.
+files. ``screen`` is a screen on the wall: it sees its queues and the states of their agents, without
+numbers and names of callers, in the live view alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from callrouter.settings import TokenRole
+from callrouter.api.access.tokens import CallerRole
 
 Own: TypeAlias = Literal["", "agent", "device", "queue", "call", "all"]
 
@@ -28,14 +29,15 @@ class Permission:
     ``all``: only for callers who see everything.
     """
 
-    roles: frozenset[TokenRole]
+    roles: frozenset[CallerRole]
     own: Own = ""
 
 
-_ANY: Final[frozenset[TokenRole]] = frozenset({"metrics", "agent", "supervisor", "admin"})
-_PEOPLE: Final[frozenset[TokenRole]] = frozenset({"agent", "supervisor", "admin"})
-_STAFF: Final[frozenset[TokenRole]] = frozenset({"supervisor", "admin"})
-_COUNTS: Final[frozenset[TokenRole]] = frozenset({"metrics", "supervisor", "admin"})
+_ANY: Final[frozenset[CallerRole]] = frozenset({"metrics", "agent", "supervisor", "admin"})
+_PEOPLE: Final[frozenset[CallerRole]] = frozenset({"agent", "supervisor", "admin"})
+_STAFF: Final[frozenset[CallerRole]] = frozenset({"supervisor", "admin"})
+_COUNTS: Final[frozenset[CallerRole]] = frozenset({"metrics", "supervisor", "admin"})
+_SCREEN: Final[frozenset[CallerRole]] = frozenset({"screen"})
 
 _ACTS: Final = ("sign-in", "sign-out", "pause", "resume", "ready", "free")
 _TALK: Final = ("hold", "unhold", "transfer", "consult", "complete", "cancel")
@@ -44,14 +46,17 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/metrics"): Permission(_COUNTS, "all"),
     ("GET", "/api/openapi.json"): Permission(_ANY),
     ("GET", "/api/status"): Permission(_STAFF),
-    ("GET", "/api/session"): Permission(_ANY),
+    ("GET", "/api/session"): Permission(_ANY | _SCREEN),
     ("DELETE", "/api/session"): Permission(_ANY),
     ("POST", "/api/session/ticket"): Permission(_PEOPLE),
     ("GET", "/api/sessions"): Permission(_PEOPLE),
     ("GET", "/api/sessions/{id}"): Permission(_PEOPLE),
     ("DELETE", "/api/sessions/{id}"): Permission(_PEOPLE),
+    ("GET", "/api/wall-screens"): Permission(_STAFF),
+    ("POST", "/api/wall-screens"): Permission(_STAFF),
+    ("DELETE", "/api/wall-screens/{id}"): Permission(_STAFF),
     ("GET", "/api/pauses"): Permission(_PEOPLE),
-    ("GET", "/api/live"): Permission(_PEOPLE),
+    ("GET", "/api/live"): Permission(_PEOPLE | _SCREEN),
     ("GET", "/api/agents"): Permission(_PEOPLE),
     ("GET", "/api/agents/{id}"): Permission(_PEOPLE, "agent"),
     ("GET", "/api/agents/{id}/why-not"): Permission(_PEOPLE, "agent"),

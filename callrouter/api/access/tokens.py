@@ -12,9 +12,13 @@ import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from callrouter.settings import ApiToken, Role, TokenRole
+
+CallerRole: TypeAlias = TokenRole | Literal["screen"]
+SCREEN: Final = "screen"
+"""The role of a screen on the wall, which was opened by a link; see `wall_screens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class ApiCaller:
     """
 
     name: str
-    role: TokenRole
+    role: CallerRole
     user: str = ""
     """The local user behind a request over the Unix socket; empty for other callers."""
     agent: str = ""
@@ -41,7 +45,7 @@ class ApiCaller:
     and the same rights.
     """
     session: str = ""
-    """The id of the session of a person at the page; empty for programs."""
+    """The id of the session of a person at the page, or of a wall screen's link; empty for programs."""
 
     @property
     def local(self) -> bool:

@@ -39,6 +39,24 @@ class TicketBody(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class WallScreenBody(TypedDict, total=False):
+    """A link for a screen on the wall."""
+
+    name: Annotated[str, Field(examples=["Hall, left"])]
+    """What to call it; required."""
+    queues: list[str]
+    """What it shows; left out or empty: all queues."""
+
+
+@with_config(_STRICT)
+class OpenScreenBody(TypedDict, total=False):
+    """The secret of a link for a wall screen."""
+
+    token: str
+    """Required."""
+
+
+@with_config(_STRICT)
 class PauseBody(TypedDict, total=False):
     """A pause."""
 

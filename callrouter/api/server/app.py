@@ -16,6 +16,7 @@ from aiohttp import web
 from callrouter.api.access.acts import record_acts
 from callrouter.api.access.auth import (
     API_TOKENS,
+    SCREENS,
     SELF_AUTHENTICATED,
     SESSIONS,
     TICKETS,
@@ -29,6 +30,7 @@ from callrouter.api.access.proxies import see_client
 from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import ApiTokens, WrongTokens
+from callrouter.api.access.wall_screens import WallScreens
 from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import BACKEND, Backend
 from callrouter.api.editing.large_bodies import LARGE_BODIES, LargeBodies
@@ -46,6 +48,7 @@ from callrouter.api.routes.explain_routes import add_why_routes
 from callrouter.api.routes.oidc_routes import add_oidc_routes
 from callrouter.api.routes.page_routes import add_page_routes
 from callrouter.api.routes.record_routes import add_record_routes
+from callrouter.api.routes.screen_routes import add_screen_routes
 from callrouter.api.routes.session_routes import LOGINS, add_session_routes
 from callrouter.api.routes.status_routes import add_status_routes
 from callrouter.api.server.connection_limit import (
@@ -132,11 +135,17 @@ def make_app(
     app[WATCHED] = WatchedReports()
     app[LIVE] = watchers
     app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
-    app[SESSIONS].changed = tokens.changed = lambda: watchers.check(partial(holds, app))
+    app[SCREENS] = backend.screens or WallScreens(backend.clock)
+
+    def close_those_over() -> None:
+        watchers.check(partial(holds, app))
+
+    app[SESSIONS].changed = app[SCREENS].changed = tokens.changed = close_those_over
     add_page_routes(app)
     add_status_routes(app)
     add_session_routes(app)
     add_oidc_routes(app)
+    add_screen_routes(app)
     add_agent_routes(app)
     add_call_routes(app)
     add_why_routes(app)

@@ -27,7 +27,14 @@ from callrouter.api.views.agent_views import (
 )
 from callrouter.api.views.call_views import call_json, ended_json, queue_json
 from callrouter.api.views.floor_values import ActiveCall, QueueLoad, QueueStaff
-from callrouter.api.views.sight import EVERYTHING, Sight, sight_of, visible_call, visible_queue
+from callrouter.api.views.sight import (
+    EVERYTHING,
+    Sight,
+    sight_of,
+    visible_agent,
+    visible_call,
+    visible_queue,
+)
 from callrouter.api.views.transfer_targets import targets_json
 from callrouter.clock import Clock
 from callrouter.core import requests
@@ -93,13 +100,13 @@ class FloorViews:
         """How many agents there are."""
         return len(self._floor.agents)
 
-    def agent(self, name: str) -> AgentJson:
+    def agent(self, name: str, sight: Sight = EVERYTHING) -> AgentJson:
         """Return an agent.
 
         Raises:
             UnknownIdError: there is none of this id.
         """
-        return agent_json(self._floor, self._agent(name), self._clock.now())
+        return visible_agent(agent_json(self._floor, self._agent(name), self._clock.now()), sight)
 
     def agents(self, sight: Sight = EVERYTHING) -> Iterator[AgentJson]:
         """Yield all visible agents, by id.
@@ -109,7 +116,7 @@ class FloorViews:
         """
         floor, now = self._floor, self._clock.now()
         return (
-            agent_json(floor, floor.agents[i], now)
+            visible_agent(agent_json(floor, floor.agents[i], now), sight)
             for i in _still_there(floor.agents)
             if sight.sees_agent(i)
         )

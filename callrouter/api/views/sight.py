@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.access.tokens import ApiCaller
+from callrouter.api.access.tokens import SCREEN, ApiCaller
+from callrouter.api.schemas.agent_answers import AgentJson
 from callrouter.api.schemas.call_answers import CallJson, QueueJson, WaitingJson
 from callrouter.core.floor import Floor
 from callrouter.core.state import Call, CallState, Offer
@@ -22,17 +23,19 @@ class Sight:
         queues: ids of the visible queues; None: all.
         agent: the agent that the caller acts for, whose calls are shown with their numbers.
         masked: whether the numbers of all other calls are masked.
+        screen: whether this is a screen on the wall, which strangers may see.
     """
 
     agents: frozenset[str] | None = None
     queues: frozenset[str] | None = None
     agent: str = ""
     masked: bool = False
+    screen: bool = False
 
     @property
     def everything(self) -> bool:
         """Whether nothing is hidden."""
-        return self.queues is None and self.agents is None
+        return self.queues is None and self.agents is None and not self.screen
 
     def sees_agent(self, agent: str) -> bool:
         """Return whether an agent is shown."""
@@ -51,6 +54,8 @@ class Sight:
 
     def sees_call(self, call: Call) -> bool:
         """Return whether an active call is shown: it is in a shown queue or the own agent's."""
+        if self.screen:
+            return False
         if self.queues is None:
             return True
         if self.masked:  # an agent sees only the waiting calls of the queue
@@ -87,6 +92,9 @@ def sight_of(floor: Floor, caller: ApiCaller) -> Sight:
             return Sight(frozenset(), queues, masked=True)
         queues = frozenset(member.queue.id for member in agent.memberships.values())
         return Sight(frozenset({agent.id}), queues, agent.id, masked=True)
+    if caller.role == SCREEN:
+        queues = frozenset(caller.queues) or frozenset(floor.queues)
+        return Sight(frozenset(_members(floor, queues)), queues, screen=True)
     if caller.queues:
         queues = frozenset(caller.queues)
         return Sight(frozenset(_members(floor, queues)), queues)
@@ -117,6 +125,12 @@ def visible_queue(view: QueueJson, sight: Sight) -> QueueJson:
         view: the queue as it is.
         sight: what the caller may see.
     """
+    if sight.screen:
+        line: list[WaitingJson] = [
+            {**one, "caller_number": mask(one["caller_number"]), "caller_name": ""}
+            for one in view["waiting"]
+        ]
+        return {**view, "waiting": line}
     if not sight.masked:
         return view
     own = {sight.agent} if sight.agent else set()
@@ -127,6 +141,30 @@ def visible_queue(view: QueueJson, sight: Sight) -> QueueJson:
             state: [name for name in names if name in own]
             for state, names in view["agents"].items()
         },
+    }
+
+
+def visible_agent(view: AgentJson, sight: Sight) -> AgentJson:
+    """Return an agent as the caller may see them: for a screen on the wall, their state alone.
+
+    Args:
+        view: the agent as they are.
+        sight: what the caller may see.
+    """
+    if not sight.screen:
+        return view
+    return {
+        **view,
+        "reason": None,
+        "by": None,
+        "by_at": None,
+        "pending_by": None,
+        "pause_reason": None,
+        "call": None,
+        "calls": [],
+        "devices": [],
+        "why_not": [],
+        "messages": [],
     }
 
 

@@ -1,6 +1,7 @@
 // The wallboard: queues with those who wait, and agents by state.
 
 import { html, useMemo, useState } from "../vendor/preact.js";
+import { session } from "./api.js";
 import { agents, ago, queues } from "./live.js";
 import { AgentLink } from "./names.js";
 import { State, STATES, Time, Window } from "./parts.js";
@@ -60,6 +61,8 @@ function AgentList() {
 export function Board() {
   const rows = [...queues.value.values()].sort(byNeed);
   return html`<main class="board">
+    <p class="tools"><a class="button" href="?board">${t("full-screen")}</a>
+      ${session.value.role !== "agent" && html`<a class="button" href="#screens">${t("screens.title")}</a>`}</p>
     <div class="queues">${rows.length ? rows.map((queue) => html`<${QueueCard} key=${queue.id} queue=${queue} />`) : html`<p class="none">${t("no-queues")}</p>`}</div>
     ${agents.value.size > 0 && html`<${AgentList} />`}
   </main>`;

@@ -26,10 +26,11 @@ const VIEWS = {
   floor: staff("FloorView"), records: staff("Records"), mobiles: staff("Mobiles"), call: staff("CallPage"), agent: staff("AgentPage"),
   tables: lazily(async () => (await import("./tables.js")).Tables),
   reports: lazily(async () => (await import("./reports.js")).Reports),
+  screens: lazily(async () => (await import("./screens.js")).Screens),
   people: lazily(async () => (await import("./people.js")).People),
 };
 /** Views of one thing, reached from the others. */
-const LINKED = ["call", "agent"];
+const LINKED = ["call", "agent", "screens"];
 
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {

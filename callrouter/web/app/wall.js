@@ -2,7 +2,7 @@
 // queues, `/?board` all; `&lang=ar` and `&theme=dark` set what a screen cannot ask anyone for. It is opened
 // by who is logged in, or by a link that may be revoked, whose secret stands behind the # and in no log.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask, identity, Refusal, session, whoAmI } from "./api.js";
 import { Age } from "./frame.js";
 import { agents, leave, now, queues } from "./live.js";
@@ -17,6 +17,9 @@ const wanted = (asked.get("board") ?? "").split(",").map((name) => name.trim()).
 
 const TURN = 12000; // milliseconds that each part is shown, if not all queues fit at once
 const STILL = 3000; // milliseconds after which the pointer is hidden
+
+/** Whether the browser did not keep the cookie of a link that is in force. */
+const lost = signal(false);
 
 /** Open the screen: by the link in the address, by the one that this browser was opened with, or as a person. */
 export async function openWall() {
@@ -33,6 +36,7 @@ export async function openWall() {
   }
   identity.value = "screen";
   await whoAmI();
+  lost.value = Boolean(token) && !session.value;
   if (session.value || token) return;
   identity.value = "";
   await whoAmI();
@@ -69,6 +73,7 @@ function useRoom(place) {
   const [room, setRoom] = useState(1);
   useEffect(() => {
     const look = () => {
+      if (!place.current) return;
       const style = getComputedStyle(place.current);
       const [wide, high, gap] = ["--least-wide", "--least-high", "--gap"].map((name) => parseFloat(style.getPropertyValue(name)) * parseFloat(getComputedStyle(document.documentElement).fontSize));
       const along = (size, least) => Math.max(1, Math.floor((size + gap) / (least + gap)));
@@ -122,6 +127,6 @@ export function Wall() {
   const person = session.value;
   useEffect(() => { if (person === null) leave(); }, [person]);
   if (person === undefined) return html`<p class="alone">callrouter …</p>`;
-  if (person === null) return html`<main class="wall shut"><p class="alone" role="alert"><span aria-hidden="true">○</span> ${t("board.shut")}</p><p class="alone">${t("board.shut-why")}</p></main>`;
+  if (person === null) return html`<main class="wall shut"><p class="alone" role="alert"><span aria-hidden="true">○</span> ${t("board.shut")}</p><p class="alone">${lost.value ? t("needs-https") : t("board.shut-why")}</p></main>`;
   return html`<${Screen} />`;
 }
