@@ -17,6 +17,7 @@ ACT_NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("DELETE", "/api/agents/{id}/devices/{device}"): "devices.remove",
     ("POST", "/api/agents/{id}/devices/{device}/verify"): "devices.verify",
     ("POST", "/api/agents/{id}/devices/{device}/reject"): "devices.reject",
+    ("POST", "/api/config/files"): "config.save",
     ("DELETE", "/api/calls/{id}"): "calls.end",
     ("POST", "/api/calls/{id}/move"): "calls.move",
 }
