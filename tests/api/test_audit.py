@@ -22,7 +22,9 @@ from callrouter.audit.act_rows import ActOutcome, ActVia, DeleteActs
 from callrouter.audit.act_sources import files_changed, mobile_step
 from callrouter.mobiles.mobile_records import AuditRow
 from callrouter.record.reading_threads import ReadingThread
+from callrouter.record.retention import EVERY, Retention
 from callrouter.settings import ApiToken
+from callrouter.settings.loaded import HistorySettings
 from callrouter.store.database import server_at
 from callrouter.store.location import File
 from callrouter.store.record_writing import RecordWriter
@@ -265,6 +267,29 @@ async def test_filters_and_pages(client: Client, world: AuditedWorld) -> None:
 async def test_a_wrong_query(client: Client, world: AuditedWorld, query: str) -> None:
     answer = await client.get(f"/api/audit?{query}", headers=BOSS)
     assert answer.status == 422, await answer.text()
+
+
+async def test_acts_are_kept_as_long_as_calls(client: Client, world: AuditedWorld) -> None:
+    """As the daemon puts it together: `history: keep` counts for both."""
+    world.in_step()
+    await client.post("/api/agents/alice/sign-in", headers=SUPERVISOR)
+    world.clock.at += 1000
+    await client.post("/api/agents/bob/sign-in", headers=SUPERVISOR)
+    assert len(await world.acts(client)) == 2
+    retention = Retention(
+        lambda: HistorySettings(keep=500.0),
+        world.clock.now,
+        world.clock.at,
+        lambda before: [DeleteActs(before)],
+    )
+    link = server_at(world.place, world.clock.now).open()
+    world.clock.at += retention.due_in()
+    while retention.due_in() < EVERY / 2:
+        world.clock.at += retention.due_in()
+        retention.work(link)
+    link.close()
+    assert retention.deleted["acts"] == 1
+    assert [one["agent"] for one in await world.acts(client)] == ["bob"]
 
 
 async def test_old_acts_are_deleted(client: Client, world: AuditedWorld) -> None:

@@ -64,6 +64,8 @@ SHOTS = (
     Shot("page-tables", "sam", "tables"),
     Shot("page-tables-priorities-ar", "sam", "tables/priorities", language="ar", dark=True),
     Shot("page-tables-shifts-zh", "sam", "tables/shifts", language="zh"),
+    Shot("page-people", "sam", "people"),
+    Shot("page-people-phone-ar", "sam", "people", (390, 844), "ar", dark=True),
     Shot("page-agent", "alice", "mine", (1024, 900)),
     Shot("page-agent-phone-ar", "alice", "mine", (390, 844), "ar", dark=True),
 )
