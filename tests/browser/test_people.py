@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from tests.browser.page_floor import PageFloor
+from tests.browser.page_floor import PASSWORD, PageFloor
 from tests.browser.visits import Hand, Look, Visits, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -68,3 +69,34 @@ async def test_an_agent_sees_acts_on_the_agent_alone(visits: Visits, floor: Page
     await expect(rows.filter(has_text=t("audit.act.agents.sign-in")).first).to_be_visible()
     await expect(rows.filter(has_text="dave")).to_have_count(0)
     await floor.sign_out("alice", "dave")
+
+
+async def test_a_person_who_is_taken_out_is_logged_out_at_once(
+    visits: Visits, floor: PageFloor
+) -> None:
+    """By a change of the files, which is on record itself."""
+    page, t = await visits.log_in("pat", view="board"), words("en")
+    path = floor.folder / "config" / "callrouter.yaml"
+    before = path.read_text("utf-8")
+    lines = before.splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "  pat: " not in line), "utf-8")
+    try:
+        await expect(page.get_by_label(t("password"), exact=True)).to_be_visible()
+        other = await visits.log_in("ada", view="people")
+        row = other.locator("table.acts tbody tr").filter(has_text=t("audit.act.config.files"))
+        await expect(row.first).to_contain_text("pat")
+        await expect(row.first).to_contain_text(t("audit.via.file"))
+    finally:
+        path.write_text(before, "utf-8")
+        visits.forget("pat")
+    await floor.until(lambda: _may_log_in(floor, "pat"))
+
+
+async def _may_log_in(floor: PageFloor, user: str) -> bool:
+    """Whether the files are in force again."""
+    body = {"user": user, "password": PASSWORD}
+    async with (
+        ClientSession() as client,
+        client.post(f"{floor.url}api/session", json=body) as answer,
+    ):
+        return answer.status == 200
