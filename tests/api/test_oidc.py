@@ -320,11 +320,19 @@ async def test_an_answer_counts_once_and_in_one_browser(way: Way) -> None:
     for wrong in (
         "/api/oidc/callback",
         back.replace("state=", "state=x"),
+        back.replace("state=", "state=%C3%A4"),
         back.replace("state=", "x="),
     ):
         assert said(await way.finish(wrong, cookie)) == "expired"
     assert (await way.finish(back, cookie)).headers["Location"] == "/"
     assert said(await way.finish(back, cookie)) == "expired"
+
+
+async def test_strangers_do_not_fill_the_log(way: Way, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(60):
+        assert said(await way.finish("/api/oidc/callback", "x")) == "expired"
+    lines = [one for one in caplog.messages if "log-in by oidc" in one]
+    assert 0 < len(lines) < 30
 
 
 async def test_it_must_not_take_long(way: Way) -> None:

@@ -102,7 +102,8 @@ class OidcLogins:
         """
         settings = self._configured()
         secret = self._secret_of(cookie)
-        if not hmac.compare_digest(query.get("state", ""), self._derive("state", secret)):
+        state = query.get("state", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(state, self._derive("state", secret).encode()):
             raise OidcError("expired", "state is not that of this browser's log-in")
         self._use_up(secret)
         if "error" in query:

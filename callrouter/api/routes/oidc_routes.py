@@ -15,7 +15,7 @@ from callrouter.api.context import backend_of
 from callrouter.api.json_answers import answer
 from callrouter.api.oidc.oidc_error import OidcError
 from callrouter.api.oidc.oidc_logins import CALLBACK, COOKIE_FOR_LOG_IN, LASTS, OidcLogins
-from callrouter.api.problem_json import ApiProblem
+from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem
 from callrouter.api.routes.session_routes import set_session_cookie
 from callrouter.api.schemas.session_answers import LogInWaysJson
 
@@ -134,7 +134,10 @@ async def log_out_there(request: web.Request) -> web.Response:
 
 
 def _failed(request: web.Request, error: OidcError) -> web.Response:
-    logger.warning("http: log-in by oidc from %s failed: %s", request.remote, error)
+    # Anyone can ask for this, so it must not fill the log.
+    if count := request.app[REFUSED_REQUESTS].worth_a_line(f"oidc {error.kind}"):
+        text = "http: log-in by oidc from %s failed: %s (%d of its kind so far)"
+        logger.warning(text, request.remote, error, count)
     note_act(request, act="session.log-in", refused=f"oidc-{error.kind}", by="oidc")
     response = web.Response(status=303, headers={"Location": FAILED + error.kind})
     _forget(response)
