@@ -96,7 +96,7 @@ class ConfigEditing(Protocol):
     async def tables(self, person: EditingPerson) -> TablesJson:
         """Return queues, agents and priorities as values."""
 
-    async def change(self, number: int) -> ChangeDetailJson:
+    async def change(self, person: EditingPerson, number: int) -> ChangeDetailJson:
         """Return a change of the history with its effect on the files, line by line."""
 
     async def rollback(

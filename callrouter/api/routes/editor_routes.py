@@ -256,10 +256,11 @@ async def change(request: web.Request) -> web.Response:
     Raises:
         ApiProblem: 404 it is not on record.
     """
-    editor, given = _editor(request), request.match_info["number"]
+    editor, person, given = _editor(request), _person(request), request.match_info["number"]
     if not (given.isascii() and given.isdigit() and len(given) < 10):
         raise ApiProblem(404, "unknown-change", "a change is a number of GET /api/config/history")
-    return await _answer(request, ("change", given), lambda: editor.change(int(given)))
+    key = ("change", given, person.rights)
+    return await _answer(request, key, lambda: editor.change(person, int(given)))
 
 
 async def rollback(request: web.Request) -> web.Response:

@@ -262,13 +262,17 @@ class ConfigEditor:
 
     # ------------------------------------------------------------ earlier changes
 
-    async def change(self, number: int) -> ChangeDetailJson:
+    async def change(self, person: EditingPerson, number: int) -> ChangeDetailJson:
         """Return a change of the history with its effect on the files, line by line.
 
         Raises:
             ApiProblem: 404 it is not on record.
         """
-        return await asyncio.to_thread(rollbacks.change_detail, self._config.history, number)
+        return await asyncio.to_thread(self._change, person, number)
+
+    def _change(self, person: EditingPerson, number: int) -> ChangeDetailJson:
+        with beside_calls():
+            return rollbacks.change_detail(self._config.history, number, self._texts(person))
 
     async def rollback(
         self,

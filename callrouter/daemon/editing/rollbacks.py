@@ -32,6 +32,7 @@ from callrouter.settings.config_files import (
 )
 from callrouter.settings.config_history import ConfigHistory
 from callrouter.settings.editing.edit_rights import refused
+from callrouter.settings.editing.text_tree import UnreadableTextError
 from callrouter.settings.errors.hiding import difference
 
 _LINES: Final = 1_000
@@ -190,8 +191,13 @@ def _undo(config: LiveConfig, done: list[str], before: Mapping[str, bytes | None
                 put_back(config.folder, name, content, 0o640)
 
 
-def change_detail(history: ConfigHistory, number: int) -> ChangeDetailJson:
+def change_detail(history: ConfigHistory, number: int, texts: FolderTexts) -> ChangeDetailJson:
     """Return a change with its effect on the files, without possible secrets.
+
+    Args:
+        history: has the change.
+        number: of the change.
+        texts: the files as the person may see them; the files of then are shown alike.
 
     Raises:
         ApiProblem: 404 it is not on record.
@@ -205,7 +211,9 @@ def change_detail(history: ConfigHistory, number: int) -> ChangeDetailJson:
     ]
     lines: list[str] = []
     for name in found:
-        before, after = (_text(history, files, name) for files in (change.before, change.after))
+        before, after = (
+            _text(history, files, name, texts) for files in (change.before, change.after)
+        )
         lines += difference(name, before, after, _LINES)
     return {
         "number": change.number,
@@ -218,10 +226,15 @@ def change_detail(history: ConfigHistory, number: int) -> ChangeDetailJson:
     }
 
 
-def _text(history: ConfigHistory, files: FileDigests, name: str) -> list[str]:
+def _text(history: ConfigHistory, files: FileDigests, name: str, texts: FolderTexts) -> list[str]:
     if name not in files:
         return []
     try:
-        return history.content(files[name][0]).decode("utf-8", "replace").splitlines()
+        text = history.content(files[name][0]).decode("utf-8", "replace")
+        if not texts.rights.everything:
+            text = texts.shown_as(text)
     except OSError:
         return ["… is not on record any more"]
+    except UnreadableTextError:
+        return ["… cannot be read as YAML, so it is shown only to an admin"]
+    return text.splitlines()

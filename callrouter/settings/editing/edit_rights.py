@@ -1,7 +1,7 @@
 """Who may change what in the files, and which changes are refused, in words.
 
-An admin changes everything. A supervisor changes the queues and the agents, but for passwords and
-PINs; one who is limited to some queues changes those, and the agents who serve no other.
+An admin changes everything. A supervisor changes the queues and the agents, but for passwords, PINs
+and mail addresses, by which people log in; one who is limited to some queues changes those, and the agents who serve no other.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ OPEN_SECTIONS: Final = frozenset({"agents", "queues"})
 _SEEN: Final = frozenset({"agents", "queues", "pauses", "codes", "timezone", "numbers", "rules"})
 """What supervisors see. The others say how the machines and people are connected."""
 _SEEN_LIMITED: Final = _SEEN - {"rules"}
+_IDENTITY: Final = frozenset({"email"})
+"""Keys of an agent that say who logs in as them. Like a password, only an admin gives one."""
 _MOST_WORDS: Final = 20
 
 Root = Mapping[str, Any]
@@ -146,7 +148,8 @@ def _refused_agents(before: Root, after: Root, rights: EditRights) -> Iterator[s
         was, will = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
         for key in dict.fromkeys([*was, *will]):
             taken_out_whole = new is None
-            if is_secret(str(key)) and was.get(key) != will.get(key) and not taken_out_whole:
+            decides = is_secret(str(key)) or key in _IDENTITY
+            if decides and was.get(key) != will.get(key) and not taken_out_whole:
                 yield f"only an admin changes the {key} of {name}"
         if not rights.limited:
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +55,7 @@ class HiddenText:
 
     def __init__(self, tree: TextTree, sees: Sees) -> None:
         self._tree = tree
+        self._sees = sees
         values = list(_hidden_values(tree, tree.root, (), sees))
         starts = [each.start for each in values]
         comments: list[_Cut] = []
@@ -90,6 +91,7 @@ class HiddenText:
         tree = TextTree(shown)
         expected = tree.root.plain()
         swaps: list[tuple[int, int, str]] = []
+        comments: set[int] = set()
         for path, node in tree.root.walk():
             if node.kind == "scalar" and isinstance(node.value, str) and MARK in node.value:
                 found = self._values.get(path)
@@ -107,14 +109,33 @@ class HiddenText:
             if 0 < number <= len(self._comments):
                 hidden = self._comments[number - 1]
                 swaps.append((start, end, self._tree.text[hidden.start : hidden.end]))
+                comments.add(start)
         made = RestoredText(shown, sorted(swaps))
         try:
-            same = TextTree(made.text).root.plain() == expected
+            whole: TextTree | None = TextTree(made.text)
         except UnreadableTextError:
-            same = False
-        if not same:
+            whole = None
+        if whole is None or whole.root.plain() != expected:
             raise MovedMarkError(f"leave every {MARK} on its line, as it was")
+        if comments:
+            self._check_still_hidden(whole, made, comments)
         return made
+
+    def _check_still_hidden(self, whole: TextTree, made: RestoredText, comments: set[int]) -> None:
+        """Check that what was hidden of the comments would be hidden in the new text as well.
+
+        A comment may be hidden for the section it stands in, or for the line above it.
+
+        Raises:
+            MovedMarkError: a comment could be read where it stands now.
+        """
+        hidden = {each.start for each in HiddenText(whole, self._sees)._comments}
+        for start, at in made.swapped():
+            if start in comments and at not in hidden:
+                line = made.shown.place(start)[0]
+                raise MovedMarkError(
+                    f"{MARK} in line {line} must stay where it was, and so must the lines above it"
+                )
 
 
 class RestoredText:
@@ -137,6 +158,11 @@ class RestoredText:
             at = end
         self._ends = [end for _, end, _ in swaps]
         self.text = "".join([*parts, shown[at:]])
+
+    def swapped(self) -> Iterator[tuple[int, int]]:
+        """Yield where each mark begins, and where in the whole text what has taken its place does."""
+        for start, _, shown in self._segments:
+            yield shown, start
 
     def shown_offset(self, offset: int) -> int:
         """Return where an offset of the whole text is in the shown one."""
