@@ -8,7 +8,7 @@ import { Age } from "./frame.js";
 import { agents, leave, now, queues } from "./live.js";
 import { SHAPES, STATES } from "./parts.js";
 import { QueueCard } from "./queuecard.js";
-import { count, LANGUAGES, language, speak, t } from "./words.js";
+import { count, keep, kept, LANGUAGES, language, speak, t } from "./words.js";
 
 const asked = new URLSearchParams(location.search);
 /** Whether the address asks for a wall screen. */
@@ -16,6 +16,7 @@ export const isWall = asked.has("board");
 const wanted = (asked.get("board") ?? "").split(",").map((name) => name.trim()).filter(Boolean);
 
 const TURN = 12000; // milliseconds that each part is shown, if not all queues fit at once
+const KEPT = "callrouter-screen"; // set in a browser that was opened by a link, and so may have its cookie
 const STILL = 3000; // milliseconds after which the pointer is hidden
 
 /** Whether the browser did not keep the cookie of a link that is in force. */
@@ -33,12 +34,16 @@ export async function openWall() {
       session.value = null;
       return;
     }
+    keep(KEPT, "yes");
   }
-  identity.value = "screen";
-  await whoAmI();
-  lost.value = Boolean(token) && !session.value;
-  if (session.value || token) return;
-  identity.value = "";
+  if (token || kept(KEPT) === "yes") {
+    identity.value = "screen";
+    await whoAmI();
+    lost.value = Boolean(token) && !session.value;
+    if (session.value || token) return;
+    keep(KEPT, "no");
+    identity.value = "";
+  }
   await whoAmI();
 }
 
