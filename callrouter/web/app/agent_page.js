@@ -15,7 +15,7 @@ import { clockTime, count, t } from "./words.js";
 
 function Standing({ agent }) {
   const wrap = agent.state === "wrap-up" ? left(agent.wrap_up_s, agent.at) : null;
-  return html`<p class="standing"><${State} of=${agent.state} /> <${Time} s=${ago(agent.since)} />
+  return html`<p class="standing"><${State} of=${agent.state} agent=${agent} /> <${Time} s=${ago(agent.since)} />
     ${agent.state === "paused" && agent.pause_reason ? html`<bdi>${agent.pause_reason}</bdi>` : ""}
     ${agent.state === "paused" && agent.until ? html`<span>${t("until", { time: clockTime(agent.until) })}</span>` : ""}
     ${wrap !== null && html`<span>${t("ready-in")} <${Time} s=${wrap} /></span>`}
@@ -26,8 +26,7 @@ function Standing({ agent }) {
 function Talks({ agent }) {
   const own = [...calls.value.values()].filter((call) => call.agent === agent.id || call.offers.some((offer) => offer.agent === agent.id));
   if (!own.length) return null;
-  return html`<ul class="plain">${own.map((call) => html`<li key=${call.id}><span><a href=${address("call", call.id)}><${Num} of=${call.caller_number} name=${call.caller_name} /></a>
-    <bdi>${queueName(call.queue)}</bdi> ${t(`call.${call.state}`)}${call.held ? ` · ${t("floor.held")}` : ""} <${Time} s=${running(talks(call) ? call.talk_s : call.wait_s, call.at)} /></span>
+  return html`<ul class="plain">${own.map((call) => html`<li key=${call.id}><span><a href=${address("call", call.id)}><${Num} of=${call.caller_number} name=${call.caller_name} /></a> <bdi>${queueName(call.queue)}</bdi> ${t(`call.${call.state}`)}${call.held ? ` · ${t("floor.held")}` : ""} <${Time} s=${running(talks(call) ? call.talk_s : call.wait_s, call.at)} /></span>
     <${CallControls} call=${call} ...${standingOf(call)} /></li>`)}</ul>`;
 }
 

@@ -16,7 +16,7 @@ function AgentRow({ row }) {
   if (row.heading) return html`<h3 class="heading"><${State} of=${row.heading} /> <small>${count(row.size)}</small></h3>`;
   const about = row.state === "paused" ? row.pause_reason : row.state === "offline" ? null : row.reason;
   return html`<span class="name" title=${row.id}><${AgentLink} id=${row.id}><bdi>${row.name}</bdi></${AgentLink}></span>
-    <${State} of=${row.state} /><${Time} s=${ago(row.since)} />
+    <${State} of=${row.state} agent=${row} /><${Time} s=${ago(row.since)} />
     <span class="about"><bdi>${about ?? ""}</bdi></span>`;
 }
 

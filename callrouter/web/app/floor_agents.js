@@ -16,7 +16,7 @@ function Row({ agent, chosen, onChoose }) {
   const about = agent.pending ? t(`pending.${agent.pending}`) : agent.state === "paused" ? agent.pause_reason : agent.state === "offline" ? "" : agent.reason ?? "";
   return html`<label class="tick"><input type="checkbox" checked=${chosen} aria-label=${t("floor.choose", { name: agent.name })} onChange=${onChoose} /></label>
     <a class="name" href=${address("agent", agent.id)} title=${agent.id}><bdi>${agent.name}</bdi></a>
-    <${State} of=${agent.state} /><${Time} s=${ago(agent.since)} />
+    <${State} of=${agent.state} agent=${agent} /><${Time} s=${ago(agent.since)} />
     <span class="about" title=${about}><bdi>${about}</bdi></span>
     <${AgentControls} agent=${agent} />
     <a class="button" href=${address("agent", agent.id)} aria-label=${t("floor.more-about", { name: agent.name })}>${t("floor.more")}</a>

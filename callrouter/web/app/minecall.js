@@ -58,7 +58,7 @@ function Rings({ call }) {
   const offer = call.offers.find((item) => item.agent === session.value.agent);
   const phones = Object.entries(offer?.devices ?? {}).filter(([, state]) => state !== "ended");
   if (!phones.length) return null;
-  return html`<p class="about">${t("mine.phones-ring")} ${phones.map(([id]) => html`<bdi key=${id} class="phone">${id}</bdi> `)}</p>`;
+  return html`<p class="about">${t("mine.phones-ring")} ${phones.map(([id], n) => html`${n ? " · " : ""}<bdi key=${id} class="phone">${id}</bdi>`)}</p>`;
 }
 
 export function Conversation({ call }) {

@@ -62,7 +62,7 @@ export function Standing({ agent }) {
   const idle = agent.signed_in && !paused && !AT_WORK.includes(agent.state) && agent.state !== "wrap-up";
   const names = agent.queues.map((item) => queues.value.get(item.id)?.name ?? item.id);
   return html`<section class=${`card now is-${agent.state}`} aria-label=${t("now")}>
-    <p class="standing"><span class=${`state ${agent.state}`}><span aria-hidden="true">${SHAPES[agent.state]}</span> <span role="status">${t(`state.${agent.state}`)}</span></span>
+    <p class="standing"><span class=${`state ${agent.state}`}><span aria-hidden="true">${SHAPES[agent.state]}</span> <span role="status">${t(agent.state === "offline" && agent.signed_in ? "state.no-phone" : `state.${agent.state}`)}</span></span>
       ${paused && agent.pause_reason ? html`<bdi class="reason">${agent.pause_reason}</bdi>` : ""} <${Time} s=${ago(agent.since)} /></p>
     <${By} agent=${agent} />
     ${agent.state === "wrap-up" && html`<${WrapUp} agent=${agent} />`}
