@@ -44,8 +44,7 @@ export function Frame({ views, children }) {
       <nav aria-label=${t("views")}>${views.filter((item) => item !== IN_MENU).map((item) => html`<a key=${item} href=${`#${item}`}
         aria-current=${route.value.name === item ? "page" : undefined}>${t(`view.${item}`)}</a>`)}</nav>
       <${Age} />
-      <span class="spring"></span>
-      <${Languages} />
+      <span class="own"><${Languages} />
       <button class="plain" onClick=${() => { theme.value = next; keep(KEPT, next); }} aria-label=${t(`theme.${theme.value}`)} title=${t(`theme.${theme.value}`)}>◐</button>
       <button class="plain wide" onClick=${() => document.documentElement.requestFullscreen?.()} aria-label=${t("full-screen")} title=${t("full-screen")}>⛶</button>
       <details class="menu"><summary><bdi>${session.value.name}</bdi></summary><div>
@@ -53,7 +52,7 @@ export function Frame({ views, children }) {
         <a class="button" href=${`#${IN_MENU}`} onClick=${(event) => event.currentTarget.closest("details").removeAttribute("open")}>${t(`view.${IN_MENU}`)}</a>
         <button onClick=${() => attempt(logOut)}>${t("log-out")}</button>
         <button onClick=${() => attempt(endOwnSessions)}>${t("log-out-everywhere")}</button>
-      </div></details>
+      </div></details></span>
     </header>
     ${children}
     <${Sure} />

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
 import { ago, left, now, queues } from "./live.js";
-import { Act, SHAPES, Time } from "./parts.js";
+import { Act, SHAPES, stateName, Time } from "./parts.js";
 import { clockTime, duration, t } from "./words.js";
 
 export const ownPath = (rest) => `/api/agents/${encodeURIComponent(session.value.agent)}/${rest}`;
@@ -62,7 +62,7 @@ export function Standing({ agent }) {
   const idle = agent.signed_in && !paused && !AT_WORK.includes(agent.state) && agent.state !== "wrap-up";
   const names = agent.queues.map((item) => queues.value.get(item.id)?.name ?? item.id);
   return html`<section class=${`card now is-${agent.state}`} aria-label=${t("now")}>
-    <p class="standing"><span class=${`state ${agent.state}`}><span aria-hidden="true">${SHAPES[agent.state]}</span> <span role="status">${t(agent.state === "offline" && agent.signed_in ? "state.no-phone" : `state.${agent.state}`)}</span></span>
+    <p class="standing"><span class=${`state ${agent.state}`}><span aria-hidden="true">${SHAPES[agent.state]}</span> <span role="status">${stateName(agent.state, agent)}</span></span>
       ${paused && agent.pause_reason ? html`<bdi class="reason">${agent.pause_reason}</bdi>` : ""} <${Time} s=${ago(agent.since)} /></p>
     <${By} agent=${agent} />
     ${agent.state === "wrap-up" && html`<${WrapUp} agent=${agent} />`}

@@ -3,6 +3,7 @@
 import { computed, html, signal } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
 import { agents, queues } from "./live.js";
+import { stateName } from "./parts.js";
 import { address } from "./routes.js";
 import { t } from "./words.js";
 
@@ -55,6 +56,6 @@ export function AgentMenu({ value, onChange, label, none, queue, but }) {
   const rows = [...agents.value.values()].filter((item) => item.id !== but && (!queue || item.queues.some((one) => one.id === queue))).sort(byName);
   return html`<label>${label}<select value=${value} onChange=${(event) => onChange(event.currentTarget.value)}>
     <option value="">${none}</option>
-    ${rows.map((item) => html`<option key=${item.id} value=${item.id}>${item.name} — ${t(`state.${item.state}`)}</option>`)}
+    ${rows.map((item) => html`<option key=${item.id} value=${item.id}>${item.name} — ${stateName(item.state, item)}</option>`)}
     ${value && !rows.some((item) => item.id === value) && html`<option value=${value}>${value}</option>`}</select></label>`;
 }

@@ -68,8 +68,9 @@ export const Time = ({ s }) => html`<span class="time"><bdi dir="ltr">${duration
 /** The states of an agent, in the order in which a supervisor looks for them, with their shapes. */
 export const STATES = ["available", "ringing", "reserved", "on-call", "wrap-up", "paused", "offline"];
 export const SHAPES = { available: "●", ringing: "◉", reserved: "◌", "on-call": "■", "wrap-up": "◧", paused: "❚❚", offline: "○" };
-/** A state with its shape. Of `agent`, who may be signed in and offline because no phone of theirs can ring. */
-export const State = ({ of, agent }) => html`<span class=${`state ${of}`}><span aria-hidden="true">${SHAPES[of]}</span> ${t(of === "offline" && agent?.signed_in ? "state.no-phone" : `state.${of}`)}</span>`;
+/** The word for a state: of `agent`, or of all who are in it. An agent is offline who is signed out, or none of whose phones can ring. */
+export const stateName = (state, agent) => t(state !== "offline" ? `state.${state}` : !agent ? "state.not-there" : agent.signed_in ? "state.no-phone" : "state.offline");
+export const State = ({ of, agent }) => html`<span class=${`state ${of}`}><span aria-hidden="true">${SHAPES[of]}</span> ${stateName(of, agent)}</span>`;
 
 /** The rows of a long list that are in sight. All rows are `height` pixels high. */
 export function Window({ rows, height, children, label }) {

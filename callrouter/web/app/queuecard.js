@@ -4,7 +4,7 @@ import { html } from "../vendor/preact.js";
 import { session } from "./api.js";
 import { running } from "./live.js";
 import { agentName, CallLink } from "./names.js";
-import { Num, SHAPES, STATES, Time } from "./parts.js";
+import { Num, SHAPES, stateName, STATES, Time } from "./parts.js";
 import { count, duration, share, t } from "./words.js";
 
 const MARKS = { good: "●", warn: "◆", bad: "▲" };
@@ -58,8 +58,8 @@ export function Staff({ queue }) {
   if (!seesAgents()) return null;
   const found = STATES.filter((state) => queue.agents[state].length > 0);
   if (!found.length) return html`<p class="staff none-here">${t("board.no-agents")}</p>`;
-  return html`<ul class="staff" aria-label=${t("board.by-state")}>${found.map((state) => html`<li key=${state} class=${`state ${state}`} title=${t(`state.${state}`)}>
-    <span aria-hidden="true">${SHAPES[state]}</span> ${count(queue.agents[state].length)} <span class="label">${t(`state.${state}`)}</span></li>`)}</ul>`;
+  return html`<ul class="staff" aria-label=${t("board.by-state")}>${found.map((state) => html`<li key=${state} class=${`state ${state}`} title=${stateName(state)}>
+    <span aria-hidden="true">${SHAPES[state]}</span> ${count(queue.agents[state].length)} <span class="label">${stateName(state)}</span></li>`)}</ul>`;
 }
 
 /** Who waits. A screen on the wall, which strangers may see, says nothing of the callers. */

@@ -6,7 +6,7 @@ import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask, identity, Refusal, session, whoAmI } from "./api.js";
 import { Age } from "./frame.js";
 import { agents, leave, now, queues } from "./live.js";
-import { SHAPES, STATES } from "./parts.js";
+import { SHAPES, stateName, STATES } from "./parts.js";
 import { QueueCard } from "./queuecard.js";
 import { count, keep, kept, LANGUAGES, language, speak, t } from "./words.js";
 
@@ -100,7 +100,7 @@ function Totals() {
   const sizes = new Map();
   for (const agent of agents.value.values()) sizes.set(agent.state, (sizes.get(agent.state) ?? 0) + 1);
   return html`<footer class="totals"><ul aria-label=${t("board.by-state")}>${STATES.map((state) => html`<li key=${state} class=${`state ${state}`}>
-    <span aria-hidden="true">${SHAPES[state]}</span> <strong>${count(sizes.get(state) ?? 0)}</strong> ${t(`state.${state}`)}</li>`)}</ul></footer>`;
+    <span aria-hidden="true">${SHAPES[state]}</span> <strong>${count(sizes.get(state) ?? 0)}</strong> ${stateName(state)}</li>`)}</ul></footer>`;
 }
 
 function Screen() {
