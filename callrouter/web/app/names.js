@@ -5,7 +5,6 @@ import { ask, session } from "./api.js";
 import { agents, queues } from "./live.js";
 import { stateName } from "./parts.js";
 import { address } from "./routes.js";
-import { t } from "./words.js";
 
 /** The names of rows by id: the same map until a name changes, so that what shows names is not drawn again
  * with every change of a row. */
