@@ -195,7 +195,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     """Send the state in one message ``{"type": "state", …}``, then a message for every change.
 
     The types are ``record``, ``decision`` and ``note``. With ``?topics=agents,queues,calls`` they
-    are ``changes`` instead, with the new rows of what has changed, twenty times a second at most.
+    are ``changes`` instead, with the new rows of what has changed, ten times a second at most.
 
     A record of something that happened while the state was being written may arrive although the
     state already includes it: apply records by their `at`.
