@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from callrouter.settings.editing.text_edits import Edit, EditKind, WrongEditError, apply_edits
+from callrouter.settings.editing.text_spot import spot_at
 from callrouter.settings.editing.text_tree import TextTree
 from callrouter.settings.yaml.source import KeyPath
 
@@ -192,3 +194,13 @@ def test_every_value_of_every_sample(name: str) -> None:
         if node.kind == "list":
             for n in range(len(node.items) + 1):
                 apply_edits({name: text}, [Edit(kind="insert", path=(*path, n), value="q")])
+
+
+def test_very_many_brackets_cost_little() -> None:
+    lines = ["a: {" + "{[" * 900] * 60
+    tracemalloc.start()
+    found = spot_at([*lines, "b"], len(lines) + 1, "")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.owner) <= 50
+    assert most < 50_000_000

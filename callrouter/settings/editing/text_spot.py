@@ -16,6 +16,8 @@ LONGEST_LINE: Final = 2_000
 """Longer lines are not looked at."""
 _LONGEST_FLOW: Final = 100_000
 """Longer texts in brackets are given up."""
+_DEEPEST: Final = 40
+"""Brackets within brackets of which paths are told. A path has a part for each, so they must be few."""
 _NEAR: Final = 2_000
 """Lines below that are searched for keys of the same mapping."""
 _KEY: Final = re.compile(
@@ -200,10 +202,11 @@ class _Flow:
 
     def _open(self, char: str) -> None:
         self._stack.append((char, self._path, self._present))
-        if self._key is not None:
-            self._path = (*self._path, self._key)
-        elif len(self._stack) > 1:
-            self._path = (*self._path, 0)
+        if len(self._stack) <= _DEEPEST:
+            if self._key is not None:
+                self._path = (*self._path, self._key)
+            elif len(self._stack) > 1:
+                self._path = (*self._path, 0)
         self._key, self._word, self._present = None, "", set()
 
     def spot(self) -> Spot:
