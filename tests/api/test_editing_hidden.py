@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient
 
-from tests.api.edited_house import ADMIN, AGENTS, SITE, SUPERVISOR, EditedHouse, Editing
+from tests.api.edited_house import (
+    ADMIN,
+    AGENTS,
+    LIMITED,
+    QUEUES,
+    SITE,
+    SUPERVISOR,
+    EditedHouse,
+    Editing,
+)
 from tests.api.served import Served
 from tests.api.world import Client
 
@@ -93,3 +102,22 @@ async def test_only_an_admin_says_by_which_mail_address_an_agent_logs_in(
     assert problem["refused"] == ["only an admin changes the email of eve"]
     await boss.change("agents.yaml", "bob: {", mine)
     await crm.change("agents.yaml", "Bob Jones", "Robert Jones")
+
+
+async def test_a_limited_supervisor_gets_no_agent_of_another_queue(
+    house: EditedHouse, boss: Editing, client: Client
+) -> None:
+    sam = Editing(client, LIMITED)
+    with_carol = "agents: {alice: 1, bob: 2, carol: 3}"
+    problem = await sam.change("queues.yaml", "agents: {alice: 1, bob: 2}", with_carol, 403)
+    assert problem["refused"] == [
+        "agent carol serves none of your queues, so an admin adds them to support"
+    ]
+    assert house.read("queues.yaml") == QUEUES
+    await boss.change("queues.yaml", "agents: {alice: 1, bob: 2}", with_carol)
+    await sam.change("queues.yaml", "carol: 3", "carol: 4")
+
+
+async def test_a_rollback_looks_at_no_file_elsewhere(house: EditedHouse, boss: Editing) -> None:
+    body = {"etags": {"../../../../etc/passwd": "x"}}
+    assert "plain name" in (await boss.post("rollback", body, 422))["detail"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callrouter.settings.editing import text_edits
 from callrouter.settings.editing.text_edits import Edit, EditKind, WrongEditError, apply_edits
 from callrouter.settings.editing.text_spot import spot_at
 from callrouter.settings.editing.text_tree import TextTree
@@ -204,3 +205,18 @@ def test_very_many_brackets_cost_little() -> None:
     tracemalloc.stop()
     assert len(found.owner) <= 50
     assert most < 50_000_000
+
+
+def test_a_request_cannot_have_a_text_read_again_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_edits, "_MOST_READ", 200_000)
+    many = {f"a{n}": {"name": "x"} for n in range(1000)}
+    edit = Edit(kind="value", path=("agents",), value=many)
+    with pytest.raises(WrongEditError, match="too many changes of agents"):
+        apply_edits({"agents.yaml": "agents:\n  bob: {}\n"}, [edit])
+
+
+def test_long_lists_are_not_compared_item_by_item() -> None:
+    before = "queues:\n  a:\n    agents: [" + ", ".join(["x"] * 3000) + "]\n"
+    edit = Edit(kind="value", path=("queues", "a", "agents"), value=["y"] * 3000)
+    made = apply_edits({"q.yaml": before}, [edit])["q.yaml"]
+    assert TextTree(made).node(("queues", "a", "agents")).plain() == ["y"] * 3000

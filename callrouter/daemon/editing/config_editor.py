@@ -327,6 +327,8 @@ class ConfigEditor:
         with beside_calls():
             texts = self._texts(person)
             for name, etag in etags.items():
+                if name not in texts.snapshot.names:
+                    draft_check.check_name(name)
                 if texts.etags.get(name, "") != etag:
                     raise file_changes.changed_since(texts, name, etag, self._config)
             return rollbacks.earlier(texts, number, self._config, self._trees)

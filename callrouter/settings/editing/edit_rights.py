@@ -137,9 +137,15 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _refused_queues(before: Root, after: Root, rights: EditRights) -> Iterator[str]:
-    for name, _, _ in _changed(before, after, "queues"):
+    served, mine = serving(before), set(rights.queues)
+    there = dict(_entries(before, "agents"))
+    for name, old, new in _changed(before, after, "queues"):
         if not rights.may_queue(name):
             yield f"queue {name} is not one of yours ({', '.join(rights.queues)})"
+        elif rights.limited:  # who joins a queue is seen and managed by those who lead it
+            for agent in sorted(set(_members(new)) - set(_members(old))):
+                if agent in there and not served.get(agent, frozenset()) & mine:
+                    yield f"agent {agent} serves none of your queues, so an admin adds them to {name}"
 
 
 def _refused_agents(before: Root, after: Root, rights: EditRights) -> Iterator[str]:

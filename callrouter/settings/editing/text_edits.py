@@ -20,6 +20,12 @@ from callrouter.settings.yaml.source import KeyPath
 
 MOST_EDITS: Final = 200
 _FIRST: Final = "callrouter.yaml"
+_MOST_READ: Final = 20_000_000
+"""Characters that are read again for the edits of one request: some twenty seconds. Each edit reads its file
+once, and a mapping that is set one key at a time reads it once for each key.
+"""
+_MOST_COMPARED: Final = 1_000_000
+"""Pairs of items of two lists that are compared; beyond it the whole list is written."""
 
 EditKind: TypeAlias = Literal["value", "remove", "insert", "rename"]
 
@@ -77,6 +83,7 @@ class _Editor:
     def __init__(self, texts: dict[str, str]) -> None:
         self.texts = texts
         self._trees: dict[str, TextTree] = {}
+        self._read = 0
 
     def apply(self, edit: Edit) -> None:
         if not edit.path:
@@ -110,6 +117,9 @@ class _Editor:
 
     def _use(self, name: str, text: str, path: KeyPath, expected: object) -> None:
         """Take up a changed text if it says what is expected, and nothing else has changed."""
+        self._read += len(text)
+        if self._read > _MOST_READ:
+            raise WrongEditError(f"these are too many changes of {name} at once; edit its text")
         try:
             tree = TextTree(text)
         except UnreadableTextError as error:
@@ -272,7 +282,10 @@ class _Editor:
             return
         if isinstance(old, dict) and isinstance(value, dict) and old and value:
             self._set_mapping(name, path, old, value)
-        elif isinstance(old, list) and isinstance(value, list) and old and value:
+        elif (
+            isinstance(old, list) and isinstance(value, list)
+            and 0 < len(old) * len(value) <= _MOST_COMPARED
+        ):  # fmt: skip
             self._set_list(name, path, old, value)
         else:
             expected = _changed(tree.root.plain(), path, value)
