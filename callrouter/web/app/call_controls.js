@@ -7,7 +7,7 @@ import { ask } from "./api.js";
 import { queues } from "./live.js";
 import { Dialogue } from "./parts.js";
 import { AgentMenu, agentName, agentPath, callPath, QueueMenu, queueName } from "./names.js";
-import { count, t } from "./words.js";
+import { count, leftToRight, t } from "./words.js";
 
 const FIRST = 1;
 const LAST = 100;
@@ -99,7 +99,7 @@ export function CallControls({ call, up, down, quiet = false }) {
       ${call.consulting ? html`${own("complete", "complete", "main")}${own("cancel", "cancel")}`
         : html`${call.held ? own("unhold", "unhold") : call.can_hold && own("hold", "hold")}<button type="button" onClick=${() => setOpen("transfer")}>${t("floor.transfer")}</button>`}`}
     ${(waits(call) || talks(call)) && html`<${Do} subject=${subject} method="DELETE" to=${callPath(call.id)} kind="danger"
-      sure=${t(talks(call) ? "floor.end-talk?" : "floor.end-wait?", { caller: call.caller_number || t("withheld"), agent: agentName(call.agent ?? ""), queue: queueName(call.queue) })} verb=${t("floor.end")}>${t("end")}</${Do}>`}
+      sure=${t(talks(call) ? "floor.end-talk?" : "floor.end-wait?", { caller: call.caller_number ? leftToRight(call.caller_number) : t("withheld"), agent: agentName(call.agent ?? ""), queue: queueName(call.queue) })} verb=${t("floor.end")}>${t("end")}</${Do}>`}
     ${!quiet && !open && html`<${Refused} subject=${subject} />`}
     ${open === "move" && html`<${Move} call=${call} onClose=${close} />`}
     ${open === "transfer" && html`<${Transfer} call=${call} onClose=${close} />`}

@@ -71,3 +71,6 @@ export function keep(name, value) {
 export function kept(name) {
   try { return localStorage.getItem(name); } catch { return null; }
 }
+
+/** A phone number inside a sentence, which reads from left to right in every language. */
+export const leftToRight = (text) => `\u2066${text}\u2069`;
