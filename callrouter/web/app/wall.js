@@ -8,7 +8,7 @@ import { Age } from "./frame.js";
 import { agents, leave, now, queues } from "./live.js";
 import { SHAPES, stateName, STATES } from "./parts.js";
 import { QueueCard } from "./queuecard.js";
-import { count, keep, kept, LANGUAGES, language, speak, t } from "./words.js";
+import { clockTime, count, keep, kept, LANGUAGES, speak, t } from "./words.js";
 
 const asked = new URLSearchParams(location.search);
 /** Whether the address asks for a wall screen. */
@@ -92,8 +92,7 @@ function useRoom(place) {
 }
 
 function Clock() {
-  const told = new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { timeStyle: "short" }).format(new Date(now.value));
-  return html`<span class="clock"><bdi>${told}</bdi></span>`;
+  return html`<span class="clock"><bdi>${clockTime(now.value)}</bdi></span>`;
 }
 
 function Totals() {

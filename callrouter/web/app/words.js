@@ -32,7 +32,7 @@ export const preferred = () => kept(KEPT) ?? navigator.languages.map((item) => i
 export function t(key, variables = {}) {
   let text = words.value[key] ?? key;
   if (typeof text === "object") {
-    const rule = new Intl.PluralRules(LANGUAGES[language.value].locale).select(variables.count);
+    const rule = intl("plural").select(variables.count);
     text = text[rule] ?? text.other;
   }
   return text.replace(/\{(\w+)\}/g, (_, name) => (typeof variables[name] === "number" ? count(variables[name]) : variables[name] ?? ""));
@@ -41,27 +41,45 @@ export function t(key, variables = {}) {
 /** The text of a key; `other` if no catalogue has it, as for a word that a later version has brought. */
 export const wordFor = (key, other) => (words.value[key] === undefined ? other : t(key));
 
-export const count = (value) => new Intl.NumberFormat(LANGUAGES[language.value].locale).format(value);
+const FORMATS = {
+  plural: (locale) => new Intl.PluralRules(locale),
+  count: (locale) => new Intl.NumberFormat(locale),
+  two: (locale) => new Intl.NumberFormat(locale, { minimumIntegerDigits: 2, useGrouping: false }),
+  share: (locale) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }),
+  clock: (locale) => new Intl.DateTimeFormat(locale, { timeStyle: "short" }),
+  moment: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }),
+  day: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" }),
+  exact: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" }),
+};
+const made = new Map();
 
-export const share = (value) => (value === null || value === undefined || Number.isNaN(value) ? "–"
-  : new Intl.NumberFormat(LANGUAGES[language.value].locale, { style: "percent", maximumFractionDigits: 0 }).format(value));
+/** A formatter of Intl for the language. Each is made once: to make one costs as much as a hundred uses. */
+function intl(name) {
+  const key = `${language.value} ${name}`;
+  if (!made.has(key)) made.set(key, FORMATS[name](LANGUAGES[language.value].locale));
+  return made.get(key);
+}
+
+export const count = (value) => intl("count").format(value);
+
+export const share = (value) => (value === null || value === undefined || Number.isNaN(value) ? "–" : intl("share").format(value));
 
 /** A duration as minutes and seconds, or hours and minutes: 0:07, 12:40, 1:02:03. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const whole = Math.floor(seconds);
-  const two = new Intl.NumberFormat(LANGUAGES[language.value].locale, { minimumIntegerDigits: 2, useGrouping: false });
+  const two = intl("two");
   const parts = [Math.floor((whole % 3600) / 60), whole % 60];
   if (whole >= 3600) return [count(Math.floor(whole / 3600)), ...parts.map((part) => two.format(part))].join(":");
   return `${count(parts[0])}:${two.format(parts[1])}`;
 }
 
-export const clockTime = (moment) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { timeStyle: "short" }).format(new Date(moment));
+export const clockTime = (moment) => intl("clock").format(new Date(moment));
 
 /** A moment of any day: its date and time. */
-export const moment = (at) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(typeof at === "number" ? at * 1000 : at));
+export const moment = (at) => intl("moment").format(new Date(typeof at === "number" ? at * 1000 : at));
 /** A moment as a short date and a time, with seconds if wanted. */
-export const dayAndTime = (moment, exact = false) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { dateStyle: "short", timeStyle: exact ? "medium" : "short" }).format(new Date(moment));
+export const dayAndTime = (moment, exact = false) => intl(exact ? "exact" : "day").format(new Date(moment));
 /** A moment as date and time to the second; `style` chooses other parts, as Intl has them. */
 export const when = (moment, style = { dateStyle: "medium", timeStyle: "medium" }) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, style).format(new Date(moment));
 
