@@ -131,7 +131,10 @@ async def test_a_draft_has_its_own_tables(house: EditedHouse, sam: Editing) -> N
     agents = {one["id"]: (one["may_edit"], one["why_not"]) for one in draft["tables"]["agents"]}
     assert agents["alice"] == (True, "")
     assert agents["bob"] == (False, "bob also serves sales")
-    assert draft["refused"] == ["agent erin would serve none of your queues"]
+    assert draft["refused"] == [
+        "agent carol serves none of your queues, so an admin adds them to support",
+        "agent erin would serve none of your queues",
+    ]
     assert house.read("queues.yaml") == QUEUES
 
 
