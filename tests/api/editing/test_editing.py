@@ -8,12 +8,10 @@ import io
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
 
 from callrouter.daemon.editing import file_changes
 from callrouter.daemon.editing.folder_texts import digest
@@ -22,45 +20,13 @@ from tests.api.edited_house import (
     ADMIN,
     AGENT,
     AGENTS,
-    LIMITED,
     QUEUES,
     SECRETS,
     SITE,
-    SUPERVISOR,
     EditedHouse,
     Editing,
 )
-from tests.api.served import Served
 from tests.api.world import Client
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[EditedHouse]:
-    made = EditedHouse(tmp_path)
-    yield made
-    made.world.close()
-
-
-@pytest.fixture
-async def client(house: EditedHouse) -> AsyncIterator[Client]:
-    async with TestClient(Served(house.world.app)) as made:
-        yield made
-
-
-@pytest.fixture
-def boss(client: Client) -> Editing:
-    return Editing(client, ADMIN)
-
-
-@pytest.fixture
-def crm(client: Client) -> Editing:
-    return Editing(client, SUPERVISOR)
-
-
-@pytest.fixture
-def sam(client: Client) -> Editing:
-    return Editing(client, LIMITED)
-
 
 # ---------------------------------------------------------------- reading
 
