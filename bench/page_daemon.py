@@ -17,7 +17,7 @@ from typing import cast
 from callrouter.api.changes import ChangeFeed
 from callrouter.daemon.main import run
 from callrouter.model.routing_table import Table
-from callrouter.pbx.interface import DeviceBoard, Pbx, Post
+from callrouter.pbx.interface import Authority, DeviceBoard, Pbx, Post
 from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
 from callrouter.settings import PbxSettings, SimulatedSettings
 
@@ -44,7 +44,9 @@ def main(folder: Path, calls: float, report: Path) -> int:
 
     ChangeFeed._flush = timed  # type: ignore[method-assign, assignment]
 
-    def make(settings: PbxSettings, post: Post, table: Table, run_id: str, _: DeviceBoard) -> Pbx:
+    def make(
+        settings: PbxSettings, post: Post, table: Table, run_id: str, _: DeviceBoard, __: Authority
+    ) -> Pbx:
         busy = traffic(calls, len(table.queues))
         own = cast("SimulatedSettings", settings)
         return SimulatedPbx(own.id, own, post=post, table=table, run_id=run_id, traffic=busy)

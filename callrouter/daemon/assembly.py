@@ -51,7 +51,7 @@ from callrouter.daemon.self_check import SelfCheck
 from callrouter.feature_codes import FeatureCodes
 from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
-from callrouter.pbx.interface import HasPhoneDialogues, KeepsRecords
+from callrouter.pbx.interface import ALONE, HasPhoneDialogues, KeepsRecords
 from callrouter.queue_log.log_file import QueueLogFile
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_service import RecordService, RecordSources
@@ -70,11 +70,11 @@ if TYPE_CHECKING:
     from callrouter.mobiles.mobile_records import AuditRow
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.interface import DeviceBoard, Pbx, Post
+    from callrouter.pbx.interface import Authority, DeviceBoard, Pbx, Post
 
 logger = logging.getLogger(__name__)
 
-MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard], Pbx]"
+MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard, Authority], Pbx]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,8 @@ def assemble(
     start: StartConfig,
     make: MakePbx,
     control: ControlSocket,
+    *,
+    authority: Authority = ALONE,
 ) -> Parts:
     """Build the daemon. Nothing runs yet.
 
@@ -118,6 +120,7 @@ def assemble(
         start: What the daemon is started with.
         make: Makes the driver of a PBX.
         control: The command line's socket.
+        authority: Tells whether this router may act on the PBXes.
 
     Raises:
         CannotDrive: A driver is not available.
@@ -142,7 +145,7 @@ def assemble(
     runtime.listen_to_rows(store.rows_changed)
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
-    _attach_pbxes(runtime, settings, make, run_id)
+    _attach_pbxes(runtime, settings, make, run_id, authority)
     sessions, logins = _make_sessions(settings, store, clock)
     screens = WallScreens(
         clock, put=store.screens.put, forget=lambda name: store.screens.forget_key((name,))
@@ -263,9 +266,12 @@ def _refused_logins(backend: Backend, feature_codes: FeatureCodes) -> int:
     return requests + feature_codes.status()["wrong_pins"] + logins
 
 
-def _attach_pbxes(runtime: Runtime, settings: Settings, make: MakePbx, run_id: str) -> None:
+def _attach_pbxes(
+    runtime: Runtime, settings: Settings, make: MakePbx, run_id: str, authority: Authority
+) -> None:
+    board = runtime.router.board
     for item in settings.pbxes.values():
-        pbx = make(item, runtime.post, settings.table, run_id, runtime.router.board)
+        pbx = make(item, runtime.post, settings.table, run_id, board, authority)
         runtime.attach(pbx)
         if isinstance(pbx, KeepsRecords):
             runtime.listen(pbx.listen)

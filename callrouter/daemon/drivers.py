@@ -8,15 +8,20 @@ from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings, e
 
 if TYPE_CHECKING:
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.interface import DeviceBoard, Pbx, Post
+    from callrouter.pbx.interface import Authority, DeviceBoard, Pbx, Post
 
 
 class CannotDrive(Exception):  # noqa: N818 - named for what happened
     """A configured driver is not available; `str()` says why and what to do."""
 
 
-def make_pbx(
-    settings: PbxSettings, post: Post, table: Table, run_id: str, board: DeviceBoard
+def make_pbx(  # noqa: PLR0917 - a MakePbx: called with all of them, in this order
+    settings: PbxSettings,
+    post: Post,
+    table: Table,
+    run_id: str,
+    board: DeviceBoard,
+    authority: Authority,
 ) -> Pbx:
     """Return the driver for one entry of ``pbx:``. It does nothing until it is run.
 
@@ -26,6 +31,7 @@ def make_pbx(
         table: the routing table at the start.
         run_id: a word that no earlier run used.
         board: tells which devices are available.
+        authority: tells whether this router may act on the PBX.
 
     Raises:
         CannotDrive: the driver's library is not installed.
@@ -47,4 +53,6 @@ def make_pbx(
         return TwilioPbx(settings.id, settings, post=post, table=table)
     from callrouter.pbx.simulated import SimulatedPbx  # noqa: PLC0415 - see above
 
-    return SimulatedPbx(settings.id, settings, post=post, table=table, run_id=run_id)
+    return SimulatedPbx(
+        settings.id, settings, post=post, table=table, run_id=run_id, authority=authority
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from callrouter.model.commands import PbxCommand
 from callrouter.model.events import Event
@@ -146,6 +146,55 @@ class DeviceBoard(Protocol):
 
     def priority(self, call: str) -> int | None:
         """The priority of a call, 1 (first) to 100 (last); None if there is no such call."""
+
+
+class Authority(Protocol):
+    """Whether this router may act on the PBXes.
+
+    With ``cluster:``, several routers serve the same PBXes and one of them is active. Each take-over
+    has an epoch, a number greater than all before.
+    """
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of this router; 0: there is no cluster."""
+
+    @property
+    def active(self) -> bool:
+        """Whether this router is the active one. A standby's drivers connect and stay silent."""
+
+    def sure(self) -> bool:
+        """Whether this router is certainly the active one at this moment.
+
+        Cheap: it is called before every write to a PBX. False does not mean that another router is
+        active, only that this one must ask the PBX for the epoch before it writes.
+        """
+
+    def newer_epoch(self, pbx: str, epoch: int) -> None:
+        """A driver has seen a newer epoch than ours on its PBX: stop acting at once.
+
+        Args:
+            pbx: the PBX's name.
+            epoch: what was seen there.
+        """
+
+
+class _Alone:
+    """The authority of a router without a cluster. See `Authority`."""
+
+    epoch: Final = 0
+    active: Final = True
+
+    def sure(self) -> bool:
+        """Return True: no other router is there."""
+        return True
+
+    def newer_epoch(self, pbx: str, epoch: int) -> None:
+        """Do nothing: without a cluster, an epoch on a PBX is left over and means nothing."""
+
+
+ALONE: Final[Authority] = _Alone()
+"""The authority of a router without a cluster: epoch 0, always active, always sure."""
 
 
 class Pbx(Protocol):

@@ -224,6 +224,21 @@ class HistorySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """This daemon as one of several that serve the same queues.
+
+    Attributes:
+        name: of this daemon; no other in the pool has it.
+        pool: the daemons of which one is active.
+        url: where the others reach the HTTP side of this one, without a slash at the end.
+    """
+
+    name: str
+    pool: str = "main"
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The complete configuration.
 
@@ -246,6 +261,7 @@ class Settings:
     timezone: str
     history: HistorySettings
     database: str = field(repr=False)
+    cluster: ClusterSettings | None = None
     queue_log: QueueLogTarget = "asterisk"
     queue_log_file: str = DEFAULT_QUEUE_LOG_FILE
     """The file for the targets ``file`` and ``both``, as written."""

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from callrouter.background import without_collection
 from callrouter.settings.builders import alert_builder, pbx_builder, site_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.cluster_builder import build_cluster
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.builders.site_builder import build_codes
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
@@ -126,6 +127,7 @@ def _build(
     users = site_builder.build_users(root, context)
     codes = build_codes(root, document)
     history = site_builder.build_history(root, document)
+    cluster = build_cluster(root, document, http)
     if not document.findings.errors:
         instance_lint.add_warnings(root, table, document, now)
     return Settings(
@@ -148,6 +150,7 @@ def _build(
         smtp=alert_builder.build_smtp(root, context),
         timezone=root.timezone,
         database=root.database,
+        cluster=cluster,
         history=history,
         queue_log=root.queue_log,
         queue_log_file=root.queue_log_file,

@@ -28,6 +28,7 @@ from callrouter.daemon.process import make_run_id
 from callrouter.logs import Log
 from callrouter.model.routing_table import Table
 from callrouter.model.text import clean, mask
+from callrouter.pbx.interface import ALONE
 from callrouter.settings import HttpSettings, TwilioSettings
 from callrouter.transports import cut
 from tests.daemon.process import free_port
@@ -270,4 +271,4 @@ def test_a_driver_whose_library_is_not_installed_says_what_to_install(
     )
     board = Router(Table(), rng=random.Random(1), run_id="b").board
     with pytest.raises(CannotDrive, match=r"-m pip install 'twilio>="):
-        make_pbx(settings, lambda _: None, Table(), "b", board)
+        make_pbx(settings, lambda _: None, Table(), "b", board, ALONE)

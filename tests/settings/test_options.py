@@ -33,9 +33,15 @@ from callrouter.settings import (
 )
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Findings, Source
-from callrouter.settings.loaded import HistorySettings, NumberRetention, SocketSettings
+from callrouter.settings.loaded import (
+    ClusterSettings,
+    HistorySettings,
+    NumberRetention,
+    SocketSettings,
+)
 from callrouter.settings.reference import reference
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions, PauseOptions
+from callrouter.settings.schema.cluster_options import ClusterOptions
 from callrouter.settings.schema.options import OptionGroup, option, options_of, walk
 from callrouter.settings.schema.pbx_options import (
     AsteriskOptions,
@@ -107,6 +113,7 @@ SPECS: list[tuple[type[OptionGroup], Any, set[str]]] = [
     (NumbersOptions, NumberSettings, set()),
     (CodesOptions, PhoneCodes, set()),
     (SocketOptions, SocketSettings, set()),
+    (ClusterOptions, ClusterSettings, set()),
     (HistoryOptions, HistorySettings, {"numbers"}),
     (HistoryNumbersOptions, NumberRetention, set()),
     (UserOptions, UserSettings, {"id"}),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from callrouter.clock import Clock, SystemClock
 from callrouter.model.commands import PbxCommand
 from callrouter.model.routing_table import Table
-from callrouter.pbx.interface import PbxHealth, Post
+from callrouter.pbx.interface import ALONE, Authority, PbxHealth, Post
 from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.simulated.traffic import Traffic
 from callrouter.settings import SimulatedSettings
@@ -29,6 +29,7 @@ class SimulatedPbx:
         run_id: a run id that no earlier run has used. Without one, it is made from the time.
         traffic: how callers and agents behave.
         clock: the source of time.
+        authority: tells whether this router may act.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class SimulatedPbx:
         run_id: str = "",
         traffic: Traffic | None = None,
         clock: Clock | None = None,
+        authority: Authority = ALONE,
     ) -> None:
         self.name = name
         self._post = post
+        self._authority = authority
         self._clock = clock or SystemClock()
         self._timer: asyncio.TimerHandle | None = None
         self._up = False
@@ -72,11 +75,11 @@ class SimulatedPbx:
                 self._timer.cancel()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Execute the commands of one event. Does nothing while the driver is not running.
+        """Execute the commands of one event.
 
-        Their effects follow after a moment, as events from `run`, never before this returns.
+        Does nothing while the driver is not running, or while another router may be active. Their effects follow after a moment, as events from `run`, never before this returns.
         """
-        if not self._up:
+        if not self._up or not self._authority.sure():
             return
         now = self._clock.now()
         for command in commands:

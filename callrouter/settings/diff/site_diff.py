@@ -16,11 +16,13 @@ from callrouter.settings.diff.queue_diff import all_hours
 from callrouter.settings.loaded import (
     ApiToken,
     AsteriskSettings,
+    ClusterSettings,
     HttpSettings,
     PbxSettings,
     Settings,
     TwilioSettings,
 )
+from callrouter.settings.schema.cluster_options import ClusterOptions
 from callrouter.settings.schema.pbx_options import PBX_GROUPS
 from callrouter.settings.schema.root_options import (
     CodesOptions,
@@ -60,6 +62,7 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     if old.database != new.database:
         # Its address may contain a password.
         yield Difference("database changed", needs_restart=True)
+    yield from _cluster(old.cluster, new.cluster)
     was, now = old.history, new.history
     yield from option_differences("history:", HistoryOptions, was, now)
     yield from option_differences(
@@ -69,6 +72,13 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference(f"{key} {before} -> {after}", needs_restart=True)
+
+
+def _cluster(old: ClusterSettings | None, new: ClusterSettings | None) -> Iterator[Difference]:
+    if old is not None and new is not None:
+        yield from option_differences("cluster:", ClusterOptions, old, new)
+    elif old is not new:
+        yield Difference(f"cluster {'removed' if new is None else 'added'}", needs_restart=True)
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:

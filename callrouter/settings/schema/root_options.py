@@ -17,6 +17,7 @@ from callrouter.settings.schema.alert_options import (
     SmtpOptions,
     WebhookOptions,
 )
+from callrouter.settings.schema.cluster_options import ClusterOptions
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import OptionGroup, option
 from callrouter.settings.schema.pbx_options import PbxOptions
@@ -368,6 +369,13 @@ class RootOptions(OptionGroup):
         example="/var/lib/callrouter/callrouter.db",
         restart=True,
         secret=True,
+    )
+    cluster: ClusterOptions | None = option(
+        None,
+        "This daemon is one of several for the same queues, which agree by the database on which of "
+        "them is active. Default: it is alone.",
+        example="{name: north-1, pool: main}",
+        restart=True,
     )
     queue_log: f.QueueLogWord = option(
         "asterisk",

@@ -1,0 +1,69 @@
+"""Builds what `cluster:` says, and checks that it can work."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.extras import POSTGRESQL
+from callrouter.settings.loaded import ClusterSettings, HttpSettings
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.root_options import RootOptions
+from callrouter.settings.yaml.source import Document
+
+_RESERVED: Final = "cluster"
+"""No pool has this name: the tables that all pools share are in the schema ``callrouter_cluster``."""
+
+
+def build_cluster(
+    root: RootOptions, document: Document, http: HttpSettings
+) -> ClusterSettings | None:
+    """Return what ``cluster:`` says; None: this daemon is alone.
+
+    A cluster without PostgreSQL is an error: one file cannot be read from two machines. An address
+    that the other machines cannot reach is a warning.
+    """
+    cluster = root.cluster
+    if cluster is None:
+        return None
+    if not root.database.startswith(POSTGRESQL):
+        document.error(
+            ("cluster",),
+            "a cluster needs a PostgreSQL database, in which its daemons agree on who is active",
+            "database: postgresql://USER:PASSWORD@HOST/DATABASE",
+            key=True,
+        )
+    if cluster.pool == _RESERVED:
+        document.error(
+            ("cluster", "pool"),
+            f"a pool cannot be named {quoted(_RESERVED)}: what all pools share has this name",
+            "such as main",
+        )
+    if cluster.url is None and (here := _only_here(http.host)):
+        document.warning(
+            ("cluster",),
+            f"daemons on other machines cannot reach this one: it listens on {http.host}, {here}",
+            "add url: http://HOST:PORT, with an address that the others can reach",
+        )
+    url = cluster.url or http_address(http)
+    return ClusterSettings(**spec_values(cluster, url=url.rstrip("/")))
+
+
+def http_address(http: HttpSettings) -> str:
+    """Return the URL of the address that the HTTP side listens on."""
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    return f"{'https' if http.certificate else 'http'}://{host}:{http.port}"
+
+
+def _only_here(host: str) -> str:
+    """Return why an address to listen on is none to reach this machine by; empty: it is one."""
+    if host == "localhost":
+        return "which is this machine only"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    if address.is_loopback:
+        return "which is this machine only"
+    return "which says no address" if address.is_unspecified else ""

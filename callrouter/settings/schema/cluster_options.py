@@ -1,0 +1,52 @@
+"""The options of `cluster:`: this daemon as one of several that serve the same queues."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from callrouter.settings.schema import fields as f
+from callrouter.settings.schema.options import OptionGroup, option
+from callrouter.settings.schema.written_values import or_none
+
+LONGEST_POOL: Final = 48
+"""Letters of a pool's name: it is a part of the name of a schema, and PostgreSQL cuts those at 63."""
+
+PoolName = Annotated[
+    str,
+    Field(pattern=rf"^[a-z0-9][a-z0-9_-]{{0,{LONGEST_POOL - 1}}}$"),
+    f.Expected(
+        f"small letters, digits, '-' and '_' ({LONGEST_POOL} at most, a letter or digit first)"
+    ),
+]
+NodeUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?/?$"
+    ),
+    f.Expected("an address such as http://10.0.0.1:8080"),
+]
+
+
+class ClusterOptions(OptionGroup):
+    """This daemon is one of several for the same queues. One of them is active, the others wait to take over."""
+
+    name: f.Name = option(
+        ..., "The name of this daemon in its pool.", example="north-1", restart=True, words=str
+    )
+    pool: PoolName = option(
+        "main",
+        "The pool: daemons with the same queues and agents. One of them is active.",
+        example="sales",
+        restart=True,
+        words=str,
+    )
+    url: NodeUrl | None = option(
+        None,
+        "Where the other daemons reach the HTTP side of this one. Default: the address that it "
+        "listens on.",
+        example="http://10.0.0.1:8080",
+        restart=True,
+        words=or_none,
+    )
