@@ -51,7 +51,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
-from callrouter.pbx.interface import DeviceBoard, PbxHealth, Post
+from callrouter.pbx.interface import Authority, DeviceBoard, PbxHealth, Post
 from callrouter.settings import PbxSettings
 
 THINGS = ("fault", "hold", "spoil", "call")
@@ -60,7 +60,13 @@ SCENE = json.loads(os.environ.get("CALLROUTER_FAKE", "{}"))
 
 class ScenePbx:
     def __init__(
-        self, settings: PbxSettings, post: Post, table: Table, run_id: str, _board: DeviceBoard
+        self,
+        settings: PbxSettings,
+        post: Post,
+        table: Table,
+        run_id: str,
+        _board: DeviceBoard,
+        _authority: Authority,
     ) -> None:
         assert run_id
         self.name = settings.id
