@@ -52,6 +52,7 @@ from callrouter.feature_codes import FeatureCodes
 from callrouter.mobiles.calling_pbxes import CallingPbxes
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.pbx.interface import ALONE, HasPhoneDialogues, KeepsRecords
+from callrouter.pbx.notice_routing import NoticeRouting
 from callrouter.queue_log.log_file import QueueLogFile
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.record_service import RecordService, RecordSources
@@ -270,11 +271,14 @@ def _attach_pbxes(
     runtime: Runtime, settings: Settings, make: MakePbx, run_id: str, authority: Authority
 ) -> None:
     board = runtime.router.board
+    keepers: dict[str, KeepsRecords] = {}
     for item in settings.pbxes.values():
         pbx = make(item, runtime.post, settings.table, run_id, board, authority)
         runtime.attach(pbx)
         if isinstance(pbx, KeepsRecords):
-            runtime.listen(pbx.listen)
+            keepers[pbx.name] = pbx
+    if keepers:
+        runtime.listen(NoticeRouting(keepers).listen)
 
 
 def _make_sessions(

@@ -55,11 +55,19 @@ class DaemonProcess:
         config: the configuration folder.
         log: the file that receives its output.
         ready_within: seconds within which it must be in sync with every PBX.
+        module: what is run with the command line's words; by default the command line itself.
     """
 
-    def __init__(self, config: Path, log: Path, ready_within: float = READY_WITHIN) -> None:
+    def __init__(
+        self,
+        config: Path,
+        log: Path,
+        ready_within: float = READY_WITHIN,
+        module: str = "callrouter",
+    ) -> None:
         self.config = config
         self.log = log
+        self._module = module
         self._ready_within = ready_within
         # The user's own daemon must be neither disturbed nor queried.
         self._environ = {k: v for k, v in os.environ.items() if k not in _NOT_OURS}
@@ -73,7 +81,7 @@ class DaemonProcess:
             DaemonFailedError: it exited, or was not ready in time.
         """
         guard = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()))
-        command = (sys.executable, "-m", "callrouter", "--config", str(self.config), "run")
+        command = (sys.executable, "-m", self._module, "--config", str(self.config), "run")
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *guard,

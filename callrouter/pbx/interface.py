@@ -262,13 +262,20 @@ class HasRoutes(Protocol):
 class KeepsRecords(Protocol):
     """A driver whose PBX stores data for us, such as a queue log or the queue of each caller.
 
-    The runtime passes it every notice of the core, also those about calls on other PBXs.
+    It is passed every notice of the core, but of calls on other PBXs that store data too, which
+    `listen_elsewhere` gets instead.
     """
 
     def listen(self, notice: Notice) -> None:
         """Handle a notice. Never blocks, never raises.
 
         Called on the event loop, in the order in which the core gave the notices.
+        """
+
+    def listen_elsewhere(self, notice: Notice) -> None:
+        """Handle a notice about a call on another PBX that stores its data itself.
+
+        As `listen` otherwise. It is called for most notices, so it must cost little.
         """
 
 

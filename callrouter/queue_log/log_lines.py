@@ -131,6 +131,11 @@ def lines(notice: Notice, context: LineContext) -> list[QueueLogLine]:
     return [] if make is None else make(notice, context)
 
 
+def may_have_lines(notice: Notice) -> bool:
+    """Whether notices of this kind give lines at all. Most do not."""
+    return type(notice) in _MAKERS
+
+
 def clean(text: str) -> str:
     """Text that cannot end a column or a line, at most 80 characters."""
     return " ".join(_UNFIT.sub(" ", text).split())[:80]

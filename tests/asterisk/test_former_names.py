@@ -9,6 +9,7 @@ from typing import Any
 from callrouter.model.routing_table import KeepWaiting
 from callrouter.pbx.asterisk.blf import BlfLamps
 from callrouter.pbx.asterisk.fallback import FallbackDevices
+from callrouter.pbx.asterisk.lamp_places import LampPlaces
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 
@@ -32,7 +33,8 @@ async def test_lists_music_and_lamps() -> None:
     board = play.router.board
     known = FallbackDevices(board, "office", "")
     sent: list[Any] = []
-    lamps = BlfLamps(board, lambda *actions: sent.extend(actions), lambda: True)
+    places = LampPlaces("office", before)
+    lamps = BlfLamps(board, lambda *actions: sent.extend(actions), lambda: True, places)
     lamps.refresh()
     lit = {
         "DEVICE_STATE(Custom:callrouter-ann)": "NOT_INUSE",

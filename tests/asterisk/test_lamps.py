@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -40,11 +41,11 @@ async def here(install: Install) -> AsyncIterator[Floor]:
 
 
 async def state(here: Floor, lamp: str) -> str:
-    """The device state behind a lamp, by Asterisk's own console."""
+    """The device state behind a lamp, by Asterisk's own console; empty if there is none."""
     text = await here.lab.asterisk.cli("devstate list")
     found = re.findall(r"Name: 'Custom:callrouter-(\S+)'\s+State: '(\w+)'", text)
     states: dict[str, str] = dict(found)
-    return states[lamp]
+    return states.get(lamp, "")
 
 
 async def shows(here: Floor, extension: str, *wanted: str) -> None:
@@ -76,6 +77,22 @@ async def test_an_agents_lamp_on_a_phone_that_subscribed(here: Floor) -> None:
     assert here.phone("1003").lamps["callrouter-a1"] == [
         *("terminated", "early", "confirmed", "held", "terminated", "held", "terminated")
     ]
+    await here.quiet()
+
+
+async def test_an_agent_with_a_phone_elsewhere_has_a_lamp_here_once_a_key_watches_it(
+    here: Floor,
+) -> None:
+    far = person("far", replace(desk("far", "1002"), pbxes=("elsewhere",)))
+    farther = person("farther", replace(desk("farther", "1001"), pbxes=("elsewhere",)))
+    await here.fresh(*staff(1), far, farther, queues=[queue("support", ["a1"])])
+    await comes_to(here, "a1", "NOT_INUSE")
+    assert await here.phone("1003").watch("callrouter-far") == 200
+    here.pbx._check_dialplan()  # as every 20 s
+    await comes_to(here, "far", "UNAVAILABLE")  # signed in, and no phone of theirs is known
+    assert "'Custom:callrouter-farther'" not in await here.lab.asterisk.cli("devstate list")
+    here.post(PauseRequested(agent="far"))
+    await shows(here, "callrouter-far", "held")
     await here.quiet()
 
 

@@ -21,10 +21,8 @@ from callrouter.model.notices import (
     TableReloaded,
 )
 from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.lamp_places import AGENT, QUEUE, LampPlaces
 from callrouter.pbx.interface import DeviceBoard
-
-AGENT: Final = "Custom:callrouter-"
-QUEUE: Final = "Custom:callrouter-queue-"
 
 AFTER: Final = 0.25
 """Seconds from a change to the lamp's update. Shorter changes are not shown."""
@@ -56,9 +54,14 @@ class BlfLamps:
     """
 
     def __init__(
-        self, board: DeviceBoard, send: Callable[..., None], in_step: Callable[[], bool]
+        self,
+        board: DeviceBoard,
+        send: Callable[..., None],
+        in_step: Callable[[], bool],
+        places: LampPlaces,
     ) -> None:
         self._board = board
+        self._places = places
         self._send = send
         self._in_step = in_step
         self._shown: dict[str, str] = {}
@@ -72,14 +75,20 @@ class BlfLamps:
             case TableReloaded():
                 self._mark(self._all_lamps())
             case AgentStatusChanged():
-                self._mark(AGENT + name for name in self._agent_names(notice.agent))
+                if self._places.has_agent(notice.agent):
+                    self._mark(AGENT + name for name in self._agent_names(notice.agent))
             case WaitingCallMoved():  # the notice does not name the previous queue
                 self._mark(QUEUE + name for name in self._board.queue_ids())
                 self._mark(QUEUE + name for name in self._queue_names(notice.queue))
             case CallNotice() | QueueNotice():
-                self._mark(QUEUE + name for name in self._queue_names(notice.queue))
+                self.queue_changed(notice.queue)
             case _:
                 pass
+
+    def queue_changed(self, queue: str) -> None:
+        """Mark the lamps of a queue: something happened to one of its calls."""
+        if self._places.has_queue(queue):
+            self._mark(QUEUE + name for name in self._queue_names(queue))
 
     def refresh(self) -> None:
         """Set all lamps again, in case Asterisk was restarted or another program has set one."""
@@ -87,6 +96,10 @@ class BlfLamps:
         self._shown.clear()
         self._mark(known)
         self._mark(self._all_lamps())
+
+    def show(self, lamps: Iterable[str]) -> None:
+        """Show lamps that a key watches from now on."""
+        self._mark(lamps)
 
     def close(self) -> None:
         """Stop updating lamps."""
@@ -117,7 +130,8 @@ class BlfLamps:
         return (queue, former) if former else (queue,)
 
     def _mark(self, lamps: Iterable[str]) -> None:
-        self._marked.update(dict.fromkeys(lamps))
+        shown = self._places.has
+        self._marked.update((lamp, None) for lamp in lamps if shown(lamp))
         if self._marked and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(AFTER, self._update_marked)
 

@@ -360,6 +360,7 @@ NEEDS = {
     "Status": "call",
     "DeviceStateList": "call",
     "ExtensionState": "call",
+    "ExtensionStateList": "call",
     "UserEvent": "user",
     "QueueLog": "agent",
 }

@@ -32,6 +32,7 @@ from callrouter.pbx.asterisk.execution.executor import Executor, RingOptions
 from callrouter.pbx.asterisk.fallback import FallbackDevices
 from callrouter.pbx.asterisk.forged_events import ForgedEvents
 from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
+from callrouter.pbx.asterisk.lamp_places import LampPlaces
 from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.lookups.phone_queries import RegisteredContacts
@@ -40,7 +41,7 @@ from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.pbx.interface import DeviceBoard, LinkCount, PbxHealth, Post
-from callrouter.queue_log.log_lines import CallChannels
+from callrouter.queue_log.log_lines import CallChannels, may_have_lines
 from callrouter.queue_log.translator import QueueLogTranslator
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
@@ -118,7 +119,8 @@ class AsteriskPbx:
         self._fallback = FallbackDevices(
             board, name, self._outbound[0] if self._outbound else "", self.tracker.phones.states
         )
-        self._blf = BlfLamps(board, self._writer.send, lambda: self.in_step)
+        self._lamp_places = LampPlaces(name, table)
+        self._blf = BlfLamps(board, self._writer.send, lambda: self.in_step, self._lamp_places)
         self._dialogues = self._make_dialogues()
         self._resync = self._make_resync()
         self._forged = ForgedEvents(name, self.resync)
@@ -262,6 +264,7 @@ class AsteriskPbx:
         before, self._table = self._table, table
         if self._settings.queue_log:
             self._queue_log_lines.use(before, table)
+        self._lamp_places.use(table)
         self._variables.rename_queues(before, table)
         if table.agents is not before.agents and self._watch_phones() and self.in_step:
             self.resync("the configuration names other phones")
@@ -313,6 +316,7 @@ class AsteriskPbx:
         self._publish_fallback_again()
         self._heartbeat.beat()  # from here on, callers know that there is a router
         self._blf.refresh()
+        self._tasks.spawn(self._read_hints(), f"{self.name}: hints")
         self._tasks.spawn(self._login_check.run(), f"{self.name}: checking permissions")
 
     # ------------------------------------------------------------ once a second, or seldom
@@ -328,6 +332,10 @@ class AsteriskPbx:
 
     def _check_dialplan(self) -> None:
         self._tasks.spawn(self._login_check.check_dialplan(), f"{self.name}: dialplan")
+        self._tasks.spawn(self._read_hints(), f"{self.name}: hints")
+
+    async def _read_hints(self) -> None:
+        self._blf.show(await self._lamp_places.read(self.client))
 
     def _check_connect(self, caller: CallerChannel) -> None:
         self._queries.check_connect(caller)
@@ -407,11 +415,16 @@ class AsteriskPbx:
             self._blf.listen(notice)
             if isinstance(notice, CallEntered | WaitingCallMoved):
                 self._store_queue(notice)
-        call = notice.call if isinstance(notice, CallNotice) else ""
-        if self._settings.queue_log:
+        if self._settings.queue_log and may_have_lines(notice):
+            call = notice.call if isinstance(notice, CallNotice) else ""
             self._queue_log_lines.listen(notice, self.call_channels(call))
         if isinstance(notice, CallEntered):
-            self.tracker.caller_tracker.entry_is_logged(call)
+            self.tracker.caller_tracker.entry_is_logged(notice.call)
+
+    def listen_elsewhere(self, notice: Notice) -> None:
+        """Keep the lamps of queues right. Everything else is for the Asterisk that has the call."""
+        if isinstance(notice, CallNotice) and self.client.up:
+            self._blf.queue_changed(notice.queue)
 
     def call_channels(self, call: str) -> CallChannels:
         """The channels of a call. Its name is the channel with which it entered.
