@@ -8,7 +8,7 @@ import random
 import pytest
 
 from callrouter.core.router import Router
-from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
+from callrouter.model.events import DeviceState, LegEnd, LegEnded, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
 from callrouter.pbx.asterisk import contract, fallback, leg_ends
 from callrouter.pbx.asterisk.ami import AmiMessage
@@ -18,7 +18,7 @@ from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.tracking import channel_lists
 from callrouter.pbx.asterisk.tracking.arrival import arrival, first_entry
-from callrouter.pbx.asterisk.tracking.channels import CallerState
+from callrouter.pbx.asterisk.tracking.channels import CallerState, LegChannel
 from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.tasks import Tasks
@@ -224,6 +224,40 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
         text = f"Event: Newchannel\r\nUniqueid: {uid}\r\nChannel: PJSIP/1001-00000001\r\n"
         tracker.handle(parse(text.encode()))
     assert ended == ["cr-b-7-desk"]
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_a_failed_originate_may_be_reported_before_the_channel_that_says_why(created: bool) -> None:
+    told: list[object] = []
+    waiting: list[LegChannel] = []
+
+    class Sink:
+        def post(self, event: object) -> None:
+            told.append(event)
+
+        def end_leg_unless_created(self, leg: LegChannel) -> None:
+            waiting.append(leg)
+
+    tracker = Tracker(PBX, Sink(), own_phones=no_phones)  # type: ignore[arg-type]
+    leg = LegChannel("cr-b-7-desk.1", "b-7", "desk")
+    tracker.leg_tracker.add(leg)
+    tracker.handle(
+        parse(
+            b"Event: OriginateResponse\r\nActionID: cr-b-7-desk.1\r\nResponse: Failure\r\n"
+            b"Reason: 0\r\nUniqueid: cr-b-7-desk.1\r\n"
+        )
+    )
+    assert waiting == [leg]
+    assert not told
+    channel = "\r\nUniqueid: cr-b-7-desk.1\r\nChannel: PJSIP/1001-00000001\r\n"
+    if created:
+        tracker.handle(parse(f"Event: Newchannel{channel}".encode()))
+        tracker.leg_tracker.not_created(leg)
+        assert not told
+        tracker.handle(parse(f"Event: Hangup{channel}Cause: 17\r\nTechCause: 486\r\n".encode()))
+    tracker.leg_tracker.not_created(leg)
+    why = LegEnd.BUSY if created else LegEnd.UNREACHABLE
+    assert told == [LegEnded(offer="b-7", device="desk", why=why)]
 
 
 def test_registered_phones_are_told_apart_and_none_smuggles_in_another() -> None:

@@ -48,6 +48,9 @@ from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
+CREATED_WITHIN: Final = 0.25
+"""Seconds within which the channel of a failed Originate appears, if it was created."""
+
 PICKUP_WITHIN: Final = 0.1
 """Seconds to wait for news that a colleague picked up, after the ringing channel has ended."""
 
@@ -375,6 +378,11 @@ class AsteriskPbx:
         """Wait briefly in case a leg without a channel turns up on another phone."""
         ended = self.tracker.leg_tracker.not_picked_up
         asyncio.get_running_loop().call_later(PICKUP_WITHIN, ended, leg)
+
+    def end_leg_unless_created(self, leg: LegChannel) -> None:
+        """Wait briefly in case the channel of a failed Originate turns up."""
+        ended = self.tracker.leg_tracker.not_created
+        asyncio.get_running_loop().call_later(CREATED_WITHIN, ended, leg)
 
     def stop_silent_legs(self, fork: ContactFork) -> None:
         """Give the remaining phones at an endpoint a moment to ring, then stop them."""

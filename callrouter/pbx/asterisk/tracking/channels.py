@@ -336,6 +336,9 @@ class TrackerOutput(Protocol):
         So has the leg, unless it turns up on another phone shortly.
         """
 
+    def end_leg_unless_created(self, leg: LegChannel) -> None:
+        """Wait briefly in case the channel of a failed Originate turns up, then report the end."""
+
     def stop_silent_legs(self, fork: ContactFork) -> None:
         """The remaining legs of a fork have not rung: stop them unless one rings shortly."""
 
