@@ -1,6 +1,8 @@
-"""One floor and one browser for each module; windows are closed, and looked at for faults, after each test.
+"""One browser for all, and one floor for all modules that need no other; windows are closed, and looked at for
+faults, after each test.
 
-A module may have ``FILES = {"queues": "…"}`` in place of the floor's own files (see `page_floor`).
+A module that has ``FILES = {"queues": "…"}`` in place of the floor's own files (see `page_floor`), or ``FILES = {}``, gets a
+floor of its own. The others find the common one at rest: no calls, all agents signed out.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from callrouter.lab import Install, find_asterisk
+from callrouter.lab import Answer, Install, find_asterisk
 from tests.browser import chromium
-from tests.browser.page_floor import PageFloor, page_floor
+from tests.browser.page_floor import PEOPLE, PageFloor, page_floor
 from tests.browser.visits import LOOKS, Look, Visits, browser
 
 HERE = Path(__file__).parent
@@ -34,28 +36,47 @@ def install() -> Install:
     return asyncio.run(find_asterisk(print))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def floor(install: Install, request: pytest.FixtureRequest) -> AsyncIterator[PageFloor]:
-    async with page_floor(install, getattr(request.module, "FILES", {})) as made:
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def common_floor(install: Install) -> AsyncIterator[PageFloor]:
+    async with page_floor(install, {}) as made:
         yield made
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def own_floor(install: Install, request: pytest.FixtureRequest) -> AsyncIterator[PageFloor]:
+    async with page_floor(install, request.module.FILES) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def floor(request: pytest.FixtureRequest) -> PageFloor:
+    """The module's floor."""
+    own = hasattr(request.module, "FILES")
+    found: PageFloor = request.getfixturevalue("own_floor" if own else "common_floor")
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package", autouse=True)
+async def at_rest(floor: PageFloor) -> None:
+    """What a module before did with the floor is over."""
+    await floor.quiet()
+    await floor.sign_out(*PEOPLE)
+    for phone in floor.lab.phones.values():
+        phone.behaviour = Answer()
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def chrome() -> AsyncIterator[Browser]:
     async with browser() as made:
         yield made
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kept_visits(chrome: Browser, floor: PageFloor) -> Visits:
-    return Visits(chrome, floor)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def visits(kept_visits: Visits) -> AsyncIterator[Visits]:
+@pytest_asyncio.fixture(loop_scope="package")
+async def visits(chrome: Browser, floor: PageFloor) -> AsyncIterator[Visits]:
     """Windows for this test."""
-    yield kept_visits
-    await kept_visits.close()
+    made = Visits(chrome, floor)
+    yield made
+    await made.close()
 
 
 @pytest.fixture(params=LOOKS, ids=str)

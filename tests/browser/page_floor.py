@@ -8,7 +8,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,14 @@ class PageFloor:
         daemon: its process, and what it answers to the operator.
         folder: where its files are.
         port: of the page.
+        cookies: of those who have logged in, by their names.
     """
 
     lab: Lab
     daemon: DaemonProcess
     folder: Path
     port: int
+    cookies: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -208,6 +210,6 @@ async def page_floor(install: Install, files: Mapping[str, str]) -> AsyncIterato
             daemon = DaemonProcess(config, folder / "daemon.log", READY_WITHIN)
             try:
                 await daemon.start()
-                yield PageFloor(made, daemon, folder, port)
+                yield PageFloor(lab=made, daemon=daemon, folder=folder, port=port)
             finally:
                 await daemon.stop()

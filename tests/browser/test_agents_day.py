@@ -12,7 +12,7 @@ from tests.asterisk.ear import Ear, key
 from tests.browser.page_floor import MOBILE, QUEUES, PageFloor
 from tests.browser.visits import LOOKS, Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 FILES = {"queues": QUEUES.replace("wrap_up: 0s", "wrap_up: 40s")}
 

@@ -11,7 +11,7 @@ from tests.browser.gate import gate
 from tests.browser.page_floor import PageFloor
 from tests.browser.visits import Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 FETCH_FAILED = r"Failed to load resource: net::|WebSocket connection to .* failed"
 t = words("en")
@@ -30,8 +30,7 @@ async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits) -> None:
     visits.expect_fault(FETCH_FAILED)
     await floor.sign_in("alice")
     async with gate(floor.port) as way:
-        page = await visits.log_in("alice", view="mine", url=way.url)
-        await page.clock.install()
+        page = await visits.log_in("alice", view="mine", url=way.url, clock=True)
         standing = page.locator(".standing")
         lunch = page.get_by_role("button", name=t("pause-for", reason="lunch"))
         await expect(lunch).to_be_visible()
@@ -81,8 +80,8 @@ async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits) 
     visits.expect_fault(FETCH_FAILED)
     await floor.sign_in("alice", "bob")
     await floor.act("alice", "pause", reason="lunch")
-    own = await visits.log_in("alice", view="mine")
-    floor_view = await visits.log_in("sam", view="board")
+    own = await visits.log_in("alice", view="mine", clock=True)
+    floor_view = await visits.log_in("sam", view="board", clock=True)
     await expect(own.locator(".standing")).to_contain_text("lunch")
     await floor.kill()
     for page in (own, floor_view):
@@ -91,6 +90,7 @@ async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits) 
     await expect(own.locator(".toast")).to_contain_text(t("unreachable"))
     await floor.daemon.start()
     for page in (own, floor_view):  # by itself, and no one has to log in
+        await page.clock.fast_forward(15_000)
         await expect(page.locator(".age.good")).to_be_visible(timeout=30_000)
     await expect(own.locator(".standing")).to_contain_text("lunch")
     await floor.agent("alice", state="paused", pause_reason="lunch")

@@ -13,7 +13,7 @@ from callrouter.lab import Answer, RingOnly
 from tests.browser.page_floor import PageFloor
 from tests.browser.visits import LOOKS, Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 
 def button(place: Page | Locator, name: str) -> Locator:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.page_floor import PASSWORD, PageFloor
 from tests.browser.visits import DIRECTIONS, LANGUAGES, Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_log_in_and_out(visits: Visits, look: Look) -> None:

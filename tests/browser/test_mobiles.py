@@ -10,7 +10,7 @@ from tests.asterisk.ear import Ear, key
 from tests.browser.page_floor import MOBILE, OPERATOR, PageFloor
 from tests.browser.visits import LOOKS, Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 FILES = {"callrouter": OPERATOR.replace("countries: [GB]", "countries: [GB], approval: supervisor")}
 

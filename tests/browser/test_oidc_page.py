@@ -15,7 +15,7 @@ from tests.browser.page_floor import OPERATOR
 from tests.browser.visits import Hand, Look, Visits, words
 from tests.daemon.process import free_port
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 PORT = free_port()
 OIDC = f"""  listen: 127.0.0.1:{{port}}
@@ -34,7 +34,7 @@ FILES = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def there() -> AsyncIterator[FakeProvider]:
     made = FakeProvider(SystemClock().now)
     made.url = f"http://127.0.0.1:{PORT}"

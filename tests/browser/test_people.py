@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from tests.browser.page_floor import PASSWORD, PageFloor
 from tests.browser.visits import Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_a_session_is_ended_from_another_window(visits: Visits, look: Look) -> None:

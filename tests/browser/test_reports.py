@@ -16,10 +16,12 @@ from playwright.async_api import Page, Route, expect
 from tests.browser.page_floor import PageFloor
 from tests.browser.visits import Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
+
+FILES: dict[str, str] = {}  # as everywhere, but with no other calls on record
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+@pytest_asyncio.fixture(scope="module", loop_scope="package", autouse=True)
 async def on_record(floor: PageFloor) -> AsyncIterator[None]:
     """One call that alice answered, and one whose caller gave up."""
     await floor.sign_in("alice")

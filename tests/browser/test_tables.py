@@ -12,7 +12,7 @@ from playwright.async_api import Locator, Page, Route, expect
 from tests.browser.page_floor import PASSWORD, PageFloor
 from tests.browser.visits import Hand, Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 DESK = Look()
 
@@ -52,7 +52,7 @@ class Tables:
         return (self.folder / name).read_text("utf-8")
 
 
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+@pytest_asyncio.fixture(loop_scope="package", autouse=True)
 async def as_before(floor: PageFloor) -> AsyncIterator[None]:
     """Put the files back after each test."""
     folder = floor.folder / "config"
@@ -71,9 +71,10 @@ async def open_tables(
     *,
     look: Look = DESK,
     url: str = "",
+    clock: bool = False,
 ) -> Tables:
     """A window in which a person has the tables open, with all files read."""
-    page = await visits.log_in(user, look, view=f"tables/{tab}", url=url)
+    page = await visits.log_in(user, look, view=f"tables/{tab}", url=url, clock=clock)
     await expect(page.locator("nav.picker")).to_be_visible()
     return Tables(page, floor, look.language)
 

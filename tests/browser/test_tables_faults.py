@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from playwright.async_api import expect
 
@@ -12,16 +10,18 @@ from tests.browser.page_floor import PageFloor
 from tests.browser.test_tables import as_before, open_tables
 from tests.browser.visits import Visits
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 __all__ = ["as_before"]
-CUT_FOR = 6.0
-"""Seconds: longer than it takes the page to see it, and to look at the files once more."""
+CUT_FOR = 60_000
+"""Milliseconds of the page's clock: longer than it takes the page to see it, and to look at the files once more."""
+RECONNECTED = 15_000
+"""Milliseconds after which the page has tried to connect again."""
 
 
 async def test_the_network_is_cut(visits: Visits, floor: PageFloor) -> None:
     visits.expect_fault("ERR_|WebSocket|502")
     async with gate(floor.port) as way:
-        tables = await open_tables(visits, floor, url=way.url)
+        tables = await open_tables(visits, floor, url=way.url, clock=True)
         await tables.field("ring_for").fill("24s")
         way.shut()
         notice = tables.page.get_by_role("alert").filter(has_text=tables.t("tables.cut-unsaved"))
@@ -31,8 +31,9 @@ async def test_the_network_is_cut(visits: Visits, floor: PageFloor) -> None:
         await tables.page.keyboard.press("End")
         await tables.page.keyboard.type(" # typed without a network")
         await expect(tables.button("save")).to_have_attribute("aria-disabled", "true")
-        await asyncio.sleep(CUT_FOR)
+        await tables.page.clock.fast_forward(CUT_FOR)
         way.open()
+        await tables.page.clock.fast_forward(RECONNECTED)
         await expect(notice).to_have_count(0, timeout=30_000)
         await tables.button("save").click()
         await tables.saved()
@@ -43,12 +44,13 @@ async def test_the_network_is_cut(visits: Visits, floor: PageFloor) -> None:
 
 async def test_the_daemon_restarts_under_the_page(visits: Visits, floor: PageFloor) -> None:
     visits.expect_fault("ERR_|WebSocket")
-    tables = await open_tables(visits, floor)
+    tables = await open_tables(visits, floor, clock=True)
     await tables.field("ring_for").fill("23s")
     await floor.kill()
     await expect(tables.page.get_by_role("alert").first).to_be_visible()
     await tables.field("wrap_up").fill("9s")
     await floor.daemon.start()
+    await tables.page.clock.fast_forward(RECONNECTED)
     await expect(tables.page.locator(".age.good")).to_be_visible(timeout=30_000)
     await expect(tables.field("ring_for")).to_have_value("23s")
     await tables.button("save").click(timeout=30_000)

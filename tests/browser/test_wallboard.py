@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 
@@ -13,7 +12,7 @@ from callrouter.lab import RingOnly
 from tests.browser.page_floor import AGENTS, QUEUES, PageFloor
 from tests.browser.visits import Look, Visits, words
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 MANY = 1000
 LINES = "".join(
@@ -75,7 +74,7 @@ async def test_who_waits_too_long(floor: PageFloor, visits: Visits, look: Look) 
 
 async def test_how_old_the_data_are(floor: PageFloor, visits: Visits) -> None:
     """A line that is silent is noticed after two seconds, calmly, and is over by itself."""
-    page, t = await visits.log_in("sam", view="board"), words("en")
+    page, t = await visits.log_in("sam", view="board", clock=True), words("en")
     pid = floor.daemon.pid
     assert pid is not None
 
@@ -83,20 +82,20 @@ async def test_how_old_the_data_are(floor: PageFloor, visits: Visits) -> None:
     try:
         await expect(page.locator(".age.warn")).to_be_visible()
         await expect(page.get_by_role("status").filter(has_text=t("data-old"))).to_have_count(1)
+        await page.clock.fast_forward(10_000)
         await expect(page.locator(".age.bad")).to_be_visible()
-        assert (
-            await page.evaluate("getComputedStyle(document.querySelector('main')).filter") != "none"
-        )
+        await expect(page.locator("main")).not_to_have_css("filter", "none")
+        await page.clock.fast_forward(10_000)  # it gives the line up, and gets the state by another
     finally:
         os.kill(pid, signal.SIGCONT)
     await expect(page.locator(".age.good")).to_be_visible()
-    assert await page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "none"
+    await expect(page.locator("main")).to_have_css("filter", "none")
 
 
 async def test_a_screen_on_the_wall(floor: PageFloor, visits: Visits) -> None:
     """No controls, the queues that were asked for, in turn where they do not fit."""
     await floor.quiet()
-    page, t = await visits.log_in("sam", view="board"), words("ar")
+    page, t = await visits.log_in("sam", view="board", clock=True), words("ar")
     await page.goto(f"{floor.url}?board=support,nothing&lang=ar&theme=dark")
     await expect(page.get_by_role("region")).to_have_count(1)
     await expect(page.get_by_role("region", name="Customer support")).to_contain_text(t("waiting"))
@@ -107,8 +106,8 @@ async def test_a_screen_on_the_wall(floor: PageFloor, visits: Visits) -> None:
     await page.goto(f"{floor.url}?board&lang=en")
     await expect(page.get_by_label(words("en")("board.part", part="1", parts="2"))).to_be_visible()
     await expect(page.get_by_role("region", name="Customer support")).to_be_visible()
-    async with asyncio.timeout(20):
-        await expect(page.get_by_role("region", name="Sales")).to_be_visible()
+    await page.clock.fast_forward(12_000)
+    await expect(page.get_by_role("region", name="Sales")).to_be_visible()
     await expect(page.get_by_role("region")).to_have_count(1)
 
 

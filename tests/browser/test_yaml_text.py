@@ -16,7 +16,7 @@ import yaml
 from tests.browser.page_floor import AGENTS, OPERATOR, QUEUES
 from tests.browser.visits import Visits
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 CONFIG = Path(__file__).parents[2] / "config"
 ODD = """\

@@ -92,7 +92,6 @@ class Visits:
         self._browser = browser
         self._floor = floor
         self._contexts: list[BrowserContext] = []
-        self._cookies: dict[str, list[Any]] = {}
         self._expected: list[str] = []
 
     def expect_fault(self, pattern: str) -> None:
@@ -100,7 +99,13 @@ class Visits:
         self._expected.append(pattern)
 
     async def page(
-        self, look: Look = Look(), *, view: str = "", url: str = "", **options: Any
+        self,
+        look: Look = Look(),
+        *,
+        view: str = "",
+        url: str = "",
+        clock: bool = False,
+        **options: Any,
     ) -> Page:
         """A new window at the page, where no one is logged in.
 
@@ -108,6 +113,7 @@ class Visits:
             look: how it is looked at.
             view: the part of the address behind ``#``.
             url: of another address than the floor's, such as a proxy's.
+            clock: whether the test moves the page's clock (`page.clock`), in place of waiting.
             **options: of Playwright's `Browser.new_context`.
         """
         context = await self._browser.new_context(
@@ -123,19 +129,28 @@ class Visits:
         context.on("request", self._request)
         page = await context.new_page()
         self._watch(page)
+        if clock:
+            await page.clock.install()
         await page.goto(f"{url or self._floor.url}#{view}")
         return page
 
     async def log_in(
-        self, user: str, look: Look = Look(), *, view: str = "", url: str = "", **options: Any
+        self,
+        user: str,
+        look: Look = Look(),
+        *,
+        view: str = "",
+        url: str = "",
+        clock: bool = False,
+        **options: Any,
     ) -> Page:
         """A new window in which `user` has logged in by the form, and whose data have come.
 
         Their cookie is kept, so that the second window of a person needs no form.
         """
-        kept = self._cookies.get(user)
+        kept = self._floor.cookies.get(user)
         state = {"storage_state": {"cookies": kept, "origins": []}} if kept and not url else {}
-        page = await self.page(look, view=view, url=url, **state, **options)
+        page = await self.page(look, view=view, url=url, clock=clock, **state, **options)
         t = words(look.language)
         form = page.get_by_label(t("user"), exact=True)
         await expect(form.or_(page.locator(".age"))).to_be_visible()
@@ -145,12 +160,12 @@ class Visits:
             await page.get_by_role("button", name=t("log-in"), exact=True).click()
         await expect(page.locator(".age.good")).to_be_visible()
         if not url:
-            self._cookies[user] = await page.context.cookies()
+            self._floor.cookies[user] = await page.context.cookies()
         return page
 
     def forget(self, user: str) -> None:
         """Have `user` log in by the form the next time."""
-        self._cookies.pop(user, None)
+        self._floor.cookies.pop(user, None)
 
     async def accessible(self, page: Page, *, both: bool = True) -> None:
         """See that axe-core finds nothing serious on a page as it is now, light and dark.
