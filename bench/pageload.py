@@ -5,8 +5,7 @@
 The daemon runs as a process of its own, with calls simulated in memory, so that as many agents change
 their state each second as is asked for. A real Chromium shows the page to a supervisor, and all other
 watchers are WebSocket clients. In the page, each change is timed from the daemon's own stamp (an agent's
-`since`, a call's `entered_at`; both clocks are this machine's) to the frame after the page's elements have
-changed. How busy the main thread is and how large its heap tell Chromium's own figures. The timing itself
+`since`, a call's `entered_at`; both clocks are this machine's) to the end of the frame that shows it. How busy the main thread is and how large its heap tell Chromium's own figures. The timing itself
 reads every message a second time, which counts as the page's work.
 """
 
@@ -30,6 +29,7 @@ import aiohttp
 from argon2 import PasswordHasher
 from playwright.async_api import async_playwright
 
+from bench.page_watchers import PER_TOKEN, watchers
 from bench.scripted import cpu_of
 from bench.versus.results import percentile
 from callrouter.demo.demo_config import free_port
@@ -37,7 +37,6 @@ from tests.browser import chromium
 
 PASSWORD = "bench"
 TOKEN = "bench-watcher-token-{}"
-PER_TOKEN = 5
 SETTLE = 20.0
 """Seconds until as many agents talk as will, and the page is warm."""
 MOST_MS, MOST_BUSY = 100.0, 35.0
@@ -73,15 +72,24 @@ _TIMER = """(() => {
       });
     }
   };
+  const paint = window.requestAnimationFrame.bind(window);
+  const after = task => { // run when the frame that is being made, or the next one, has been painted
+    const channel = new MessageChannel();
+    channel.port1.onmessage = task;
+    channel.port2.postMessage(0);
+  };
+  let inFrame = false;
+  window.requestAnimationFrame = task => paint(at => {
+    if (!inFrame) { inFrame = true; after(() => { inFrame = false; }); }
+    task(at);
+  });
   const watch = () => new MutationObserver(() => {
     if (!waiting.length) return;
     const batch = waiting;
     waiting = [];
-    requestAnimationFrame(() => {
-      const after = new MessageChannel(); // its message comes when the frame has been painted
-      after.port1.onmessage = () => { for (const at of batch) samples.push(Date.now() - at); };
-      after.port2.postMessage(0);
-    });
+    const painted = () => after(() => { for (const at of batch) samples.push(Date.now() - at); });
+    if (inFrame) painted();
+    else paint(painted);
   }).observe(document.documentElement, { subtree: true, childList: true, characterData: true });
   document.documentElement ? watch() : document.addEventListener("readystatechange", watch, { once: true });
 })()"""
@@ -194,15 +202,6 @@ async def ready(session: aiohttp.ClientSession, process: asyncio.subprocess.Proc
             await asyncio.sleep(0.1)
 
 
-async def watch(session: aiohttp.ClientSession, number: int, got: list[int]) -> None:
-    """Watch as another page would, and count the bytes."""
-    token = {"Authorization": f"Bearer {TOKEN.format(number // PER_TOKEN)}"}
-    path = "/api/live?topics=agents,queues,calls"
-    async with session.ws_connect(path, headers=token, max_msg_size=0, compress=15) as ws:
-        async for message in ws:
-            got[number] += len(message.data)
-
-
 def memory_of(pid: int) -> float:
     """Megabytes of memory that a process has in use."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -263,16 +262,13 @@ async def measure(words: argparse.Namespace, folder: Path) -> Found:
     others = words.watchers - 1
     write(folder, port, words.agents, words.queues, others)
     url = f"http://127.0.0.1:{port}"
-    got = [0] * others
+    tokens = [TOKEN.format(n) for n in range(-(-others // PER_TOKEN))]
     async with daemon(folder, words.changes / CALL_CHANGES) as process:
-        async with aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group:
+        async with aiohttp.ClientSession(url) as session:
             await ready(session, process)
-            tasks = [group.create_task(watch(session, n, got)) for n in range(others)]
-            async with shown(url, words.view) as page:
+            async with watchers(port, others, tokens) as got, shown(url, words.view) as page:
                 await asyncio.sleep(min(SETTLE, words.seconds))
                 found = await observe(page, process.pid, session, words.seconds)
-            for task in tasks:
-                task.cancel()
         found.other = got
     found.flushes = json.loads((folder / "flushes").read_text("utf-8"))
     return found

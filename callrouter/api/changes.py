@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from callrouter.api.json_answers import encode
 from callrouter.api.json_values import Json, moment
+from callrouter.api.shared_frames import SharedMessage
 from callrouter.api.views.floor_views import FloorViews, UnknownIdError
 from callrouter.api.views.sight import Sight
 from callrouter.clock import Clock
@@ -183,7 +184,7 @@ class ChangeFeed:
             if watcher.missed:
                 self._soon()
             elif watcher.silent:
-                text = text or encode(self._body()).decode()
+                text = text or SharedMessage(encode(self._body()).decode())
                 watcher.send(text)
             watcher.silent = True
 
@@ -269,7 +270,7 @@ class ChangeFeed:
         body["gone"] = gone
         if not gone and not any(body[topic] for topic in TOPICS):
             return ""
-        return encode(body).decode()
+        return SharedMessage(encode(body).decode())
 
     def _body(self) -> Json:
         """Return a message without rows."""

@@ -19,6 +19,7 @@ from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.routes.status_routes import status_json
 from callrouter.api.shared_answers import list_answer
+from callrouter.api.shared_frames import SharedMessage, send_shared
 from callrouter.api.views.sight import Sight
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import Notice, Oddity
@@ -269,7 +270,11 @@ async def _write(client: LiveClient, app: web.Application) -> None:
     )
     await client.ws.send_str(state.decode())
     while True:
-        await client.ws.send_str(await client.waiting.get())
+        text = await client.waiting.get()
+        if isinstance(text, SharedMessage):
+            await send_shared(client.ws, client.transport, text)
+        else:
+            await client.ws.send_str(text)
 
 
 async def _drop_when_told(client: LiveClient) -> None:
