@@ -15,10 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.versus import plot, report
+from bench.versus import plot, report, variants
 from bench.versus.results import Results
 from bench.versus.run import PARTS, Plan, Say, run
 from bench.versus.stage import QuietError
+from bench.versus.systems import SYSTEMS
 from bench.versus.targets import Target, targets
 from callrouter.demo.child import DaemonFailedError
 from callrouter.lab import (
@@ -43,7 +44,22 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "(d) processor time (e) ring-all (f) waits under load. With make: make bench BENCH='--only b'",
     )
     parser.add_argument(
-        "--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART"
+        "--only",
+        nargs="+",
+        choices=list(PARTS),
+        metavar="PART",
+        help="all, or b of callrouter's own",
+    )
+    parser.add_argument(
+        "--watchers",
+        type=int,
+        default=0,
+        help="instead: (b) with so many pages on the feed, and without",
+    )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="instead: (b) on PostgreSQL in a cluster with a standby, and without",
     )
     parser.add_argument("--agents", type=int, default=plan.agents)
     parser.add_argument(
@@ -65,6 +81,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     found = parser.parse_args(given)
     if found.agents < 1 or found.rounds < 1 or found.seconds <= 0 or found.waiting < 0:
         parser.error("agents and rounds must be 1 or more, seconds more than 0, waiting 0 or more")
+    if (found.watchers or found.cluster) and set(found.only or "b") != {"b"}:
+        parser.error("--watchers and --cluster compare (b) alone")
+    found.only = found.only or ("b" if found.watchers or found.cluster else list(PARTS))
     if min(found.ring_all) < 2:
         parser.error("--ring-all: a group has two phones at least")
     return found
@@ -82,6 +101,7 @@ def plan_of(asked: argparse.Namespace) -> Plan:
         rings=asked.rings,
         seed=asked.seed,
         ring_all=tuple(asked.ring_all),
+        systems=variants.kinds(asked.watchers, cluster=asked.cluster) or SYSTEMS,
     )
 
 
@@ -127,7 +147,7 @@ def main(given: list[str]) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    say(f"about {plan.estimate() / 60:.0f} minutes; the three systems take turns")
+    say(f"about {plan.estimate() / 60:.0f} minutes; {len(plan.systems)} systems take turns")
     try:
         install = asyncio.run(find_asterisk(say))
         facts = about(install, plan)
@@ -150,6 +170,9 @@ def main(given: list[str]) -> int:
         f"{facts['when']}: callrouter {facts['callrouter']}, Asterisk {facts['asterisk']}, "
         f"Python {facts['python']}, {facts['processors']} processors, {plan.agents} agents"
     )
+    if variants.pairs(found):
+        print(variants.report(found, head))
+        return 0
     aims = write(asked, plan, facts, found, head)
     print(report.text(head, report.rows(found, plan.loads, plan.ring_all), aims))
     _say_missing(found, say)

@@ -44,7 +44,7 @@ async def queued(stage: Stage, system: System, found: Results, calls: int, seed:
         # unattended.
         rung: asyncio.Future[Dialog] = asyncio.get_running_loop().create_future()
         stage.everybody(Answer(after=work.ANSWER_AFTER), on_change=_first(rung))
-        caller = await stage.call(system.name, work.Call(0.0, 0.0))
+        caller = await stage.call(system.entry or system.name, work.Call(0.0, 0.0))
         try:
             async with asyncio.timeout(_SOON):
                 leg = await rung
@@ -89,7 +89,7 @@ class _Line:
             await self._come()
 
     async def _come(self) -> None:
-        await self._stage.call(self._system.name, next(self._calls))
+        await self._stage.call(self._system.entry or self._system.name, next(self._calls))
 
     def close(self) -> None:
         """Stop new calls."""
@@ -158,7 +158,7 @@ async def ring_all(
     mine = found.samples[system.name]
     for _ in range(times):
         stage.everybody(RingOnly())
-        await stage.call(f"{system.name}-{size}", work.Call(0.0, 0.0))
+        await stage.call(f"{system.entry or system.name}-{size}", work.Call(0.0, 0.0))
         with suppress(TimeoutError):
             await asyncio.gather(*(phone.wait_incoming(1, _SOON) for phone in group))
         await asyncio.sleep(rng.uniform(0.2, 0.4))
@@ -197,7 +197,7 @@ async def load(
     before, began = _spent(stage, system), time.monotonic()
     for call in calls:
         await asyncio.sleep(max(0.0, began + call.at - time.monotonic()))
-        callers.append(await stage.call(system.name, call))
+        callers.append(await stage.call(system.entry or system.name, call))
     await _until_ended(callers, 60.0)
     after, ended = _spent(stage, system), time.monotonic()
     effort = Effort(

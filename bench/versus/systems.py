@@ -22,11 +22,13 @@ _RESTS_S = 0.02
 
 
 class System:
-    """A system that connects callers and agents. `name` is also what its callers dial."""
+    """A system that connects callers and agents. Its callers dial `entry`, or else `name`."""
 
     name = ""
     ring_all = True
     """Whether it can ring a group at once."""
+    entry = ""
+    """What its callers dial, if that is not its name."""
 
     async def start(self, stage: Stage) -> None:
         """Get ready for calls."""
@@ -93,9 +95,13 @@ class Callrouter(System):
     async def start(self, stage: Stage) -> None:
         folder = stage.folder / "config"
         folder.mkdir(exist_ok=True)
-        (folder / "bench.yaml").write_text(configuration(stage))
+        (folder / "bench.yaml").write_text(self.configured(stage))
         self._daemon = DaemonProcess(folder, stage.folder / "daemon.log")
         await self._daemon.start()
+
+    def configured(self, stage: Stage) -> str:
+        """Return the router's file."""
+        return configuration(stage)
 
     async def stop(self) -> None:
         daemon, self._daemon = self._daemon, None

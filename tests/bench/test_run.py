@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.versus import results
+from bench.versus import results, variants
 from bench.versus.__main__ import about, arguments, plan_of, write
+from bench.versus.results import Results
 from bench.versus.run import Plan, run
 from bench.versus.stage import Size, queues
+from bench.versus.systems import SYSTEMS
 from callrouter.lab import find_asterisk
 
 
@@ -38,8 +40,45 @@ def test_what_is_asked_for() -> None:
     assert not plan_of(arguments(["--only", "a", "e"])).lines
 
 
+def test_callrouter_against_itself_with_watchers_or_in_a_cluster() -> None:
+    plan = plan_of(arguments(["--watchers", "7", "--cluster", "--rounds", "2"]))
+    assert plan.parts == "b"
+    assert [kind.name for kind in plan.systems] == [
+        "callrouter",
+        "watched",
+        "postgres",
+        "clustered",
+    ]
+    assert {kind.entry or kind.name for kind in plan.systems} == {"callrouter"}
+    watched = plan.systems[1]
+    assert issubclass(watched, variants.Watched)
+    assert watched.count == 7
+    assert plan_of(arguments(["--only", "b"])).systems == SYSTEMS
+
+
+def test_both_are_shown_side_by_side() -> None:
+    found = Results()
+    for name, times in (("callrouter", [4.0, 5.0, 6.0]), ("watched", [4.1, 5.1, 6.1])):
+        found.samples[name][results.FREED] = times
+        found.efforts[name][results.BACKLOG].add(results.Effort(answered=100, router=0.9))
+    found.samples["postgres"][results.FREED] = [5.0]
+    found.samples["clustered"][results.FREED] = [5.4]
+    lines = [line.split() for line in variants.report(found, "a run").splitlines()]
+    assert ["median", "5.00", "5.10"] in lines
+    assert [*["router's", "processor", "time", "for", "a", "call"], "9.00", "9.00"] in lines
+    verdicts = [line[-2:] for line in lines if line[:2] == ["the", "median"]]
+    assert verdicts == [["+2.0%", "met"], ["+8.0%", "missed"]]
+
+
 @pytest.mark.parametrize(
-    "given", [["--only", "x"], ["--agents", "0"], ["--seconds", "0"], ["--ring-all", "1"]]
+    "given",
+    [
+        ["--only", "a", "--cluster"],
+        ["--only", "x"],
+        ["--agents", "0"],
+        ["--seconds", "0"],
+        ["--ring-all", "1"],
+    ],
 )
 def test_what_cannot_be_asked_for(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

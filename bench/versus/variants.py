@@ -1,0 +1,186 @@
+"""callrouter against itself: (b) with watchers on the page's feed or in a cluster, and without, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from bench.page_watchers import PER_TOKEN, watchers
+from bench.versus import results
+from bench.versus.results import Results, Spread
+from bench.versus.stage import Stage
+from bench.versus.systems import Callrouter, System, configuration
+from callrouter.demo.child import DaemonProcess
+from callrouter.demo.demo_config import free_port
+from tests.store.server import PostgresServer
+
+MOST_MORE = 0.05
+"""By how much the median of (b) may be more with than without."""
+_TOKEN = "bench-watcher-token-{}"
+
+
+class Watched(Callrouter):
+    """`callrouter run` with pages on its feed, in a process of their own."""
+
+    name = "watched"
+    entry = "callrouter"
+    count = 20
+    """How many watch."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        super().__init__()
+        self._port = 0
+        self._stack = AsyncExitStack()
+
+    async def start(self, stage: Stage) -> None:
+        """Start the router, then those who watch."""
+        await super().start(stage)
+        watching = watchers(self._port, self.count, self._tokens)
+        await self._stack.enter_async_context(watching)
+
+    async def stop(self) -> None:
+        """Stop both."""
+        await self._stack.aclose()
+        await super().stop()
+
+    @property
+    def _tokens(self) -> list[str]:
+        return [_TOKEN.format(n) for n in range(math.ceil(self.count / PER_TOKEN))]
+
+    def configured(self, stage: Stage) -> str:
+        """Return the file with the tokens of those who watch."""
+        self._port = free_port()
+        tokens = [
+            f"    - {{name: wall-{n}, role: supervisor, token: {token}}}"
+            for n, token in enumerate(self._tokens)
+        ]
+        lines = [f"http:\n  listen: 127.0.0.1:{self._port}\n  api_tokens:", *tokens]
+        return without_http(configuration(stage)) + "\n".join(lines) + "\n"
+
+
+class OnPostgres(Callrouter):
+    """`callrouter run` with a PostgreSQL server of its own."""
+
+    name = "postgres"
+    entry = "callrouter"
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        super().__init__()
+        self._server: PostgresServer | None = None
+        self._url = ""
+
+    async def start(self, stage: Stage) -> None:
+        """Start the server and the router."""
+        self._server = await asyncio.to_thread(PostgresServer)
+        await asyncio.to_thread(self._server.start)
+        self._url = await asyncio.to_thread(self._server.database)
+        await super().start(stage)
+
+    async def stop(self) -> None:
+        """Stop both."""
+        await super().stop()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.close)
+            self._server = None
+
+    def configured(self, stage: Stage) -> str:
+        """Return the file with the database."""
+        return f'{configuration(stage)}database: "{self._url}"\n'
+
+
+class Clustered(OnPostgres):
+    """The active router of a cluster of two; the other is its standby."""
+
+    name = "clustered"
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        super().__init__()
+        self._standby: DaemonProcess | None = None
+
+    async def start(self, stage: Stage) -> None:
+        """Start the active router, then the standby."""
+        await super().start(stage)
+        folder = stage.folder / "standby"
+        folder.mkdir(exist_ok=True)
+        (folder / "bench.yaml").write_text(self._named(stage, "bench-2"))
+        self._standby = DaemonProcess(folder, stage.folder / "standby.log")
+        await self._standby.start()
+
+    async def stop(self) -> None:
+        """Stop the standby first, so that it does not take over."""
+        standby, self._standby = self._standby, None
+        if standby is not None:
+            await standby.stop()
+        await super().stop()
+
+    def configured(self, stage: Stage) -> str:
+        """Return the active router's file."""
+        return self._named(stage, "bench-1")
+
+    def _named(self, stage: Stage, node: str) -> str:
+        return f"{super().configured(stage)}cluster: {{name: {node}, pool: main}}\n"
+
+
+def without_http(text: str) -> str:
+    """Return a configuration without its line for HTTP."""
+    return "".join(line for line in text.splitlines(True) if not line.startswith("http:"))
+
+
+def kinds(watched: int, *, cluster: bool) -> tuple[type[System], ...]:
+    """Return what takes turns: without, then with."""
+    made: list[type[System]] = []
+    if watched:
+        made += [Callrouter, type("Watched", (Watched,), {"count": watched})]
+    if cluster:
+        made += [OnPostgres, Clustered]
+    return tuple(made)
+
+
+def pairs(found: Results) -> list[tuple[str, str]]:
+    """Return the names of what was measured without and with."""
+    both = (("callrouter", "watched"), ("postgres", "clustered"))
+    return [pair for pair in both if all(found.spread(one, results.FREED) for one in pair)]
+
+
+_TITLES = {
+    "callrouter": "without", "watched": "watched", "postgres": "without", "clustered": "in a cluster",
+}  # fmt: skip
+
+
+def report(found: Results, head: str) -> str:
+    """Return (b) and the processor time of both, side by side."""
+    lines = ["", head]
+    for pair in pairs(found):
+        spreads = [found.spread(name, results.FREED) for name in pair]
+        one, other = (spread for spread in spreads if spread is not None)
+        lines += ["", "(b) agent hangs up → their next INVITE (ms)".ljust(44) + _titles(pair)]
+        lines += _figures(one, other)
+        efforts = [found.effort(name, results.BACKLOG) for name in pair]
+        work = [effort.router_ms() if effort else None for effort in efforts]
+        lines.append(_line("router's processor time for a call", work))
+        more = other.median / one.median - 1
+        met = "met" if more <= MOST_MORE else "missed"
+        lines.append(f"  the median at most {MOST_MORE:+.0%}".ljust(66) + f"{more:+.1%}  {met}")
+    return "\n".join([*lines, ""])
+
+
+def _titles(pair: Sequence[str]) -> str:
+    return "".join(_TITLES[name].rjust(14) for name in pair)
+
+
+def _figures(one: Spread, other: Spread) -> list[str]:
+    counts = f"{'  how many':44}{one.count:>14}{other.count:>14}"
+    return [
+        counts,
+        *(_line(name, [getattr(one, name), getattr(other, name)]) for name in ("median", "p90", "p99", "most")),
+    ]  # fmt: skip
+
+
+def _line(label: str, values: Sequence[float | None]) -> str:
+    cells = "".join("–".rjust(14) if value is None else f"{value:14.2f}" for value in values)  # noqa: RUF001
+    return f"  {label}".ljust(44) + cells
