@@ -6,13 +6,16 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 from callrouter.files import Folder
 from callrouter.settings import extras
 from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.state_location import state_folder
+
+MAIN: Final = "main"
+"""The pool whose tables are in the connection's own schema: that of a daemon without ``cluster:``."""
 
 
 class StoreError(Exception):
@@ -31,17 +34,27 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A PostgreSQL database.
+    """The part of a PostgreSQL database that belongs to a pool.
 
     `url` may contain a password. So `repr()` leaves it out, and `str()` shows it without secrets.
     """
 
     url: str = field(repr=False)
+    pool: str = MAIN
+
+    @property
+    def schema(self) -> str:
+        """The schema of the pool's tables; empty: the one that the connection has by itself.
+
+        The names of two pools may lead to the same schema: see `callrouter.store.schemas`.
+        """
+        return "" if self.pool == MAIN else "callrouter_" + self.pool.replace("-", "_")
 
     def __str__(self) -> str:
         """Return the address without its secrets: user, password and options."""
         rest = self.url.removeprefix(POSTGRESQL).split("?")[0].split("#")[0]
-        return POSTGRESQL + rest.rpartition("@")[2]
+        where = POSTGRESQL + rest.rpartition("@")[2]
+        return f"{where} (schema {self.schema})" if self.schema else where
 
     def without_password(self, text: str) -> str:
         """Return a text with the password masked, if it contains it.
@@ -58,8 +71,10 @@ class Address:
 Place: TypeAlias = File | Address
 
 
-def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
+def choose(database: str, folder: Path, environ: Mapping[str, str], *, pool: str = MAIN) -> Place:
     """Return the database that the setting `database` names for the configuration in `folder`.
+
+    In PostgreSQL it is the part of `pool`.
 
     A relative path is resolved in the state folder (`settings.state_location.state_folder`): beside the
     configuration if the daemon may write there, else in ``$STATE_DIRECTORY``, else in its own
@@ -71,7 +86,7 @@ def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
     if database.startswith(POSTGRESQL):
         if lack := extras.lacks("postgres"):
             raise StoreError(f"database: PostgreSQL needs {lack}: {extras.remedy('postgres')}")
-        return Address(database)
+        return Address(database, pool)
     path = Path(database)
     if path.is_absolute():
         return File(path)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.pool import NullPool
 
 from callrouter.store.location import Address, StoreError
+from callrouter.store.schemas import enter_to_write
 
 CONNECT_WITHIN: Final = 5
 """Seconds to connect and log in."""
@@ -44,7 +45,7 @@ _LOCK: Final = "SELECT pg_advisory_lock(hashtext('callrouter'), hashtext(current
 
 
 class Postgres:
-    """The database at an address.
+    """The part of a pool in the database at an address.
 
     Nothing is connected before `open`. An advisory lock, held by the session, keeps a second
     callrouter out of the same schema.
@@ -105,6 +106,11 @@ class Postgres:
         ):
             self._link.execute(_set(setting, seconds))
         self._link.commit()
+        try:
+            enter_to_write(self._link, self._address)
+        except BaseException:
+            self._link.close()
+            raise
         return self._link
 
     @contextlib.contextmanager
@@ -170,6 +176,8 @@ class Postgres:
         If the server said nothing, it is the name of the error.
         """
         text = " ".join(str(error.orig).split()) or type(error.orig).__name__
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            text += "; see docs/operator.md, “Many pools in one database”, for what to grant"
         return StoreError(self._address.without_password(text))
 
 

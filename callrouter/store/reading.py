@@ -22,7 +22,8 @@ def reading_engine(place: Place) -> sa.Engine:
     """Return an engine whose connections see what was committed and can write nothing.
 
     Nothing is opened yet, and nothing is created or upgraded: the daemon does that. An error of the
-    database comes as SQLAlchemy's, from the first use.
+    database comes as SQLAlchemy's, from the first use; that there is nothing of the pool, or that it
+    may not be read, as a `StoreError`.
     """
     if isinstance(place, File):
         return sa.create_engine("sqlite://", creator=lambda: _open(place), poolclass=NullPool)
@@ -46,6 +47,8 @@ def _connect(place: Address) -> Any:
     import psycopg  # noqa: PLC0415
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
+    from callrouter.store.schemas import enter_to_read  # noqa: PLC0415
+
     own: dict[str, Any] = {"connect_timeout": 5, "application_name": "callrouter reports"}
     link = psycopg.connect(
         make_conninfo(**{**own, **conninfo_to_dict(place.url)}), prepare_threshold=None
@@ -53,4 +56,9 @@ def _connect(place: Address) -> Any:
     link.execute(f"SET statement_timeout = '{ANSWER_WITHIN}s'".encode())
     link.execute(b"SET default_transaction_read_only = on")
     link.commit()
+    try:
+        enter_to_read(link, place)
+    except BaseException:
+        link.close()
+        raise
     return link

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
@@ -34,6 +35,8 @@ REVISIONS: Final = (
 VERSION_TABLE: Final = "callrouter_version"
 """Our own name: a PostgreSQL database may contain the tables of other programs."""
 
+_ALEMBIC: Final = threading.Lock()
+"""It keeps its state in a module, so one thread of a process uses it at a time."""
 _OLD_TABLE: Final = "migrations"
 """Table with the version in SQLite files older than REVISIONS."""
 _OLD: Final = {1: "0001", 6: "0002"}
@@ -73,7 +76,7 @@ def bring_up(link: sa.Connection, server: Upgraded) -> None:
     if before is not None:
         server.keep_copy(link, before)
     what = f"bringing the database from version {before} to {REVISIONS[-1]}"
-    with server.upgrading(link), progress_of(what), link.begin():
+    with _ALEMBIC, server.upgrading(link), progress_of(what), link.begin():
         _upgrade(link, old)
         if old is not None:
             link.exec_driver_sql(f"DROP TABLE {_OLD_TABLE}")
