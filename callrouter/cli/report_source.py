@@ -124,7 +124,7 @@ def _place(folder: Path, settings: Settings) -> Place:
     database = settings.database
     if "://" in database:
         try:
-            return place_of(database, folder, os.environ)
+            return place_of(database, folder, os.environ, pool=settings.pool)
         except StoreError as error:
             raise CommandFailed(2, str(error)) from error
     path = Path(database)

@@ -137,7 +137,7 @@ def assemble(
     rng = random.Random()  # noqa: S311
     router = Router(settings.table, rng=rng, run_id=run_id, now=now, removed=start.removed)
     runtime = Runtime(router, clock)
-    place = choose(settings.database, folder, environ)
+    place = choose(settings.database, folder, environ, pool=settings.pool)
     database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
     retention = Retention(
         lambda: config.settings.history, clock.now, now, lambda before: [DeleteActs(before)]

@@ -96,7 +96,7 @@ def _kept_files(settings: Settings, folder: Path, environ: Mapping[str, str]) ->
     ]
     found = [path for path in paths if _mode(path) & OTHERS]
     with contextlib.suppress(StoreError):
-        place = choose(settings.database, folder, environ)
+        place = choose(settings.database, folder, environ, pool=settings.pool)
         found += loose(place.path) if isinstance(place, File) else []
     for path in found:
         what = f"others on this machine may read {path}, which has private numbers or secrets in it"
@@ -128,7 +128,7 @@ def _kept(store: Mapping[str, Any]) -> Finding:
 
 def _database(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        place = choose(settings.database, folder, environ)
+        place = choose(settings.database, folder, environ, pool=settings.pool)
         why = _why_not_kept(place)
     except StoreError as error:
         yield Finding(False, str(error))

@@ -223,6 +223,10 @@ class HistorySettings:
     max_size: int = 20_000_000_000
 
 
+ALONE: Final = "main"
+"""The pool of a daemon without ``cluster:``, and the one that ``cluster:`` names if it says nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """This daemon as one of several that serve the same queues.
@@ -234,7 +238,7 @@ class ClusterSettings:
     """
 
     name: str
-    pool: str = "main"
+    pool: str = ALONE
     url: str
 
 
@@ -273,3 +277,8 @@ class Settings:
     smtp: MailServer | None = None
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]
+
+    @property
+    def pool(self) -> str:
+        """The pool whose part of a PostgreSQL database this daemon uses."""
+        return ALONE if self.cluster is None else self.cluster.pool

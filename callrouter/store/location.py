@@ -6,16 +6,14 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from callrouter.files import Folder
 from callrouter.settings import extras
 from callrouter.settings.extras import POSTGRESQL
+from callrouter.settings.loaded import ALONE
 from callrouter.settings.state_location import state_folder
-
-MAIN: Final = "main"
-"""The pool whose tables are in the connection's own schema: that of a daemon without ``cluster:``."""
 
 
 class StoreError(Exception):
@@ -40,7 +38,7 @@ class Address:
     """
 
     url: str = field(repr=False)
-    pool: str = MAIN
+    pool: str = ALONE
 
     @property
     def schema(self) -> str:
@@ -48,7 +46,7 @@ class Address:
 
         The names of two pools may lead to the same schema: see `callrouter.store.schemas`.
         """
-        return "" if self.pool == MAIN else "callrouter_" + self.pool.replace("-", "_")
+        return "" if self.pool == ALONE else "callrouter_" + self.pool.replace("-", "_")
 
     def __str__(self) -> str:
         """Return the address without its secrets: user, password and options."""
@@ -71,7 +69,7 @@ class Address:
 Place: TypeAlias = File | Address
 
 
-def choose(database: str, folder: Path, environ: Mapping[str, str], *, pool: str = MAIN) -> Place:
+def choose(database: str, folder: Path, environ: Mapping[str, str], *, pool: str = ALONE) -> Place:
     """Return the database that the setting `database` names for the configuration in `folder`.
 
     In PostgreSQL it is the part of `pool`.

@@ -122,7 +122,7 @@ def _use(link: psycopg.Connection[Any], schema: str) -> None:
 
 def _say(link: psycopg.Connection[Any], text: str, schema: str, *values: str) -> None:
     literals = [sql.Literal(value) for value in values]
-    link.execute(sql.SQL(text).format(sql.Identifier(schema), *literals))  # type: ignore[arg-type]
+    link.execute(sql.SQL(text).format(sql.Identifier(schema), *literals))
     link.commit()
 
 

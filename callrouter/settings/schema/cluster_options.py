@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from callrouter.settings.loaded import ALONE
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema.options import OptionGroup, option
 from callrouter.settings.schema.written_values import or_none
@@ -36,7 +37,7 @@ class ClusterOptions(OptionGroup):
         ..., "The name of this daemon in its pool.", example="north-1", restart=True, words=str
     )
     pool: PoolName = option(
-        "main",
+        ALONE,
         "The pool: daemons with the same queues and agents. One of them is active.",
         example="sales",
         restart=True,
