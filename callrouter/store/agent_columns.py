@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from callrouter.model.agent_row import QueueTotal
 from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
-from callrouter.store.packing import Packing
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """The column of a field, and both directions between the field's value and the text in it.
+
+    `unpack` never raises: it leaves out what it cannot read.
+    """
+
+    column: str
+    pack: Callable[[Any], str]
+    unpack: Callable[[str], Any]
 
 
 def _pack_devices_off(devices: Mapping[str, tuple[str, float]]) -> str:

@@ -12,8 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from callrouter.model.agent_row import AgentRow
-from callrouter.store.agent_columns import AGENT_COLUMNS
-from callrouter.store.packing import Packing
+from callrouter.store.agent_columns import AGENT_COLUMNS, Packing
 
 T = TypeVar("T")
 
