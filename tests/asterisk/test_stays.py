@@ -92,6 +92,8 @@ async def test_a_transfer_that_the_router_is_asked_for_begins_a_stay_of_which_a_
     await here.written()
     await here.crash()
     await here.start()
+    # At the moment of the snapshot the caller may have been on the way from the talk to the queue.
+    await here.until(lambda: len(here.router.floor.calls) == 1)
     [call] = here.router.floor.calls.values()
     assert call.queue.id == "sales"
     assert call.entered_at == pytest.approx(entered, abs=0.05)

@@ -76,7 +76,11 @@ class Centre:
         Twilio tells it afterwards; a caller who hangs up before that has abandoned for the router.
         """
         await self.until(lambda: self.talks() == [caller.number])
-        await self.shown("agents/ann", lambda ann: ann["state"] == "on-call")
+        talk = (caller.number, "talking")
+        await self.shown(
+            "calls?only=live",
+            lambda calls: talk in [(one["caller_number"], one["state"]) for one in calls],
+        )
 
     def talks(self) -> list[str]:
         """The callers who are in a talk."""

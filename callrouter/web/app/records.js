@@ -5,7 +5,7 @@ import { wordsOf } from "./acts.js";
 import { ask } from "./api.js";
 import { Num } from "./parts.js";
 import { AgentMenu, agentName, QueueMenu, queueName } from "./names.js";
-import { address, route } from "./routes.js";
+import { address, goTo, route } from "./routes.js";
 import { duration, t, when } from "./words.js";
 
 const FIELDS = ["number", "queue", "agent", "outcome", "from", "to"];
@@ -24,7 +24,7 @@ function Search({ values }) {
   const [form, setForm] = useState(values);
   useEffect(() => setForm(values), [JSON.stringify(values)]);
   const set = (name) => (value) => setForm({ ...form, [name]: value });
-  const go = (wanted) => { location.hash = address("records", "", wanted); };
+  const go = (wanted) => { goTo(address("records", "", wanted)); };
   const since = (days) => go({ ...form, from: localDay(new Date(Date.now() - days * DAY_MS)), to: "" });
   return html`<form class="card search-form" aria-label=${t("records.search")} onSubmit=${(event) => { event.preventDefault(); go(form); }}>
     <label>${t("records.number")}<input type="tel" dir="ltr" value=${form.number ?? ""} onInput=${(event) => set("number")(event.currentTarget.value)} /></label>

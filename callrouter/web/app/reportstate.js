@@ -1,7 +1,7 @@
 // What report is shown: the address behind # says it all, so it can be sent; and the request it stands for.
 
 import { Refusal, session } from "./api.js";
-import { address, route, view } from "./routes.js";
+import { address, goTo, route, view } from "./routes.js";
 
 /** The reports, with the choices that each has. */
 export const REPORTS = {
@@ -38,7 +38,7 @@ export const storyOf = (call) => (session.value.role === "agent" ? addressOf({ w
 export function go(state, quietly = false) {
   const address = addressOf(state);
   if (address === location.hash) return;
-  if (quietly) { history.replaceState(null, "", address); view.value = address.slice(1); } else location.hash = address;
+  if (quietly) { history.replaceState(null, "", address); view.value = address.slice(1); } else goTo(address);
 }
 
 /** The path at which the daemon has a report, as JSON or as a file. */

@@ -9,6 +9,13 @@ const here = () => location.hash.slice(1);
 export const view = signal(here());
 addEventListener("hashchange", () => { view.value = here(); });
 
+/** Go to an address. What is shown follows at once: the browser's own event comes later, and until then a menu that
+ * is drawn again would jump back to the choice of before. */
+export function goTo(address) {
+  location.hash = address;
+  view.value = here();
+}
+
 /** Its parts: the view's `name`, the `id` of what it shows, and the values of its `query`. */
 export const route = computed(() => {
   const [path, ...query] = view.value.split("?");

@@ -6,7 +6,7 @@ import { session } from "./api.js";
 import { Conflict } from "./conflict.js";
 import { discard, edit, files, folder, follow, ready, trouble } from "./drafts.js";
 import { forget, TextEditor } from "./editor.js";
-import { view } from "./routes.js";
+import { goTo, view } from "./routes.js";
 import { learn, problems, sheet, structure } from "./sheets.js";
 import { AgentTable } from "./tableagents.js";
 import { HistoryTable } from "./tablehistory.js";
@@ -30,7 +30,7 @@ function Tabs({ tab }) {
     if (!way) return;
     event.preventDefault();
     const next = all[(all.indexOf(tab) + way + all.length) % all.length];
-    location.hash = `tables/${next}`;
+    goTo(`#tables/${next}`);
     event.currentTarget.querySelector(`[href="#tables/${next}"]`).focus();
   };
   return html`<nav class="tabs" aria-label=${t("view.tables")} onKeyDown=${step}>${Object.keys(TABS).map((item) => html`<a key=${item} href=${`#tables/${item}`}

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { wordsOf } from "./acts.js";
 import { ask } from "./api.js";
 import { agentName, agentPath, QueueMenu, queueName } from "./names.js";
-import { address, route } from "./routes.js";
+import { address, goTo, route } from "./routes.js";
 import { t, when } from "./words.js";
 
 const AGAIN_MS = 1000;
@@ -37,7 +37,7 @@ export function WhyNot({ agent }) {
     ), found ? AGAIN_MS : 0);
     return () => { current = false; clearTimeout(timer); };
   }, [agent.id, query, stage]);
-  const go = (wanted) => { setFound(null); location.hash = address("agent", agent.id, wanted); };
+  const go = (wanted) => { setFound(null); goTo(address("agent", agent.id, wanted)); };
   return html`<section class="card whynot" aria-label=${t("whynot.title", { name: agent.name })}><h2>${t("whynot.title", { name: agent.name })}</h2>
     <form class="filters" onSubmit=${(event) => { event.preventDefault(); go(form); }}>
       <label>${t("whynot.at")}<input type="datetime-local" step="1" value=${form.at} onInput=${(event) => setForm({ ...form, at: event.currentTarget.value })} /></label>
