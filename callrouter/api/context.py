@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.past_calls import PastCalls
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.editing.config_editing import ConfigEditing
+from callrouter.api.forwarding.cluster_directory import ClusterDirectory
 from callrouter.api.oidc.oidc_logins import OidcLogins
 from callrouter.api.record_access import RecordAccess
 from callrouter.api.views.floor_views import FloorViews
@@ -198,8 +200,12 @@ class Backend:
     """Logs people in through a provider; None: not possible (tests, the simulation)."""
     screens: WallScreens | None = None
     """The links of wall screens; None: they are not stored (tests, the simulation)."""
+    cluster: ClusterDirectory | None = None
+    """The cluster as this node sees it; None: this daemon belongs to none."""
     acts: ActLog | None = None
     """Takes down who did what; None: nothing is taken down (tests, the simulation)."""
+    forwarded: Counter[str] = field(default_factory=Counter)
+    """Requests that came to this node while it was a standby, by what became of them."""
     refusals: RefusedRequests = field(default_factory=RefusedRequests)
     """Requests that the HTTP side refused or failed to handle."""
 

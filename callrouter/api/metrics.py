@@ -99,6 +99,7 @@ class _Now(Families):
         if faults is not None:
             yield counter("faults", "Faults of the router's own, each logged.", value=faults())
         yield from self._http()
+        yield from self._cluster()
         yield from self._pbxes()
         yield from self._floor()
         store = b.extra.get("store")
@@ -141,6 +142,27 @@ class _Now(Families):
         for why, count in refusals.delayed.items():
             delayed.add_metric([why], count)
         yield delayed
+
+    def _cluster(self) -> Iterable[Metric]:
+        cluster = self._backend.cluster
+        if cluster is None:
+            return
+        known = cluster.known()
+        node = gauge("cluster_node_info", "This node; always 1.", ["node", "pool"])
+        node.add_metric([cluster.node, cluster.pool], 1)
+        yield node
+        text = "1 while this node serves its pool, 0 while it is a standby."
+        yield gauge("cluster_active", text, value=cluster.active)
+        if known is not None:
+            text = "How many times a node has taken the pool over."
+            yield gauge("cluster_epoch", text, value=known.epoch)
+            text = "Nodes of the pool that could take over now."
+            yield gauge("cluster_standbys", text, value=len(known.standbys))
+        text = "Requests that came while this node was a standby, by what became of them."
+        forwarded = counter("cluster_forwarded", text, ["result"])
+        for result, count in self._backend.forwarded.items():
+            forwarded.add_metric([result], count)
+        yield forwarded
 
     def _pbxes(self) -> Iterable[Metric]:
         up = gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])

@@ -35,6 +35,14 @@ _UNAUTHORIZED: Final = {401: "no token, or one that is not known"}
 _UNKNOWN: Final = {404: "there is none of this id"}
 _LIMITED: Final = {403: "not allowed to this token", 429: "too many requests; see Retry-After"}
 _FAULT: Final = {500: "a fault in callrouter; its log has the details"}
+_PASSED_ON: Final = {
+    400: "the address cannot be passed on as it is written",
+    403: "not allowed",
+    429: "too many requests; see Retry-After",
+    502: "a standby has passed the request on, and the active node broke off",
+    503: "this node is a standby, and no node is active",
+}
+"""What a standby of a cluster answers besides."""
 _BODY: Final = {
     400: "not JSON, or not framed as HTTP has it",
     408: "the body did not come within 20 s",
@@ -175,6 +183,8 @@ def _operation(method: str, path: str, operation: Operation, schemas: _Schemas) 
         problems = _UNKNOWN | problems
     if operation.body is not None:
         problems = _BODY | (_LARGE_BODY if operation.large else {}) | problems
+    passed_on = {key: text for key, text in _PASSED_ON.items() if key not in operation.answers}
+    problems = passed_on | problems
     made["responses"] = {
         **_successes(operation, schemas),
         **{

@@ -24,6 +24,7 @@ from callrouter.api.schemas.bodies import (
     ConversationBody,
     DeviceBody,
     EmptyBody,
+    HandOverBody,
     LogInBody,
     MessageBody,
     MoveBody,
@@ -38,6 +39,7 @@ from callrouter.api.schemas.bodies import (
     WallScreenBody,
 )
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson, TargetsJson
+from callrouter.api.schemas.cluster_answers import ClusterJson, HandOverJson
 from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
 from callrouter.api.schemas.record_answers import RecordedCallsJson, ReportJson
 from callrouter.api.schemas.screen_answers import (
@@ -56,6 +58,10 @@ from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
 _TEXT: Final = {"type": "string"}
 _ANOTHERS: Final = {403: "another agent's"}
+_CLUSTER: Final = {
+    404: "this daemon belongs to no cluster",
+    503: "the database can't be asked about the cluster",
+}
 _VERIFIES: Final = {
     429: "too many requests or verification calls; the detail says when again",
     503: "no PBX can place the verification call now",
@@ -107,6 +113,22 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/status"): Operation(
         summary="The daemon, its PBXes and its configuration", answer=StatusJson
+    ),
+    ("GET", "/api/cluster"): Operation(
+        summary="All pools of the cluster, their nodes, and which of these is active",
+        answer=ClusterJson,
+        problems=_CLUSTER,
+    ),
+    ("POST", "/api/cluster/hand-over"): Operation(
+        summary="Let another node take a pool over",
+        answer=HandOverJson,
+        body=HandOverBody,
+        problems={
+            **_CLUSTER,
+            404: "this daemon belongs to no cluster, or there is no such pool",
+            409: "no node could take over, or it is active already",
+            422: "the pool has no such node",
+        },
     ),
     ("GET", "/"): Operation(
         summary="The page for people", media=("text/html", "a page that needs JavaScript")

@@ -17,6 +17,7 @@ from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.calllog.service_totals import ServiceTotals
 from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import Backend, ConfigState
+from callrouter.api.forwarding.cluster_directory import ClusterDirectory
 from callrouter.api.live import LiveViews
 from callrouter.api.server.app import make_app
 from callrouter.api.views.floor_views import FloorViews
@@ -140,6 +141,7 @@ class World:
         table: Table = TABLE,
         doors: Sequence[web.RouteDef] = (),
         settings: Settings | None = None,
+        cluster: ClusterDirectory | None = None,
     ) -> None:
         self.clock = Clock()
         router = Router(table, rng=random.Random(1), run_id="t", now=T0)
@@ -175,6 +177,7 @@ class World:
             pid=1,
             sessions=self.sessions,
             logins=self.logins,
+            cluster=cluster,
         )
         self.changes = ChangeFeed(self.backend.views, self.clock)
         self.runtime.listen(self.changes.listen)

@@ -16,6 +16,7 @@ from callrouter.api.access.act_names import NO_ACTS, act_name
 from callrouter.api.access.auth import SELF_AUTHENTICATED, peer_uid
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import BACKEND, CALLER, floor_of
+from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.problem_json import PROBLEM_KIND, Handler
 from callrouter.api.views.floor_views import UnknownIdError
 from callrouter.audit.act_log import Act
@@ -196,7 +197,12 @@ def _via(caller: ApiCaller | None, note: _Note) -> ActVia:
 
 
 def source_of(request: web.Request) -> str:
-    """Return from where a request comes: an address, or ``socket uid`` and the number of the user."""
+    """Return from where a request comes: an address, or ``socket uid`` and the number of the user.
+
+    If another node has passed it on, ``via`` and the node's name follow.
+    """
+    if PASSED_ON in request:
+        return request[PASSED_ON].source
     uid = peer_uid(request)
     return request.remote or "" if uid is None else f"socket uid {uid}"
 

@@ -21,6 +21,7 @@ from callrouter.api.access.tickets import Tickets
 from callrouter.api.access.tokens import SCREEN, ApiCaller, ApiTokens, SocketGroup, WrongTokens
 from callrouter.api.access.wall_screens import SCREEN_COOKIE, WallScreens
 from callrouter.api.context import BACKEND, CALLER, SIGHT, floor_of
+from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
@@ -202,6 +203,8 @@ def identify(request: web.Request) -> ApiCaller:
         return _wall_screen(request)
     if request.path == _LIVE and "ticket" in request.query:
         return _ticket_holder(request)
+    if PASSED_ON in request and (local := request[PASSED_ON].caller) is not None:
+        return local
     sock = _unix_socket(request)
     if sock is not None:
         return _neighbour(sock, tokens.neighbours)

@@ -36,6 +36,7 @@ class Permission:
 _ANY: Final[frozenset[CallerRole]] = frozenset({"metrics", "agent", "supervisor", "admin"})
 _PEOPLE: Final[frozenset[CallerRole]] = frozenset({"agent", "supervisor", "admin"})
 _STAFF: Final[frozenset[CallerRole]] = frozenset({"supervisor", "admin"})
+_ADMINS: Final[frozenset[CallerRole]] = frozenset({"admin"})
 _COUNTS: Final[frozenset[CallerRole]] = frozenset({"metrics", "supervisor", "admin"})
 _SCREEN: Final[frozenset[CallerRole]] = frozenset({"screen"})
 
@@ -46,6 +47,8 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/metrics"): Permission(_COUNTS, "all"),
     ("GET", "/api/openapi.json"): Permission(_ANY),
     ("GET", "/api/status"): Permission(_STAFF),
+    ("GET", "/api/cluster"): Permission(_STAFF),
+    ("POST", "/api/cluster/hand-over"): Permission(_ADMINS),
     ("GET", "/api/session"): Permission(_ANY | _SCREEN),
     ("DELETE", "/api/session"): Permission(_ANY),
     ("POST", "/api/session/ticket"): Permission(_PEOPLE),

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from callrouter.api.context import BACKEND
+from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.problem_json import Handler
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -34,7 +35,8 @@ async def see_client(request: web.Request, handler: Handler) -> web.StreamRespon
         handler: the next middleware.
     """
     trusted = networks(request.app[BACKEND].trusted_proxies())
-    if trusted and request.remote and HEADER in request.headers:
+    # A pass has the address already, as the node found it that has passed the request on.
+    if trusted and request.remote and PASSED_ON not in request and HEADER in request.headers:
         told = ",".join(request.headers.getall(HEADER))[-_LONGEST:]
         client = client_of(request.remote, told.split(","), trusted)
         if client != request.remote:

@@ -46,6 +46,8 @@ class ApiCaller:
     """
     session: str = ""
     """The id of the session of a person at the page, or of a wall screen's link; empty for programs."""
+    node: str = ""
+    """The node of the cluster at whose socket a local user is; empty: this one."""
 
     @property
     def local(self) -> bool:

@@ -68,8 +68,10 @@ async def diff(request: web.Request) -> web.Response:
     folder = None
     if given := request.query.get("folder", ""):
         caller = identify(request)
-        if not (caller.local and caller.role == "admin"):
-            detail = "only root and the daemon's user may name a folder, on the command line"
+        if not (caller.local and caller.role == "admin" and not caller.node):
+            detail = (
+                "only root and the daemon's user may name a folder, on the machine of the daemon"
+            )
             raise ApiProblem(403, "not-allowed", detail)
         folder = Path(given)
         if not folder.is_absolute() or "\0" in given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import cast
+from typing import Literal, cast
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from callrouter.api.context import Backend, backend_of
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.openapi import document
+from callrouter.api.routes.cluster_routes import cluster_status
 from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
 from callrouter.api.schemas.status_answers import HealthJson, PbxStatusJson, StatusJson
 from callrouter.api.schemas.vocabulary import UpOrDown
@@ -38,7 +39,8 @@ async def healthz(request: web.Request) -> web.Response:
 
     A daemon that has lost one of two PBXes still serves the other, and it works without its
     database. A probe that restarted it would also discard the state of the good PBX. `state` tells
-    up, degraded or down. Version and drift are shown only with a valid token.
+    up, degraded or down. A standby of a cluster is well as long as it runs. Version and drift are
+    shown only with a valid token.
     """
     backend = backend_of(request)
     health = backend.health()
@@ -56,12 +58,33 @@ async def healthz(request: web.Request) -> web.Response:
         body["config"] = "last-good" if backend.config.last_good else word
     if tell is not None:
         body["store"] = "up" if stored else "down"
+    _tell_role(backend, body)
     if await is_known(request):
         body["drift"] = {name: health.drift for name, health in health.items()}
         body["version"] = __version__
+    if body.get("role") == "standby":
+        body["state"], well = _standby_state(backend)
     if "strict" in request.query:
-        well = all(ups)
+        well = body["state"] == "up" if body.get("role") == "standby" else all(ups)
     return answer(body, 200 if well else 503)
+
+
+def _tell_role(backend: Backend, body: HealthJson) -> None:
+    """Say which part this node has in its cluster, if it belongs to one."""
+    status = cluster_status(backend)
+    if status is not None:
+        body["role"] = status["role"]
+        body["standbys"] = status["standbys"]
+
+
+def _standby_state(backend: Backend) -> tuple[UpOrDown | Literal["degraded"], bool]:
+    """Return the state of a standby, which serves no call and passes every request on.
+
+    It is well while it runs: a load balancer may send requests to it.
+    """
+    ready = all(health.up for health in backend.health().values())
+    passes = backend.cluster is not None and backend.cluster.active_node() is not None
+    return "up" if ready and passes else "degraded", True
 
 
 async def status(request: web.Request) -> web.Response:
@@ -75,6 +98,8 @@ def status_json(backend: Backend, caller: ApiCaller) -> StatusJson:
     The locations of its files are for admins only.
     """
     extra = {name: tell() for name, tell in backend.extra.items()}
+    if (cluster := cluster_status(backend)) is not None:
+        extra["cluster"] = cluster
     if caller.role != "admin":
         extra.pop("history", None)
         if "store" in extra:

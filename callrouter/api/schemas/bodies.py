@@ -21,6 +21,16 @@ class EmptyBody(TypedDict, total=False):
 
 
 @with_config(_STRICT)
+class HandOverBody(TypedDict, total=False):
+    """Which pool is handed over, and to which of its nodes."""
+
+    pool: str
+    """Left out: the pool of the daemon that is asked."""
+    to: Annotated[str, Field(examples=["north-2"])]
+    """Left out: the standby that is readiest."""
+
+
+@with_config(_STRICT)
 class LogInBody(TypedDict, total=False):
     """Who logs in. Both fields are required."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from callrouter.api.schemas.cluster_answers import ClusterRole, ClusterStatusJson
 from callrouter.api.schemas.config_answers import ConfigStatusJson
 from callrouter.api.schemas.vocabulary import AgentStateName, Counts, Moment, UpOrDown
 from callrouter.outbox.payloads import AlertSubject
@@ -19,6 +20,10 @@ class HealthJson(TypedDict):
     pbx: dict[str, UpOrDown]
     config: NotRequired[Literal["bad", "held", "last-good"]]
     """Present unless the files are in force: they have mistakes, or must be confirmed."""
+    role: NotRequired[ClusterRole]
+    """Of a node of a cluster: whether it is the active one of its pool."""
+    standbys: NotRequired[int]
+    """How many nodes of its pool could take over now."""
     store: NotRequired[UpOrDown]
     """Whether the database can be written."""
     drift: NotRequired[Counts]
@@ -185,6 +190,7 @@ class StatusJson(TotalsJson):
     """Events handled since the start."""
     faults: NotRequired[int]
     """The daemon's own faults since the start; each is in the log."""
+    cluster: NotRequired[ClusterStatusJson]
     http: NotRequired[RefusedStatusJson]
     store: NotRequired[StoreStatusJson]
     record: NotRequired[RecordStatusJson]

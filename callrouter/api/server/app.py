@@ -34,12 +34,16 @@ from callrouter.api.access.wall_screens import WallScreens
 from callrouter.api.changes import ChangeFeed
 from callrouter.api.context import BACKEND, Backend
 from callrouter.api.editing.large_bodies import LARGE_BODIES, LargeBodies
+from callrouter.api.forwarding.node_admission import PASS_READER, refuse_wrong_pass, see_node
+from callrouter.api.forwarding.node_passes import PassReader
+from callrouter.api.forwarding.request_forwarder import FORWARDER, Forwarder, pass_on
 from callrouter.api.live import CHANGES, LIVE, LiveViews, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSED_REQUESTS, answer_errors
 from callrouter.api.routes.agent_routes import add_agent_routes
 from callrouter.api.routes.audit_routes import add_audit_routes
 from callrouter.api.routes.call_routes import add_call_routes
+from callrouter.api.routes.cluster_routes import add_cluster_routes
 from callrouter.api.routes.config_routes import add_config_routes
 from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
@@ -107,12 +111,15 @@ def make_app(
     """
     app = web.Application(
         middlewares=[
+            see_node,
             see_client,
             report_to_limiter,
             read_no_more,
             delay_refusals,
             record_acts,
             answer_errors,
+            refuse_wrong_pass,
+            pass_on,
             authorize,
         ],
         client_max_size=MOST_BYTES,
@@ -137,12 +144,31 @@ def make_app(
     app[CHANGES] = changes or ChangeFeed(backend.views, backend.clock)
     app[SCREENS] = backend.screens or WallScreens(backend.clock)
 
+    if backend.cluster is not None:
+        app[PASS_READER] = PassReader()
+        app[FORWARDER] = Forwarder(backend.cluster, backend.forwarded)
+        app.on_shutdown.append(app[FORWARDER].close)
+
     def close_those_over() -> None:
         watchers.check(partial(holds, app))
 
     app[SESSIONS].changed = app[SCREENS].changed = tokens.changed = close_those_over
+    _add_routes(app)
+    app.router.add_get("/metrics", Metrics(backend).answer)
+    app.router.add_routes(doors)
+    app[SELF_AUTHENTICATED] = frozenset(door.path for door in doors)
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_goodbye)
+    quiet = AiohttpLogFilter(backend.refusals)
+    quiet.listen()
+    app.on_cleanup.append(quiet.leave_with)
+    return app
+
+
+def _add_routes(app: web.Application) -> None:
     add_page_routes(app)
     add_status_routes(app)
+    add_cluster_routes(app)
     add_session_routes(app)
     add_oidc_routes(app)
     add_screen_routes(app)
@@ -156,15 +182,6 @@ def make_app(
     add_device_routes(app)
     add_conversation_routes(app)
     app.router.add_get("/api/live", live)
-    app.router.add_get("/metrics", Metrics(backend).answer)
-    app.router.add_routes(doors)
-    app[SELF_AUTHENTICATED] = frozenset(door.path for door in doors)
-    app.on_response_prepare.append(add_headers)
-    app.on_shutdown.append(_goodbye)
-    quiet = AiohttpLogFilter(backend.refusals)
-    quiet.listen()
-    app.on_cleanup.append(quiet.leave_with)
-    return app
 
 
 async def _goodbye(app: web.Application) -> None:

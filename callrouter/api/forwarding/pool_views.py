@@ -1,0 +1,145 @@
+"""Pools and nodes as they are shown, and which node can take a pool over. Imports no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callrouter.api.json_values import moment, seconds
+from callrouter.api.schemas.cluster_answers import ClusterJson, ClusterNodeJson, ClusterPoolJson
+from callrouter.cluster_views import ClusterNode, ClusterPool
+from callrouter.model.text import counted
+
+
+class HandOverError(Exception):
+    """A pool cannot be handed over so; the text says why.
+
+    Attributes:
+        status: the HTTP status of a refusal.
+        kind: the end of the problem's `type`.
+    """
+
+    def __init__(self, status: int, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+
+
+def chosen(pool: ClusterPool, wanted: str) -> str:
+    """Return the node that takes a pool over.
+
+    Args:
+        pool: the pool.
+        wanted: the node that was asked for; empty: any that could, rather one with the same
+            configuration as the active node.
+
+    Raises:
+        HandOverError: none could, or there is no such node.
+    """
+    ready = sorted(pool.standbys, key=lambda node: (pool.differs(node), node.seen_s, node.name))
+    names = ", ".join(node.name for node in ready) or "none"
+    if not wanted:
+        if not ready:
+            detail = (
+                f"pool {pool.name} has no standby that could take over; see `callrouter cluster`"
+            )
+            raise HandOverError(409, "no-standby", detail)
+        return ready[0].name
+    node = pool.node(wanted)
+    if node is None:
+        known = ", ".join(sorted(one.name for one in pool.nodes)) or "none"
+        detail = f"pool {pool.name} has no node {wanted}; it has: {known}"
+        raise HandOverError(422, "unknown-node", detail)
+    if node == pool.active:
+        raise HandOverError(
+            409, "active-already", f"{wanted} is active for pool {pool.name} already"
+        )
+    if node not in ready:
+        why = "; ".join(node_trouble(pool, node))
+        detail = f"{wanted} cannot take pool {pool.name} over: {why}; ready are: {names}"
+        raise HandOverError(409, "not-ready", detail)
+    return wanted
+
+
+def cluster_json(
+    node: str, pool: str, pools: Sequence[ClusterPool], *, active: bool
+) -> ClusterJson:
+    """Return what is known of all pools.
+
+    Args:
+        node: who tells it.
+        pool: the pool of that node.
+        pools: all pools.
+        active: whether that node is active.
+    """
+    return {
+        "node": node,
+        "pool": pool,
+        "role": "active" if active else "standby",
+        "pools": [_pool_json(one) for one in sorted(pools, key=lambda one: one.name)],
+    }
+
+
+def _pool_json(pool: ClusterPool) -> ClusterPoolJson:
+    """Return a pool. It and its nodes have their trouble in words."""
+    active = pool.active
+    return {
+        "pool": pool.name,
+        "active": None if active is None else active.name,
+        "since": None if active is None else moment(pool.taken_at),
+        "epoch": pool.epoch,
+        "lease_left_s": 0.0 if pool.released else seconds(pool.lease_left_s),
+        "hand_to": pool.hand_to or None,
+        "trouble": pool_trouble(pool),
+        "nodes": [_node_json(pool, node) for node in sorted(pool.nodes, key=lambda one: one.name)],
+    }
+
+
+def _node_json(pool: ClusterPool, node: ClusterNode) -> ClusterNodeJson:
+    ready = node in pool.standbys
+    return {
+        "name": node.name,
+        "role": "active" if node == pool.active else "standby" if ready else "away",
+        "since": moment(node.since),
+        "seen_s": seconds(node.seen_s),
+        "host": node.host,
+        "url": node.url,
+        "pid": node.pid,
+        "version": node.version,
+        "config": node.config_digest,
+        "config_source": node.config_source,
+        "config_differs": pool.differs(node),
+        "trouble": node_trouble(pool, node),
+    }
+
+
+def pool_trouble(pool: ClusterPool) -> list[str]:
+    """Return what is wrong with a pool as a whole, in words."""
+    if pool.active is None:
+        return [f"no node is active; {counted(len(pool.standbys), 'standby')} could take over"]
+    return [] if pool.standbys else ["no standby could take over"]
+
+
+def node_trouble(pool: ClusterPool, node: ClusterNode) -> list[str]:
+    """Return what is wrong with a node, in words."""
+    found = [node.problem] if node.problem else []
+    if node.away and node != pool.active:
+        found.append(f"no sign of life for {counted(round(node.seen_s), 'second')}")
+    if pool.differs(node):
+        found.append("its configuration is not the active node's")
+    active = pool.active
+    if active is not None and node.version != active.version and not node.away:
+        found.append(f"it runs version {node.version}, the active node {active.version}")
+    return found
+
+
+def find_pool(pools: Sequence[ClusterPool], name: str) -> ClusterPool:
+    """Return the pool of this name.
+
+    Raises:
+        HandOverError: there is none.
+    """
+    found = next((one for one in pools if one.name == name), None)
+    if found is None:
+        known = ", ".join(sorted(one.name for one in pools)) or "none"
+        raise HandOverError(404, "unknown-pool", f"there is no pool {name}; there are: {known}")
+    return found
