@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench pageload screenshots soak chaos chaos-short fuzz held labday lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench pageload screenshots soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -51,6 +51,12 @@ chaos-short: $(STAMP)
 # Ten minutes of faults on a busy floor; SEED=n repeats a run, SECONDS=n makes it shorter.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# Half an hour of faults on three routers, three Asterisks and two PostgreSQL servers, each on a machine of its own (a
+# network namespace; root only). SEED=n repeats a run, SECONDS=n makes it shorter, FAULT="active killed" plays one.
+cluster-chaos: $(STAMP)
+	@$(BIN)/python -m tests.cluster_chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(FAULT),--only "$(FAULT)")
 
 # An hour of five calls a second on a virtual clock, in a minute or so; make test has a quarter of it.
 soak: $(STAMP)

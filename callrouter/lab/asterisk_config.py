@@ -63,6 +63,8 @@ class Options:
         max_contacts: registrations per phone.
         qualify_s: seconds between OPTIONS to registered phones; 0: never.
         modules: further modules to load.
+        pjsip: further lines for pjsip.conf, such as trunks to other servers.
+        manager_host: the address at which the manager listens.
         files: further configuration files, text by name (`queues.conf`); also replaces ours.
     """
 
@@ -79,6 +81,8 @@ class Options:
     max_contacts: int = 1
     qualify_s: int = 0
     modules: tuple[str, ...] = ()
+    pjsip: str = ""
+    manager_host: str = "127.0.0.1"
     files: tuple[tuple[str, str], ...] = ()
 
 
@@ -170,7 +174,7 @@ def _pjsip(options: Options, port: int) -> str:
             f"[{options.trunk}-address]\ntype=identify\nendpoint={options.trunk}\nmatch=127.0.0.1\n"
         )
         parts.append("\n".join([*(line for line in lines if not line.startswith("auth=")), known]))
-    return "\n".join(parts)
+    return "\n".join([*parts, options.pjsip])
 
 
 def _endpoint(options: Options, name: str, context: str, extra: str) -> str:
@@ -206,7 +210,7 @@ def _manager(options: Options, port: int, secret: str) -> str:
     return f"""[general]
 enabled=yes
 webenabled=no
-bindaddr=127.0.0.1
+bindaddr={options.manager_host}
 port={port}
 displayconnects=no
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+
+from callrouter.lab.udp import OPENER
 
 LAB_USER = "callrouter-lab"
 _PREFIX = b"Output: "
@@ -31,7 +34,7 @@ async def command(port: int, secret: str, text: str, within: float = 10.0) -> st
     if "\n" in text or "\r" in text:
         raise ValueError("a console command is one line")
     async with asyncio.timeout(within):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await _connect(port)
         try:
             writer.write(
                 f"Action: Login\r\nUsername: {LAB_USER}\r\nSecret: {secret}\r\n"
@@ -43,6 +46,17 @@ async def command(port: int, secret: str, text: str, within: float = 10.0) -> st
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    opened = OPENER.get()(socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+        return await asyncio.open_connection(sock=opened)
+    except BaseException:
+        opened.close()
+        raise
 
 
 async def _response(reader: asyncio.StreamReader, *, first: bool = False) -> str:

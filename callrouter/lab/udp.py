@@ -12,12 +12,27 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the same on x86_64 and aarch64
 _TIMESPEC = struct.Struct("@ll")
 _MOST_IN_A_ROW = 64  # then the loop gets its turn
 
 OnDatagram = Callable[[bytes, tuple[str, int], float], None]
+
+
+def _here(kind: socket.SocketKind) -> socket.socket:
+    return socket.socket(socket.AF_INET, kind)
+
+
+OPENER: ContextVar[Callable[[socket.SocketKind], socket.socket]] = ContextVar(
+    "opener", default=_here
+)
+"""Opens an IPv4 socket of a kind, not bound: in this process's network, unless the context says otherwise.
+
+A test that gives each Asterisk a network namespace of its own sets it in the context in which it starts the
+phones. Callbacks and tasks of a loop inherit the context, so what a phone opens later is opened there too.
+"""
 
 
 class Wire:
@@ -34,7 +49,7 @@ class Wire:
         self._rest_s = rest_s
         self._loop = asyncio.get_running_loop()
         self._rest: asyncio.TimerHandle | None = None
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = OPENER.get()(socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind(("127.0.0.1", 0))

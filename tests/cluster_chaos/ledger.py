@@ -1,0 +1,313 @@
+"""What became of every caller and every failover: told by the phones, never by a router's own records."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from callrouter.lab import Dialog
+from tests.chaos.account import by_router
+from tests.chaos.people import Caller
+from tests.cluster_chaos.crowd import Visitor
+from tests.cluster_chaos.exchange import NIGHT
+from tests.cluster_chaos.site import Site
+
+CONNECTED = "connected to an agent"
+FALLBACK = "delivered by the fallback, to an agent"
+LAST_STEP = "delivered by the fallback, to its last step"
+ABANDONED = "abandoned by the caller"
+DIED = "ended by their Asterisk's own end"
+OUTSIDE = "never came in: their Asterisk was away"
+LOST = "LOST"
+WAITING = "STILL WAITING"
+ENDS = (CONNECTED, FALLBACK, LAST_STEP, ABANDONED, DIED)
+
+LIMIT = 5.0
+"""Seconds from a fault to the next offer."""
+UNDER_WAY = 0.3
+"""Seconds after a router's death in which an order of its last moment may still reach a phone."""
+WITHDRAWN_WITHIN = 0.25
+"""Seconds in which the CANCEL of an ended offer may arrive behind the INVITE of the next one."""
+LEAD = 1.0
+"""Seconds by which a caller must have come earlier to have come earlier, whichever Asterisk counts."""
+SEEN_WITHIN = 0.5
+"""Seconds in which the router knows of a phone that the fallback rings."""
+
+
+@dataclass
+class Strike:
+    """A fault that was played.
+
+    Attributes:
+        name: of the fault.
+        stage: which stage of an offer it hit.
+        at: `time.monotonic` when it struck.
+        over: when everything was mended.
+        how: in words.
+        fails_over: the next offer must come within `LIMIT` seconds.
+        cut_off: Asterisks that no active router could command while it lasted.
+        apart: pairs of Asterisks without a trunk while it lasted.
+    """
+
+    name: str
+    stage: str
+    at: float
+    how: str = ""
+    over: float = math.inf
+    fails_over: bool = False
+    cut_off: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
+    next_offer: float | None = None
+
+
+@dataclass
+class Ledger:
+    """The figures of a run; `bad` says in words what must not be."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+    rung_twice: list[str] = field(default_factory=list)
+    double_rung: list[str] = field(default_factory=list)
+    cut_talks: list[str] = field(default_factory=list)
+    overtaken: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    channels: list[str] = field(default_factory=list)
+    strikes: list[Strike] = field(default_factory=list)
+    lag: float = 0.0
+    """The longest time for which the harness itself did not get the processor, in seconds."""
+
+    def bad(self) -> list[str]:
+        """What must not be, in words; empty when all is well."""
+        return [
+            *self.details,
+            *(f"rung twice: {text}" for text in self.rung_twice),
+            *(f"agent rung for two callers: {text}" for text in self.double_rung),
+            *(f"talk cut: {text}" for text in self.cut_talks),
+            *(f"overtaken: {text}" for text in self.overtaken),
+            *(f"late: {text}" for text in self.slow),
+            *(f"stuck: {text}" for text in self.stuck),
+            *(f"channel left: {text}" for text in self.channels),
+        ]
+
+    def table(self) -> str:
+        """For a person: callers, what must be nought, and every fault with the stage it hit."""
+        outside = self.ends[OUTSIDE]
+        times = sorted(self._failovers())
+        noughts = [
+            ("lost", self.ends[LOST]),
+            ("stuck: still waiting at the end", self.ends[WAITING]),
+            ("stuck: agents not rung at the end", len(self.stuck)),
+            ("stuck: channels left over", len(self.channels)),
+            ("rung twice", len(self.rung_twice)),
+            ("agents rung for two callers at once", len(self.double_rung)),
+            ("talks cut", len(self.cut_talks)),
+            ("overtaken", len(self.overtaken)),
+            (f"next offer after more than {LIMIT:.0f} s", len(self.slow)),
+        ]
+        rows = [
+            ("calls that entered", self.ends.total() - outside),
+            *((f"  {name}", self.ends[name]) for name in ENDS),
+            (OUTSIDE, outside),
+        ]
+        lines = [f"    {name:<50}{number:>6}" for name, number in rows]
+        lines.append("    what must be nought:")
+        lines += [f"      {name:<48}{number:>6}" for name, number in noughts]
+        lines.append(f"    {'failovers':<50}{len(times):>6}")
+        if times:
+            middle, last = times[len(times) // 2], times[-1]
+            lines.append(f"    from fault to next offer: median {middle:.2f} s, most {last:.2f} s")
+        lines.append(f"    the harness itself stood still for {self.lag:.2f} s at most")
+        lines.append(f"    {'':3}{'at':>7} {'next offer':>11}  {'stage':<10} fault")
+        first = self.strikes[0].at if self.strikes else 0.0
+        for number, one in enumerate(self.strikes, 1):
+            after = "none" if one.next_offer is None else f"{one.next_offer - one.at:.2f} s"
+            mark = "*" if one.fails_over else " "
+            lines.append(
+                f"    {number:>3}{one.at - first:>7.1f} {after:>10}{mark}  {one.stage:<10} "
+                f"{one.name}: {one.how}"
+            )
+        lines.append("    (* must be within the limit)")
+        return "\n".join(lines)
+
+    def _failovers(self) -> Iterable[float]:
+        for one in self.strikes:
+            if one.fails_over and one.next_offer is not None:
+                yield one.next_offer - one.at
+
+
+def ledger(site: Site, callers: Sequence[Visitor], strikes: Sequence[Strike]) -> Ledger:
+    """Look at every call at every phone."""
+    made = Ledger(strikes=list(strikes))
+    rung: dict[str, list[tuple[str, Dialog]]] = {}
+    for phone in site.desks:
+        for dialog in phone.incoming:
+            rung.setdefault(dialog.peer_number, []).append((phone.name, dialog))
+    for caller in callers:
+        mine = sorted(rung.get(caller.number, []), key=lambda one: one[1].invite_at)
+        end = _end(site, caller, mine)
+        made.ends[end] += 1
+        if end in {LOST, WAITING}:
+            made.details.append(f"{end}: {story(caller, mine)}")
+        made.rung_twice += _twice(caller, mine, strikes)
+    _desks(site, made, callers, strikes)
+    made.overtaken = _overtaken(site, callers, rung, strikes)
+    _next_offers(made, [one for found in rung.values() for _, one in found if by_router(one)])
+    return made
+
+
+def _end(site: Site, caller: Visitor, rung: list[tuple[str, Dialog]]) -> str:
+    dialog, exchange = caller.dialog, site.exchanges[caller.place]
+    if caller.partner == NIGHT:
+        return LAST_STEP
+    if caller.partner:
+        last = [one for name, one in rung if name == caller.partner and one.state != "trying"]
+        return CONNECTED if not last or by_router(last[-1]) else FALLBACK
+    if id(dialog) in exchange.gone:
+        return DIED
+    if caller.hung_up:
+        return ABANDONED
+    if dialog.state != "ended":
+        return WAITING
+    turned_away = dialog.answered_at is None and dialog.final_code in {408, 503}
+    return OUTSIDE if turned_away and exchange.was_away(dialog.invite_at) else LOST
+
+
+def story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+    """A caller's story in one line."""
+    dialog = caller.dialog
+    phones = ", ".join(
+        f"{name} {one.invite_at:.2f} to {one.ended_at or 0:.2f} {one.state} {one.final_code}"
+        f"{'' if by_router(one) else ' (fallback)'}"
+        for name, one in rung
+    )
+    return (
+        f"{caller.number} came {dialog.invite_at:.2f} at {getattr(caller, 'place', '')}, up "
+        f"{dialog.answered_at or 0:.2f}, ended {dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP "
+        f"{dialog.final_code}); rang: {phones}"
+    )
+
+
+def _ended(dialog: Dialog) -> float:
+    return math.inf if dialog.ended_at is None else dialog.ended_at
+
+
+def _excused(
+    strikes: Iterable[Strike], places: set[str], began: float, ended: float, *, trunks: bool = False
+) -> bool:
+    """Whether in that time one of these Asterisks could not be commanded, or two had no trunk.
+
+    `trunks`: only the trunks count.
+    """
+    return any(
+        ((not trunks and places & one.cut_off) or len(places & one.apart) > 1)
+        and one.at - 0.5 < ended
+        and began < one.over + 5.0
+        for one in strikes
+    )
+
+
+def _twice(
+    caller: Visitor, rung: list[tuple[str, Dialog]], strikes: Sequence[Strike]
+) -> Iterable[str]:
+    """Two phones that rang, or rang beside a conversation, for one caller at the same time."""
+    ours = [(name, one) for name, one in rung if by_router(one)]
+    for number, (name, after) in enumerate(ours):
+        for other, before in ours[:number]:
+            places = {caller.place, place_of(name), place_of(other)}
+            together = _ended(before) > after.invite_at + WITHDRAWN_WITHIN
+            if together and not _excused(
+                strikes, places, before.invite_at, after.invite_at, trunks=True
+            ):
+                yield f"{other} and {name} at {after.invite_at:.2f}: {story(caller, rung)}"
+
+
+def place_of(phone: str) -> str:
+    """The Asterisk where a desk phone is registered, by its number."""
+    return {"11": "north", "12": "south", "13": "west"}.get(phone[:2], "")
+
+
+def _desks(site: Site, made: Ledger, callers: Sequence[Visitor], strikes: Sequence[Strike]) -> None:
+    places = {caller.number: caller.place for caller in callers}
+    left = {caller.number for caller in callers if caller.hung_up}
+    gone = set().union(*(one.gone for one in site.exchanges.values()))
+    for phone in site.desks:
+        home = place_of(phone.name)
+        for after in phone.incoming:
+            where = {home, places.get(after.peer_number, "")}
+            if not by_router(after):
+                continue
+            for before in phone.incoming:
+                start = 0.0 if by_router(before) else SEEN_WITHIN
+                both = where | {places.get(before.peer_number, "")}
+                if (
+                    before is not after
+                    and before.invite_at + start <= after.invite_at < _ended(before)
+                    and not _excused(strikes, both, before.invite_at, after.invite_at)
+                ):
+                    made.double_rung.append(
+                        f"{phone.name} at {after.invite_at:.2f} for {after.peer_number} while with "
+                        f"{before.peer_number} since {before.invite_at:.2f}"
+                    )
+            if (
+                after.answered_at is not None
+                and "caller" in after.heard
+                and after.ended_by == "them"
+                and after.peer_number not in left
+                and id(after) not in gone
+                and not any(site.exchanges[one].was_away(_ended(after)) for one in where if one)
+                and not _excused(strikes, where, after.invite_at, _ended(after))
+            ):
+                made.cut_talks.append(
+                    f"{phone.name} with {after.peer_number}, {after.answered_at:.2f} to "
+                    f"{_ended(after):.2f}"
+                )
+
+
+def _overtaken(
+    site: Site,
+    callers: Sequence[Visitor],
+    rung: dict[str, list[tuple[str, Dialog]]],
+    strikes: Sequence[Strike],
+) -> list[str]:
+    """Callers who were first rung for although another had come earlier and was rung for by no phone.
+
+    Both waited then, for more than a second longer, and every Asterisk could be commanded.
+    """
+    first: dict[str, float] = {
+        number: min(one.invite_at for _, one in found) for number, found in rung.items()
+    }
+    found: list[str] = []
+    for later in callers:
+        at = first.get(later.number)
+        if at is None:
+            continue
+        for earlier in callers:
+            came = earlier.dialog.answered_at
+            if (
+                came is not None
+                and (site.many or earlier.place == later.place)
+                and came + LEAD < later.dialog.invite_at
+                and first.get(earlier.number, math.inf) > at + LEAD
+                and _ended(earlier.dialog) > at + LEAD
+                and not _excused(strikes, {earlier.place}, at - 1.0, at)
+            ):
+                found.append(
+                    f"{earlier.number} at {earlier.place} (came {came:.2f}) by {later.number} at "
+                    f"{later.place} (came {later.dialog.invite_at:.2f}, rung {at:.2f})"
+                )
+                break
+    return found
+
+
+def _next_offers(made: Ledger, offers: Sequence[Dialog]) -> None:
+    times = sorted(one.invite_at for one in offers)
+    for strike in made.strikes:
+        strike.next_offer = next((at for at in times if at > strike.at + UNDER_WAY), None)
+        if strike.fails_over and (strike.next_offer or math.inf) - strike.at > LIMIT:
+            after = (
+                "never" if strike.next_offer is None else f"{strike.next_offer - strike.at:.2f} s"
+            )
+            made.slow.append(f"{strike.name} at {strike.at:.2f} ({strike.stage}): {after}")
