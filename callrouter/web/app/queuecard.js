@@ -80,10 +80,10 @@ function Line({ queue, wall }) {
   </ol>`;
 }
 
-export function QueueCard({ queue, wall = false }) {
+export function QueueCard({ queue, wall = false, box = null }) {
   const mark = queueMark(queue);
   const { entered, answered, abandoned } = queue.today;
-  return html`<section class=${`card queue is-${mark}`} aria-label=${queue.name}>
+  return html`<section ref=${box} class=${`card queue is-${mark}`} aria-label=${queue.name}>
     <h2><${Mark} of=${mark} says=${t(`alarm.${mark}`)} /> <bdi>${queue.name}</bdi></h2>
     <dl class="figures">
       <div class="big"><dt>${t("waiting")}</dt><dd>${count(queue.waiting.length)}</dd></div>
