@@ -40,7 +40,13 @@ def make_pbx(  # noqa: PLR0917 - a MakePbx: called with all of them, in this ord
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 
         return AsteriskPbx(
-            settings.id, settings, post=post, table=table, board=board, run_id=run_id
+            settings.id,
+            settings,
+            post=post,
+            table=table,
+            board=board,
+            run_id=run_id,
+            authority=authority,
         )
     if isinstance(settings, TwilioSettings):
         try:

@@ -244,6 +244,22 @@ class Pbx(Protocol):
 
 
 @runtime_checkable
+class ClusterPbx(Protocol):
+    """A driver that can stand by: connected, warm and silent, until its router is the active one."""
+
+    def activate(self, *, handed_over: bool = False) -> None:
+        """The router is the active one from now on: make the PBX obey it, then serve it.
+
+        Called once, after `Authority.active` has become True, and before or after `run`. Never
+        blocks. A snapshot is posted when the driver has come into step.
+
+        Args:
+            handed_over: whether the router before gave up the lease by itself and acts no more, so
+                that nothing of it can be under way.
+        """
+
+
+@runtime_checkable
 class HasRoutes(Protocol):
     """A driver whose PBX calls us over HTTP.
 

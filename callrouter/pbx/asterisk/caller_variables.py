@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from callrouter.clock import SystemClock
+from callrouter.model.call_notices import CallEntered, WaitingCallMoved
 from callrouter.model.routing_table import DEFAULT_PRIORITY, QueueSpec, Table
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
@@ -64,6 +65,26 @@ class CallerVariables:
         if queued > first + 1.0:
             stamps.append(self._clock.stamp(queued))
         return " ".join((self._tracker.call_id(caller.uid), *stamps)).strip()
+
+    def listen(
+        self, notice: CallEntered | WaitingCallMoved, queues: Mapping[str, QueueSpec]
+    ) -> None:
+        """Store the queue of a call that has entered one, or was moved.
+
+        Args:
+            notice: what the core has told.
+            queues: the queues of the routing table.
+        """
+        caller = self._tracker.caller_tracker.caller_of(notice.call)
+        if caller is None:
+            return
+        if isinstance(notice, WaitingCallMoved) and notice.to_priority:
+            self.set_priority(caller, notice.to_priority)
+        # The call may have been moved within its queue: then it continues its stay.
+        stay_began = (
+            notice.at - (notice.waited_s or 0.0) if isinstance(notice, CallEntered) else None
+        )
+        self.queue_entered(caller, notice.queue, at=notice.at, stay_began=stay_began, queues=queues)
 
     def queue_entered(
         self,

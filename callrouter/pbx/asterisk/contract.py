@@ -101,6 +101,39 @@ Its value is the run id, a dash and a counter.
 """
 
 
+EPOCH = "GLOBAL(CALLROUTER_EPOCH)"
+"""The variable with the epoch of the router that Asterisk obeys; empty without a cluster."""
+
+ORDER_EPOCH = "CALLROUTER_ORDER_EPOCH"
+"""The variable on a leg's channel with the epoch of the router that ordered it.
+
+Not CALLROUTER_EPOCH: for a channel that lacks a variable, Asterisk reads the global one of that
+name.
+"""
+
+EPOCHS = "callrouter-epoch"
+"""The context that keeps the epoch in AstDB, where it survives a restart of Asterisk.
+
+A manager account without `system` may neither write nor read AstDB (measured on 22.10), so the
+router has the dialplan do it: ``keep`` writes it, ``recall`` copies it into `EPOCH_KEPT`.
+"""
+EPOCH_KEPT = "GLOBAL(CALLROUTER_EPOCH_KEPT)"
+"""What ``recall`` found: ``x`` and the epoch."""
+
+EPOCH_EXISTS = f"DIALPLAN_EXISTS({EPOCHS},keep,1)"
+"""1 if the dialplan knows epochs; 0 if it is of a version before clusters."""
+
+ORDERED = "order"
+"""The label in [callrouter-connect] for connects that name their epoch.
+
+An older dialplan has no such label, and Asterisk then refuses the `Redirect` without touching the
+caller.
+"""
+
+FENCED = "CallrouterFenced"
+"""The event for an order of an older epoch that the dialplan did not carry out."""
+
+
 class RouterRun(NamedTuple):
     """A run of a router: its process id, and when it started (epoch seconds)."""
 
@@ -145,6 +178,14 @@ OURS = frozenset(
 
 NO_QUEUE = "unknown"
 """The extension of a caller whose queue has an invalid name."""
+
+
+def order_extension(epoch: int, queue: str) -> str:
+    """The extension in [callrouter-connect] that names the epoch of the order: ``=7=support``.
+
+    No queue's name begins with ``=``.
+    """
+    return f"={epoch}={queue}"
 
 
 def extension(queue: str) -> str:
@@ -252,6 +293,7 @@ USER_EVENTS: Final = UserEventRules(
         "CallrouterNumber": frozenset({PERSON}),
         "CallrouterKeyed": frozenset({PERSON}),
         "CallrouterProbe": frozenset({PROBE}),
+        FENCED: frozenset({CONNECT, OFFER}),
     },
     other_context=lambda context: context.startswith("callrouter") and context != FALLBACK_USER,
     from_action=frozenset({ECHO}),
@@ -272,6 +314,10 @@ NORMAL = "16"
 NUMBERS_REFUSED: Final = "callers' numbers refused by the carrier"
 NEXT_TRUNK: Final = "calls by the next dial_number"
 LINES_LOST: Final = "lines of queue_log missing"
+FENCED_ORDERS: Final = "orders of an earlier router that the dialplan stopped"
+OLDER_LEGS: Final = "phones that an earlier router rang too late"
+NOT_WRITTEN: Final = "actions not written while another router may be active"
+ASKED_FIRST: Final = "writes for which the epoch was asked first"
 """Names of the driver's counters in status, metrics and doctor."""
 
 

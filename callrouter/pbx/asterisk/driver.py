@@ -20,15 +20,17 @@ from callrouter.model.events import Event, PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.notices import CallNotice, Notice, Oddity
 from callrouter.model.routing_table import Table
-from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami import AmiClient, AmiMessage
+from callrouter.pbx.asterisk import contract, link_report
+from callrouter.pbx.asterisk.ami import AmiClient, AmiMessage, AmiTiming
 from callrouter.pbx.asterisk.blf import BlfLamps
 from callrouter.pbx.asterisk.caller_variables import CallerVariables
 from callrouter.pbx.asterisk.diagnostics.login_check import LoginCheck
 from callrouter.pbx.asterisk.dialogues import AsteriskDialogues, language
+from callrouter.pbx.asterisk.epoch_keeper import STANDBY_EVENTS, EpochKeeper, LeftoverEpoch
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
 from callrouter.pbx.asterisk.execution.executor import Executor, RingOptions
+from callrouter.pbx.asterisk.execution.write_gate import UNACKED_WITHIN
 from callrouter.pbx.asterisk.fallback import FallbackDevices
 from callrouter.pbx.asterisk.forged_events import ForgedEvents
 from callrouter.pbx.asterisk.heartbeat import BEAT, Heartbeat
@@ -40,7 +42,7 @@ from callrouter.pbx.asterisk.queue_log_writer import QueueLogWriter
 from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
-from callrouter.pbx.interface import DeviceBoard, LinkCount, PbxHealth, Post
+from callrouter.pbx.interface import ALONE, Authority, DeviceBoard, PbxHealth, Post
 from callrouter.queue_log.log_lines import CallChannels, may_have_lines
 from callrouter.queue_log.translator import QueueLogTranslator
 from callrouter.settings import AsteriskSettings
@@ -82,6 +84,7 @@ class AsteriskPbx:
         table: Table,
         board: DeviceBoard,
         run_id: str = "",
+        authority: Authority = ALONE,
     ) -> None:
         """Prepare everything. Nothing is connected before `run`.
 
@@ -92,8 +95,12 @@ class AsteriskPbx:
             table: the routing table, with the phones.
             board: tells which devices are available, for the fallback and the lamps.
             run_id: a word that no earlier run of the daemon used.
+            authority: tells whether this router may act. One that is not active connects and stays
+                silent until `activate`.
         """
         self.name = name
+        self._authority = authority
+        clustered = authority is not ALONE
         self._post = post
         self._settings = settings
         self._table = table
@@ -106,11 +113,13 @@ class AsteriskPbx:
             on_up=self._on_up,
             on_down=self._on_down,
             event_names=contract.EVENTS,
-            event_mask=contract.CLASSES,
+            event_mask=contract.CLASSES if authority.active else STANDBY_EVENTS,
+            timing=AmiTiming(unacked_timeout=UNACKED_WITHIN) if clustered else None,
             on_forged=self._on_forged,
             user_events=contract.USER_EVENTS,
         )
-        self._writer = ActionWriter(name, self.client)
+        self._epochs = EpochKeeper(name, self.client, authority, self._tasks) if clustered else None
+        self._writer = self._epochs.writer if self._epochs else ActionWriter(name, self.client)
         self._outbound = actions.outbound_routes(settings)
         self._registered = RegisteredContacts(self.client, self._tasks)
         self.tracker = Tracker(name, self, self._clock, self._own_phones)
@@ -128,14 +137,21 @@ class AsteriskPbx:
         self._resync = self._make_resync()
         self._forged = ForgedEvents(name, self.resync)
         self.queue_log = QueueLogWriter(
-            name, self._writer.send_later, lambda: self.client.up, self._clock
+            name, self._writer.send_later, lambda: self._writer.up, self._clock
         )
         self._queue_log_lines = QueueLogTranslator(self.queue_log.add, board.signed_in, table)
         self._login_check = LoginCheck(
             self.client, self._writer, self.queue_log.use if settings.queue_log else None
         )
         self._heartbeat = self._make_heartbeat(run_id)
+        if self._epochs is not None:
+            self._epochs.use(self._heartbeat.next_tick, self._resync.link_up, self.resync)
+        self._leftover = LeftoverEpoch(self._writer, lambda: self._heartbeat.another_serves)
         self._watch_phones()
+
+    def _order_epoch(self) -> int:
+        """The epoch that legs and connects carry; 0: none."""
+        return self._epochs.gate.epoch if self._epochs is not None else 0
 
     def _make_executor(self) -> Executor:
         settings = self._settings
@@ -151,6 +167,7 @@ class AsteriskPbx:
             post=self._post,
             resync=self.resync,
             on_connecting=self._check_connect,
+            epoch=self._order_epoch,
         )
 
     def _make_dialogues(self) -> AsteriskDialogues:
@@ -188,6 +205,7 @@ class AsteriskPbx:
             on_globals_lost=self._publish_fallback_again,
             check_dialplan=self._check_dialplan,
             resync=self.resync,
+            read_epoch=self._epochs.read_back if self._epochs is not None else tuple,
         )
 
     @property
@@ -208,41 +226,45 @@ class AsteriskPbx:
         Calls in progress are not touched, at the start or at the end.
         """
         beating = self._tasks.spawn(self._heartbeat.run(), f"{self.name}: heartbeat")
+        if self._epochs is not None:
+            self._tasks.spawn(self._epochs.run(), f"{self.name}: reading the epoch")
         try:
             await self.client.run()
         finally:
             beating.cancel()
             self._blf.close()
             self.queue_log.close()
+            if self._epochs is not None and not self._authority.sure():
+                self._epochs.stand_down("it ends, and another one may be active")
             await self.client.close()
             await self._tasks.close()
+
+    def activate(self, *, handed_over: bool = False) -> None:
+        """Serve this Asterisk from now on. See `callrouter.pbx.interface.ClusterPbx`."""
+        if self._epochs is not None:
+            self._epochs.activate(contract.CLASSES, handed_over=handed_over)
 
     def health(self) -> PbxHealth:
         """The current health of this driver.
 
         Its faults include exceptions of whatever reads AMI events, which the AMI client counts.
         """
-        where = f"Asterisk at {self._settings.host}:{self._settings.port}"
-        if not self.client.up:
-            where = self.client.last_error or f"{where}: connecting"
-        elif not self.in_step:
-            where = f"{where}: comparing calls and phones"
+        standby = self._epochs is not None and not self._epochs.active
         missing = self._login_check.missing if self.client.up else ()
-        if missing and self.in_step:
-            where = f"{where}; dialplan context missing: {', '.join(missing)}"
+        strays = self.tracker.leg_tracker.strays
+        fenced = self._epochs.counts(older_legs=strays) if self._epochs is not None else {}
         return PbxHealth(
-            up=self.in_step,
+            up=self.client.up if standby else self.in_step,
             missing=missing,
-            detail=where,
+            detail=link_report.state_text(
+                self.client, standby=standby, in_step=self.in_step, missing=missing
+            ),
             drift=self.drift,
-            counts={**self._forged.counts(), **self._refused_calls()},
+            counts={**self._forged.counts(), **self._refused_calls(), **fenced},
             faults=self._resync.faults
             + self._heartbeat.faults
             + self.client.counters.handler_errors,
-            link=tuple(
-                LinkCount(f"ami_{count.name}", count.meaning, count.value)
-                for count in self.client.counters.all()
-            ),
+            link=link_report.link_counts(self.client),
         )
 
     def _refused_calls(self) -> dict[str, int]:
@@ -255,7 +277,8 @@ class AsteriskPbx:
 
     def resync(self, why: str) -> None:
         """Resync everything with Asterisk. Calls that are already right are not affected."""
-        self._resync.request(why)
+        if self._writer.up:
+            self._resync.request(why)
 
     # ------------------------------------------------------------ the routing table
 
@@ -293,9 +316,16 @@ class AsteriskPbx:
     # ------------------------------------------------------------ from Asterisk
 
     def _on_up(self) -> None:
-        self._resync.link_up()
+        if self._epochs is None:
+            self._resync.link_up()
+        else:
+            self._epochs.link_up()
 
     def _on_down(self, why: str) -> None:
+        if self._epochs is not None:
+            self._epochs.link_lost()
+            if not self._epochs.active and not self.in_step:
+                return  # a standby serves no calls, so the core misses none
         self._resync.link_lost()
         self.tracker.link_lost()
         self._dialogues.link_lost()
@@ -303,6 +333,8 @@ class AsteriskPbx:
         self._post(PbxLost(pbx=self.name, why=why))
 
     def _on_event(self, message: AmiMessage) -> None:
+        if self._epochs is not None and not self._epochs.heard(message):
+            return
         self._login_check.on_event(message)
         if message.name == "ContactStatus":
             self._registered.on_contact_status(message)
@@ -315,12 +347,16 @@ class AsteriskPbx:
 
     def _on_in_step(self) -> None:
         """The core has the first snapshot of this connection."""
+        if self._epochs is not None:
+            self._epochs.adopt(self.tracker.legs.values())
         self.queue_log.write()
         self._publish_fallback_again()
         self._heartbeat.beat()  # from here on, callers know that there is a router
         self._blf.refresh()
         self._tasks.spawn(self._read_hints(), f"{self.name}: hints")
         self._tasks.spawn(self._login_check.run(), f"{self.name}: checking permissions")
+        if self._epochs is None:
+            self._leftover.look()
 
     # ------------------------------------------------------------ once a second, or seldom
 
@@ -336,6 +372,8 @@ class AsteriskPbx:
     def _check_dialplan(self) -> None:
         self._tasks.spawn(self._login_check.check_dialplan(), f"{self.name}: dialplan")
         self._tasks.spawn(self._read_hints(), f"{self.name}: hints")
+        if self._epochs is not None:
+            self._tasks.spawn(self._epochs.check_dialplan_again(), f"{self.name}: epochs")
 
     async def _read_hints(self) -> None:
         self._blf.show(await self._lamp_places.read(self.client))
@@ -419,10 +457,10 @@ class AsteriskPbx:
         """Keep the caller's channel up to date, and write queue_log."""
         if isinstance(notice, OfferDecided | Oddity):
             return
-        if self.client.up:
+        if self._writer.up:
             self._blf.listen(notice)
             if isinstance(notice, CallEntered | WaitingCallMoved):
-                self._store_queue(notice)
+                self._variables.listen(notice, self._table.queues)
         if self._settings.queue_log and may_have_lines(notice):
             call = notice.call if isinstance(notice, CallNotice) else ""
             self._queue_log_lines.listen(notice, self.call_channels(call))
@@ -431,7 +469,7 @@ class AsteriskPbx:
 
     def listen_elsewhere(self, notice: Notice) -> None:
         """Keep the lamps of queues right. Everything else is for the Asterisk that has the call."""
-        if isinstance(notice, CallNotice) and self.client.up:
+        if isinstance(notice, CallNotice) and self._writer.up:
             self._blf.queue_changed(notice.queue)
 
     def call_channels(self, call: str) -> CallChannels:
@@ -441,25 +479,9 @@ class AsteriskPbx:
         """
         caller = self.tracker.caller_tracker.caller_of(call)
         named = self.tracker.ids.entered_as(call)
-        return (
-            CallChannels(named)
-            if caller is None
-            else CallChannels(named, caller.leg, caller.logged)
-        )
-
-    def _store_queue(self, notice: CallEntered | WaitingCallMoved) -> None:
-        caller = self.tracker.caller_tracker.caller_of(notice.call)
         if caller is None:
-            return
-        if isinstance(notice, WaitingCallMoved) and notice.to_priority:
-            self._variables.set_priority(caller, notice.to_priority)
-        self._variables.queue_entered(
-            caller,
-            notice.queue,
-            at=notice.at,
-            stay_began=_stay_began(notice),
-            queues=self._table.queues,
-        )
+            return CallChannels(named)
+        return CallChannels(named, caller.leg, caller.logged)
 
     # ------------------------------------------------------------ dialogues at phones
 
@@ -474,8 +496,3 @@ class AsteriskPbx:
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number to verify it."""
         self._dialogues.call_number(command)
-
-
-def _stay_began(notice: CallEntered | WaitingCallMoved) -> float | None:
-    """When the stay in the queue began; None if the call may have been moved within its queue."""
-    return notice.at - (notice.waited_s or 0.0) if isinstance(notice, CallEntered) else None

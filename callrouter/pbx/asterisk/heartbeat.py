@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami import AmiError, AmiReply
+from callrouter.pbx.asterisk.ami import Action, AmiError, AmiReply
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
 
@@ -47,6 +47,7 @@ class Heartbeat:
         on_globals_lost: Callable[[], None],
         check_dialplan: Callable[[], None],
         resync: Callable[[str], None],
+        read_epoch: Callable[[], Sequence[Step]] = tuple,
     ) -> None:
         """Beat while `in_step` returns True.
 
@@ -60,6 +61,7 @@ class Heartbeat:
                 ``dialplan reload`` with ``clearglobalvars = yes``.
             check_dialplan: called every `DIALPLAN_EVERY`.
             resync: called every `COMPARE_EVERY`, with the reason.
+            read_epoch: returns what reads the epoch back, in a cluster; it is written with each beat.
         """
         self.faults = 0
         self._pbx = pbx
@@ -70,10 +72,13 @@ class Heartbeat:
         self._on_globals_lost = on_globals_lost
         self._check_dialplan = check_dialplan
         self._resync = resync
+        self._read_epoch = read_epoch
         self._beats = 0
         self._tick = ""
         self._foreign_tick = ""
         """The last tick that another run of a router set."""
+        self.another_serves = False
+        """Whether another router was seen at this Asterisk since the last beat without one."""
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -95,14 +100,18 @@ class Heartbeat:
 
     def _beat_once(self) -> None:
         read_back = [self._read_tick(self._tick)] if self._tick else []
-        self._beats += 1
-        self._tick = f"{self._run_id}-{self._beats}"
-        self._writer.write([*read_back, Step(actions.setvar("", "CALLROUTER_TICK", self._tick))])
+        self._writer.write([*read_back, *self._read_epoch(), Step(self.next_tick())])
         self._on_beat()
         if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:
             self._check_dialplan()
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
             self._resync("looking for drift")
+
+    def next_tick(self) -> Action:
+        """The action that sets the next tick."""
+        self._beats += 1
+        self._tick = f"{self._run_id}-{self._beats}"
+        return actions.setvar("", "CALLROUTER_TICK", self._tick)
 
     def _read_tick(self, tick: str) -> Step:
         """The step that reads back our last tick. Write it before the next tick.
@@ -121,8 +130,10 @@ class Heartbeat:
             router = contract.run_of_tick(found)
             if router is None or _run_id(found) == _run_id(tick):
                 self._foreign_tick = ""
+                self.another_serves = False
                 return
             if _run_id(found) == _run_id(self._foreign_tick) and found != self._foreign_tick:
+                self.another_serves = True
                 self._writer.complain(
                     f"another router (process {router.pid} on its machine) serves the same Asterisk",
                     "stop one of them: both ring phones for the same callers",

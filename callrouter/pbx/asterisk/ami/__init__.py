@@ -37,6 +37,7 @@ from callrouter.pbx.asterisk.ami.errors import (
     AmiDown,
     AmiError,
     AmiGarbage,
+    AmiNotPermitted,
     AmiRejected,
     AmiTimeout,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "AmiError",
     "AmiGarbage",
     "AmiMessage",
+    "AmiNotPermitted",
     "AmiRejected",
     "AmiReply",
     "AmiTimeout",

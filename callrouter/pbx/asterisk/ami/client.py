@@ -147,6 +147,31 @@ class AmiClient:
             await asyncio.wait([link.gone], timeout=1.0)
             abort(link.transport)  # Asterisk did not read the rest
 
+    def drop(self, reason: str) -> None:
+        """End the connection in use at once, and discard what Asterisk has not received of it.
+
+        A new one is opened as after any loss of the link, unless the session was closed.
+
+        Args:
+            reason: for errors and log lines.
+        """
+        if self._link is not None:
+            self._link.drop(reason)
+
+    def use_events(self, mask: str) -> None:
+        """Ask Asterisk for other events from now on, and at every later login.
+
+        Args:
+            mask: as the parameter `event_mask`.
+
+        Raises:
+            AmiBadValue: the mask cannot be sent.
+        """
+        guard({"Action": "Events", "EventMask": mask})
+        self._event_mask = mask
+        if self.up:
+            self.send([{"Action": "Events", "EventMask": mask}])
+
     async def _stay_connected(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
@@ -272,7 +297,11 @@ class AmiClient:
     # -- actions ----------------------------------------------------------------------------
 
     def send(
-        self, actions: Sequence[Action], *, timeout: float = 5.0
+        self,
+        actions: Sequence[Action],
+        *,
+        timeout: float = 5.0,
+        permit: Callable[[], bool] | None = None,
     ) -> list[asyncio.Future[AmiReply]]:
         """Write all actions at once, in order. Return one future for each, in the same order.
 
@@ -285,12 +314,14 @@ class AmiClient:
         Args:
             actions: headers, each with a value or a list of values.
             timeout: seconds until AmiTimeout.
+            permit: asked immediately before the actions are written.
 
         Raises:
             AmiBadValue: one of them cannot be sent. Nothing was written.
+            AmiNotPermitted: `permit` said no. Nothing was written.
         """
         if self._link is not None and self._link.live:
-            return self._link.submit(actions, timeout)
+            return self._link.submit(actions, timeout, permit)
         for action in actions:
             guard(action)
         return [self._failed() for _ in actions]

@@ -42,6 +42,9 @@ class AmiTiming:
             `ping_interval`, a hung Asterisk is detected within 4.5 s.
         unread_timeout: how long Asterisk may stop reading once the send buffers on both sides
             are full.
+        unacked_timeout: how long the kernel may go on sending data that is not acknowledged. Then it
+            discards the data and the connection, even while this process stands still. No action
+            arrives later than this after it was written (TCP_USER_TIMEOUT, tcp(7)).
         deaf_timeout: how long Asterisk may leave every action unanswered after one action has
             timed out. Events may still arrive during this time.
         connect_every: delay before another connection attempt starts alongside one that is still
@@ -65,6 +68,7 @@ class AmiTiming:
     ping_interval: float = 2.0
     ping_timeout: float = 2.5
     unread_timeout: float = 5.0
+    unacked_timeout: float = 5.0
     deaf_timeout: float = 2.5
     retry_first: float = 0.25
     retry_ceiling: float = 0.5

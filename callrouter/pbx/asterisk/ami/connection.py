@@ -10,7 +10,7 @@ from typing import cast
 
 from callrouter.pbx.asterisk.ami.client_options import AmiTiming, UserEventRules
 from callrouter.pbx.asterisk.ami.counters import AmiCounters
-from callrouter.pbx.asterisk.ami.errors import AmiGarbage
+from callrouter.pbx.asterisk.ami.errors import AmiGarbage, AmiNotPermitted
 from callrouter.pbx.asterisk.ami.event_guard import EventGuard, Verdict
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply, parse
 from callrouter.pbx.asterisk.ami.panoramisk_parts import AMIProtocol
@@ -97,7 +97,7 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
         self._counters.connects += 1
         # it may be closed already, which is reported in a moment
         with contextlib.suppress(OSError):
-            tune_socket(transport.get_extra_info("socket"))
+            tune_socket(transport.get_extra_info("socket"), self._timing.unacked_timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by asyncio when the socket is closed, by either side."""
@@ -193,13 +193,25 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
 
     # -- sending ----------------------------------------------------------------------------
 
-    def submit(self, actions: Sequence[Action], timeout: float) -> list[asyncio.Future[AmiReply]]:
+    def submit(
+        self, actions: Sequence[Action], timeout: float, permit: Callable[[], bool] | None = None
+    ) -> list[asyncio.Future[AmiReply]]:
         """Write all actions at once. Each future ends with its reply or an AmiError.
+
+        Args:
+            actions: what to write.
+            timeout: seconds until AmiTimeout.
+            permit: asked when nothing is left to be done but the write itself, so that a process
+                that stood still in between does not write what it may not write any more.
 
         Raises:
             AmiBadValue: one of them cannot be sent. Nothing was written.
+            AmiNotPermitted: `permit` said no. Nothing was written.
         """
         data, futures = self._pending.expect(actions, timeout)
+        if permit is not None and not permit():
+            self._pending.withdraw(futures)
+            raise AmiNotPermitted("not written: the permission to write had ended")
         if data:
             self.transport.write(data)
             unsent = self.transport.get_write_buffer_size()
@@ -308,15 +320,21 @@ def abort(transport: asyncio.BaseTransport | None) -> None:
             cast("asyncio.WriteTransport", transport).abort()
 
 
-def tune_socket(sock: socket.socket) -> None:
-    """Configure the socket to detect a dead peer within about 5 s, even with data in flight."""
+def tune_socket(sock: socket.socket, unacked_timeout: float) -> None:
+    """Configure the socket to detect a dead peer within about 5 s, or sooner with data in flight.
+
+    Args:
+        sock: the socket.
+        unacked_timeout: see `AmiTiming`.
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", 2),  # seconds
         ("TCP_KEEPINTVL", 1),  # seconds
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 5000),  # ms; keepalive does not cover unacknowledged data
+        # ms; keepalive does not cover unacknowledged data
+        ("TCP_USER_TIMEOUT", round(unacked_timeout * 1000)),
     ):
         if hasattr(socket, option):  # Linux has all four
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

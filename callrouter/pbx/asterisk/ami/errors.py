@@ -18,6 +18,10 @@ class AmiDown(AmiError):  # noqa: N818
     """
 
 
+class AmiNotPermitted(AmiError):  # noqa: N818
+    """The sender's permission had ended when the actions were about to be written. Nothing was sent."""
+
+
 class AmiTimeout(AmiError):  # noqa: N818
     """No answer arrived in time. The action may have been executed, or may yet be."""
 

@@ -139,6 +139,13 @@ class PendingActions:
             self.lists[action_id.encode()] = pending
         return pending.future
 
+    def withdraw(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        """Forget actions that were registered last and have not been written."""
+        for action_id in list(self.open)[-len(futures) :] if futures else ():
+            pending = self.open.pop(action_id)
+            pending.timer.cancel()
+            pending.future.cancel()
+
     def fail_all(self, reason: str) -> None:
         """The connection is lost: every unanswered action fails with AmiDown."""
         for pending in self.open.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from callrouter.pbx.asterisk import contract
@@ -12,10 +13,13 @@ from callrouter.pbx.asterisk.ami import (
     Action,
     AmiBadValue,
     AmiClient,
+    AmiDown,
     AmiError,
+    AmiNotPermitted,
     AmiRejected,
     AmiReply,
 )
+from callrouter.pbx.asterisk.execution.write_gate import WriteGate
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +51,27 @@ class ActionWriter:
     All parts of the driver share it, so that the order of writing is the order of the calls.
     """
 
-    def __init__(self, pbx: str, client: AmiClient) -> None:
-        """Write to `client`. `pbx` names the telephone system in log messages."""
+    def __init__(self, pbx: str, client: AmiClient, gate: WriteGate | None = None) -> None:
+        """Write to `client`.
+
+        Args:
+            pbx: names the telephone system in log messages.
+            client: the AMI session.
+            gate: decides whether a router in a cluster may write; None without a cluster.
+        """
         self._pbx = pbx
         self._client = client
+        self._gate = gate
         self._later: list[Step] = []
         self._complained_at: dict[str, float] = {}
 
     @property
     def up(self) -> bool:
-        """Whether the link is up. While it is down, every action ends with AmiDown."""
-        return self._client.up
+        """Whether actions are written. If not, every action ends with AmiDown.
+
+        The link is down, or another router is the active one.
+        """
+        return self._client.up and (self._gate is None or self._gate.open)
 
     def send(self, *actions: Action) -> None:
         """Write actions together, whatever their replies."""
@@ -83,18 +97,36 @@ class ActionWriter:
         """
         if not steps:
             return
+        gate = self._gate
+        if gate is None:
+            self._write(steps, None)
+        elif gate.sure():
+            self._write(steps, gate.sure)
+        else:
+            self._hold(gate, steps)
+
+    def _hold(self, gate: WriteGate, steps: Sequence[Step]) -> None:
+        gate.hold(partial(self._write, steps), partial(_fail, steps), len(steps))
+
+    def _write(self, steps: Sequence[Step], permit: Callable[[], bool] | None) -> None:
         try:
-            futures = self._client.send([step.action for step in steps])
+            futures = self._client.send([step.action for step in steps], permit=permit)
         except AmiBadValue as error:
-            self._write_singly(steps, error)
+            self._write_singly(steps, error, permit)
+            return
+        except AmiNotPermitted:
+            if self._gate is not None:
+                self._hold(self._gate, steps)
             return
         for future, step in zip(futures, steps, strict=True):
             future.add_done_callback(self._on_done(step))
 
-    def _write_singly(self, steps: Sequence[Step], error: AmiBadValue) -> None:
+    def _write_singly(
+        self, steps: Sequence[Step], error: AmiBadValue, permit: Callable[[], bool] | None
+    ) -> None:
         if len(steps) > 1:
             for step in steps:
-                self.write([step])
+                self._write([step], permit)
             return
         [step] = steps
         self.complain(f"{step.action['Action']} was not sent: {error}")
@@ -144,3 +176,12 @@ class ActionWriter:
             self._complained_at.clear()
         self._complained_at[text] = now
         logger.log(level, "%s: %s%s", self._pbx, text, f"; {hint}" if hint else "")
+
+
+def _fail(steps: Sequence[Step]) -> None:
+    """Tell each requester that its action was not written."""
+    error = AmiDown("not written: another router may be the active one")
+    loop = asyncio.get_running_loop()
+    for step in steps:
+        if step.on_reply is not None:
+            loop.call_soon(step.on_reply, error)  # as for any other action, never during the write

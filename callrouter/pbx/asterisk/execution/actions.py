@@ -101,6 +101,7 @@ def originate(
     language: str = "",
     contact: str = "",
     uid: str = "",
+    epoch: int = 0,
 ) -> dict[str, str | list[str]]:
     """The action that rings one device.
 
@@ -111,6 +112,7 @@ def originate(
         language: language of the prompts for the agent.
         contact: one of several phones at the endpoint. In that case `uid` is the id of its channel.
         uid: channel id; "" for the default id of the leg.
+        epoch: epoch of the router that orders it; 0 without a cluster.
     """
     uid = uid or contract.leg_id(ring.offer, ring.device)
     channel = contact or ring.endpoint or dial_string(dial_number, ring.number)
@@ -137,6 +139,7 @@ def originate(
             variable(f"{kept}CALLROUTER_DEVICE", ring.device),
             variable(f"{kept}CALLROUTER_FOR_AGENT", ring.agent),
             variable(f"{kept}CALLROUTER_FOR_CALL", ring.call),
+            *((variable(f"{kept}{contract.ORDER_EPOCH}", str(epoch)),) if epoch else ()),
             *(_prompt(ring, language) if ring.confirm else ()),
             *(_headers(ring) if ring.alert_info or ring.auto_answer else ()),
         ],
@@ -240,10 +243,20 @@ def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Act
     }
 
 
-def connect(caller: CallerChannel, leg: str) -> Iterator[Action]:
-    """Make the caller's channel bridge itself with a leg, given by its channel's id."""
+def connect(caller: CallerChannel, leg: str, epoch: int = 0) -> Iterator[Action]:
+    """Make the caller's channel bridge itself with a leg.
+
+    Args:
+        caller: the caller.
+        leg: the id of the leg's channel.
+        epoch: epoch of the router that orders it; 0 without a cluster, or if the dialplan knows none.
+    """
     yield setvar(caller.uid, "CALLROUTER_LEG", leg)
-    yield redirect(caller.uid, contract.CONNECT, caller.queue)
+    if epoch:
+        place = contract.order_extension(epoch, caller.queue)
+        yield redirect(caller.uid, contract.CONNECT, place, contract.ORDERED)
+    else:
+        yield redirect(caller.uid, contract.CONNECT, caller.queue)
 
 
 def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:

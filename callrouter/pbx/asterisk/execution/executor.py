@@ -108,6 +108,7 @@ class Executor:
         post: Post,
         resync: Callable[[str], None],
         on_connecting: Callable[[CallerChannel], None],
+        epoch: Callable[[], int] = lambda: 0,
     ) -> None:
         """Execute commands on one Asterisk.
 
@@ -118,7 +119,9 @@ class Executor:
             post: receives failures.
             resync: starts a resync, given the reason.
             on_connecting: called for each caller who is being connected.
+            epoch: returns the epoch that legs and connects carry; 0: none.
         """
+        self._epoch = epoch
         self._writer = writer
         self._tracker = tracker
         self._options = options
@@ -228,6 +231,7 @@ class Executor:
                 language=self._options.language(command.agent),
                 contact=attempt.contact,
                 uid=uid,
+                epoch=self._epoch(),
             )
         except (AmiBadValue, LookupError, ValueError) as error:
             return AmiBadValue(str(error))
@@ -337,7 +341,7 @@ class Executor:
         self, caller: CallerChannel, leg: str, on_reply: OnReply | None = None
     ) -> Iterator[Step]:
         callers = self._tracker.caller_tracker
-        setvar, redirect = actions.connect(caller, leg)
+        setvar, redirect = actions.connect(caller, leg, self._epoch())
         yield Step(setvar)
         yield self._redirects.begin(
             redirects.PendingRedirect(

@@ -58,6 +58,8 @@ class LegTracker:
         self._phones = phones
         self._output = output
         self._now = now
+        self.strays = 0
+        """Channels with a leg's id that no order of this run explains. Each was hung up."""
         self._redirected: set[str] = set()
         """Legs that have ended because their phone redirected the call (302), until their channel
         is gone.
@@ -170,6 +172,7 @@ class LegTracker:
             return
         if uid.startswith(contract.LEG):
             if not contract.is_far_half(uid):  # the far half ends with the near half
+                self.strays += 1
                 self._output.hang_up_stray(uid)  # an Originate from before a gap, executed after it
         elif contract.may_be_forwarded(channel) and self._may_forward():
             self._output.hang_up_if_forwarded(uid)
