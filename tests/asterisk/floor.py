@@ -32,6 +32,7 @@ from callrouter.model.routing_table import (
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.driver import AsteriskPbx
+from callrouter.pbx.interface import ALONE, Authority
 from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings
 from tests.asterisk import second
@@ -112,6 +113,8 @@ class Floor:
     """Where the router finds the manager; a proxy's port, or 0 for Asterisk's own."""
     site: dict[str, Any] = field(default_factory=dict)
     """More settings of the PBX."""
+    authority: Authority = ALONE
+    """Whether the router may act."""
     notices: list[Notice] = field(default_factory=list)
     oddities: list[Oddity] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
@@ -147,6 +150,7 @@ class Floor:
             table=self.spec,
             board=router.board,
             run_id=run_id,
+            authority=self.authority,
         )
         self.runtime.attach(self.pbx)
         self.notices, self.oddities = [], []

@@ -16,6 +16,7 @@ class Proxy:
         spoil: what becomes of a response of Asterisk's: when it is passed on, in seconds; may be never,
             or more than once. Events pass as they come.
         late: by how many seconds an event of Asterisk's comes late.
+        held: what clients have sent since `hold`, and Asterisk has not got yet.
         swallow: which actions of clients are answered with Success and never reach Asterisk.
     """
 
@@ -26,9 +27,20 @@ class Proxy:
         self.spoil: Callable[[bytes], Sequence[float]] | None = None
         self.late: Callable[[bytes], float] | None = None
         self.swallow: Callable[[bytes], bool] | None = None
+        self.held: list[tuple[asyncio.StreamWriter, bytes]] | None = None
         self._target = target
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def hold(self) -> None:
+        """From now on keep what clients send, as a network may."""
+        self.held = []
+
+    def deliver(self) -> None:
+        """Pass on what was held, and hold nothing more."""
+        held, self.held = self.held or [], None
+        for out, data in held:
+            out.write(data)
 
     @property
     def open(self) -> int:
@@ -86,6 +98,9 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(65536):
                 self.sent += data
+                if self.held is not None:
+                    self.held.append((out, data))
+                    continue
                 out.write(data if self.swallow is None else self._without(data, client))
                 await out.drain()
         out.transport.abort()

@@ -13,7 +13,6 @@ from callrouter.pbx.asterisk.ami import (
     Action,
     AmiBadValue,
     AmiClient,
-    AmiDown,
     AmiError,
     AmiNotPermitted,
     AmiRejected,
@@ -180,7 +179,7 @@ class ActionWriter:
 
 def _fail(steps: Sequence[Step]) -> None:
     """Tell each requester that its action was not written."""
-    error = AmiDown("not written: another router may be the active one")
+    error = AmiNotPermitted("not written: another router may be the active one")
     loop = asyncio.get_running_loop()
     for step in steps:
         if step.on_reply is not None:

@@ -38,6 +38,7 @@ from callrouter.pbx.asterisk.ami import (
     Action,
     AmiBadValue,
     AmiError,
+    AmiNotPermitted,
     AmiRejected,
     AmiReply,
     AmiTimeout,
@@ -288,6 +289,9 @@ class Executor:
                 "extensions.conf includes extensions_callrouter.conf",
             )
             self._tracker.leg_tracker.ended(leg, LegEnd.FAILED)
+        elif isinstance(reply, AmiNotPermitted):
+            self._tracker.leg_tracker.forget(leg)  # no phone rings; the comparison withdraws it
+            self._resync("a phone was not rung, because another router may be active")
         elif isinstance(reply, AmiTimeout):
             self._resync("an Originate was not answered")
 

@@ -41,8 +41,8 @@ Asterisk execute N's epoch at time E. Then every action of O is executed in one 
   makes callers wait for one more turn. `Setvar` of CALLROUTER_LEG matters only to a connect, and
   N's own connect sets it again in the same write. A connect of a caller who talks to N's agent by
   then would end that conversation, because Asterisk executes a `Redirect` before the dialplan can
-  look at it: the caller is put back to the music and N is told (`CallrouterFenced`), so the caller
-  is not lost; the same holds for a hang-up of a leg that N has connected. No AMI action can be made
+  look at it: the caller enters the queue again, in their place in line, and is served once more. A
+  hang-up of a leg that N has connected ends that conversation as if the agent had hung up. No AMI action can be made
   conditional on a variable (measured on 22.10: an asynchronous `Originate` ignores `PreDialGoSub`,
   a label cannot depend on a variable), so these two are excluded by time and not by Asterisk.
 
