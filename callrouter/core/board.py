@@ -196,7 +196,7 @@ class Board:
                     and agent_availability.device_state(self._floor, device, pbx)
                     is not DeviceState.UNREACHABLE
                 ):
-                    yield device
+                    yield device.seen_by(pbx)
 
     def priority(self, call: str) -> int | None:
         """The priority of a call, 1 (first) to 100 (last); None if there is no such call.

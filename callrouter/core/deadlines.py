@@ -34,10 +34,12 @@ class Timer(IntEnum):
     SHARE = 16
     NOBODY = 17
     RETRY = 18
+    CLEARING = 19
+    UNSEEN = 20
 
 
 class Key(NamedTuple):
-    """What a deadline is for: a call, an offer, an agent or one of their devices, a queue.
+    """What a deadline is for: a call, an offer, an agent or one of their devices, a queue, a PBX.
 
     `id` is empty for deadlines of the clock as a whole.
     """
@@ -154,6 +156,8 @@ class Timers:
         self.share = self._kinds[Timer.SHARE]
         self.nobody = self._kinds[Timer.NOBODY]
         self.retry = self._kinds[Timer.RETRY]
+        self.clearing = self._kinds[Timer.CLEARING]
+        self.unseen = self._kinds[Timer.UNSEEN]
 
     def of(self, kind: Timer) -> Deadlines:
         """The deadlines of one kind.

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from callrouter.core import history_restore, leg_reports, reconcile, reload, requests
-from callrouter.core.agents import agent_rows, devices
+from callrouter.core import (
+    endpoint_reports,
+    history_restore,
+    leg_reports,
+    reconcile,
+    reload,
+    requests,
+)
+from callrouter.core.agents import agent_rows
 from callrouter.core.calls import announcements, arrivals, bridging, conversations, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.state import CALL_CONNECTING, CALL_TALKING, Call, CallState, Offer, OfferState
@@ -28,7 +35,6 @@ from callrouter.model.events import (
     ConfigReloaded,
     ConnectFailed,
     ConnectSucceeded,
-    DeviceState,
     DeviceSwitchRequested,
     EndpointChanged,
     Event,
@@ -179,27 +185,6 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
 # ---------------------------------------------------------------- PBXes and the table
 
 
-def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
-    key = (event.pbx, event.endpoint)
-    if event.state is DeviceState.IN_USE:
-        floor.in_use[key] = event.channel, floor.now if event.since is None else event.since
-    else:
-        floor.in_use.pop(key, None)
-    before = floor.device_states.get(key)
-    if before is event.state:
-        return
-    came_back = before is DeviceState.UNREACHABLE
-    floor.device_states[key] = event.state
-    for agent in floor.owners.get(key, ()):
-        if came_back:  # it has registered again: earlier failures no longer count
-            for device in agent.spec.devices:
-                if device.endpoint == event.endpoint:
-                    devices.clear_failures(floor, device)
-        if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
-            floor.recount_presence[agent.id] = agent
-        floor.mark_changed(agent)
-
-
 def _snapshot(floor: Floor, event: PbxSnapshot) -> None:
     for step in reconcile.steps(floor, event):
         handle(floor, step)
@@ -231,7 +216,7 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     ConnectSucceeded: _connected,
     ConnectFailed: _connect_failed,
     CallerTransferred: _transferred,
-    EndpointChanged: _endpoint_changed,
+    EndpointChanged: endpoint_reports.changed,
     SignedIn: requests.handle_request,
     SignedOut: requests.handle_request,
     PauseRequested: requests.handle_request,

@@ -65,6 +65,8 @@ class Floor:
         """The agents that an endpoint belongs to."""
         self.cooldowns: dict[tuple[str, str], float] = {}
         """Devices (agent, device) in cooldown, and when it ends."""
+        # Endpoints (PBX, endpoint) in use whose call is probably one of ours that is over.
+        self.clearing: dict[tuple[str, str], None] = {}
         self.outside_hours: set[tuple[str, str]] = set()
         """Devices (agent, device) outside their hours."""
         self.changed_agents: dict[str, Agent] = {}
@@ -91,8 +93,8 @@ class Floor:
         """Queues removed from the table that stay for the calls in them."""
         self.expecting_until = 0.0
         """Until then a PBX may still show callers in queues removed while no router ran."""
-        self.drifting = False  # whether some queue's policy order changes with time alone
-        self._serial = 0
+        # `drifting`: whether some queue's policy order changes with time alone
+        self.drifting, self._serial = False, 0
 
     def agent_named(self, name: str) -> Agent | None:
         """An agent by their present or former id.

@@ -344,6 +344,10 @@ def _timers(floor: Floor) -> Iterator[str]:
                 known = floor.agents.get(key.id)
             case Timer.SHIFT | Timer.NOBODY:
                 known = floor.queues.get(key.id)
+            case Timer.CLEARING:
+                known = True if (key.id, key.device) in floor.clearing else None
+            case Timer.UNSEEN:
+                known = key.id not in floor.up or None
             case Timer.MINUTE | Timer.DAY:
                 known = floor
         if known is None:
@@ -352,6 +356,9 @@ def _timers(floor: Floor) -> Iterator[str]:
 
 
 def _missing_timers(floor: Floor) -> Iterator[str]:
+    for key in floor.clearing:
+        if floor.timers.clearing.at(key) is None:
+            yield f"10: {key} clears a call with no end in sight"
     for owner, until in floor.cooldowns.items():
         if floor.timers.cooldown.at(owner) != until:
             yield f"10: {owner} rests until {until} and has no such deadline"

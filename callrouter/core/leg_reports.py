@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core.agents import agent_availability, devices, presence, requested_state
+from callrouter.core.agents import (
+    agent_availability,
+    devices,
+    presence,
+    requested_state,
+    shared_phones,
+)
 from callrouter.core.calls import bridging, conversations, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.offers import offer_failures, ringing
@@ -118,10 +124,41 @@ def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
             floor.timers.share.set(offer.id, floor.clock_now + alone_for)
 
 
+def _unseen(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """Something answered through another PBX, and the phone's home does not see it in use.
+
+    The home's own report may still be on its way. If none comes, it was a voicemail, and the leg ends
+    like one on which key 1 is not pressed.
+    """
+    _answered(floor, offer, leg, event)
+    leg.unseen = True
+    until = floor.clock_now + shared_phones.UNSEEN_FOR
+    before = floor.timers.accept.at((offer.id, leg.device.id))
+    if before is not None:
+        floor.timers.accept.set((offer.id, leg.device.id), min(before, until))
+
+
+def seen_in_use(floor: Floor, pbx: str, endpoint: str) -> None:
+    """A PBX says that an endpoint is in use: it may be what answered on a leg through another PBX."""
+    for agent in floor.owners.get((pbx, endpoint), ()):
+        for offer in list(agent.offers.values()):
+            for leg in list(offer.legs.values()):
+                if leg.unseen and leg.state is LEG_ANSWERED and pbx in leg.device.homes:
+                    handle_leg(floor, LegAccepted(offer=offer.id, device=leg.device.id))
+
+
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if leg.stopping:
         _too_late(floor, offer, leg, event)
         return
+    if leg.device.watch_answer and not shared_phones.is_the_phone(floor, leg):
+        _unseen(floor, offer, leg, event)
+        return
+    _take(floor, offer, leg, event)
+
+
+def _take(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """The agent takes the call on a leg, which wins."""
     _rang(floor, offer, leg, event)
     advance_leg(leg, LegChange.ACCEPTED)
     advance_offer(floor, offer, OfferChange.ACCEPTED)
@@ -129,7 +166,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.member.turn = offer.turn
     offer.agent.misses = 0
     floor.changed_rows[offer.agent.id] = None
-    devices.clear_failures_on_acceptance(floor, leg.device)
+    devices.clear_failures_on_acceptance(floor, leg)
     floor.mark_changed(offer.agent)
     if offer.consult:
         conversations.colleague_accepted(floor, offer)
@@ -169,7 +206,7 @@ def _picked_up_elsewhere(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) 
     elif taker is not offer.agent:
         _hand_over(floor, offer, taker)
     if not leg.device.confirm:
-        _accepted(floor, offer, leg, event)
+        _take(floor, offer, leg, event)
 
 
 def _can_take_over(agent: Agent, offer: Offer) -> bool:
@@ -296,6 +333,8 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table guarantees it
     state = leg.state
     advance_leg(leg, LegChange.ENDED)
+    if leg.device.addresses:  # what its home says of the phone is another's call from here on
+        floor.mark_changed(offer.agent)
     if leg.asked:
         floor.timers.accept.cancel((offer.id, leg.device.id))
     if leg.stopping or state is LEG_ACCEPTED:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callrouter.core import adoption, lane_membership
+from callrouter.core.agents import shared_phones
 from callrouter.core.calls import bridging
 from callrouter.core.floor import Floor
 from callrouter.core.offers import offer_failures, ringing
@@ -61,12 +62,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     made, so a comparison sees the effects of the earlier ones.
     """
     pbx = seen.pbx
-    was_up = pbx in floor.up
-    floor.up.add(pbx)
-    (floor.hold_pbxes.add if seen.can_hold else floor.hold_pbxes.discard)(pbx)
-    floor.paces.pop(pbx, None)
-    if seen.offers_per_second is not None:
-        floor.paces[pbx] = seen.offers_per_second
+    was_up = _comes_into_step(floor, seen)
     there = {item.arrived.call: item for item in seen.calls}
     found = {(leg.offer, leg.device): leg for leg in seen.legs}
     yield from _endpoints(floor, seen)
@@ -92,6 +88,20 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
         elif not was_up:  # while in step, the order may still be on its way
             yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
     adoption.adopt_unknown(floor, seen, gap=not was_up)
+
+
+def _comes_into_step(floor: Floor, seen: PbxSnapshot) -> bool:
+    """The PBX of a snapshot is in step, with the abilities that it states. Returns whether it was."""
+    pbx = seen.pbx
+    was_up = pbx in floor.up
+    floor.up.add(pbx)
+    (floor.hold_pbxes.add if seen.can_hold else floor.hold_pbxes.discard)(pbx)
+    floor.paces.pop(pbx, None)
+    if seen.offers_per_second is not None:
+        floor.paces[pbx] = seen.offers_per_second
+    if not was_up:
+        shared_phones.link_changed(floor, pbx)
+    return was_up
 
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
@@ -200,3 +210,4 @@ def lost(floor: Floor, pbx: str) -> None:
             lane_membership.take_call_out(call)
     for agent in floor.agents.values():
         floor.mark_changed(agent)
+    shared_phones.link_changed(floor, pbx)

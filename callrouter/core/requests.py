@@ -198,13 +198,11 @@ def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     """Treat every phone that is in use as free. A call that begins on it later counts again."""
     for device in agent.spec.devices:
         for pbx in device.pbxes if device.endpoint else ():
-            if (
-                floor.device_states.get((pbx, device.endpoint)) is not DeviceState.IN_USE
-                or pbx not in floor.up
-            ):
+            key = (pbx, device.endpoint_on(pbx))
+            if floor.device_states.get(key) is not DeviceState.IN_USE or pbx not in floor.up:
                 continue
-            channel, _ = floor.in_use.get((pbx, device.endpoint), ("", 0.0))
-            floor.order(Disregard(pbx=pbx, endpoint=device.endpoint))
+            channel, _ = floor.in_use.get(key, ("", 0.0))
+            floor.order(Disregard(pbx=pbx, endpoint=key[1]))
             floor.publish(
                 PrivateCallDisregarded(
                     at=floor.now, agent=agent.id, device=device.id, channel=channel, by=event.by

@@ -116,6 +116,8 @@ class Leg:
     """When it began to ring."""
     asked: bool = False
     """It was picked up and asked for key 1."""
+    unseen: bool = False
+    """It was picked up, and the phone's home has not said that it was the phone."""
 
 
 @dataclass(slots=True, eq=False)

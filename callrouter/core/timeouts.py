@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import clock_changes, leg_reports, reload
+from callrouter.core import clock_changes, endpoint_reports, leg_reports, reload
 from callrouter.core.agents import devices, requested_state
 from callrouter.core.calls import announcements, eligibility, waiting
 from callrouter.core.calls.call_lifecycle import CONNECT_WITHIN
@@ -125,6 +125,16 @@ def _nobody(floor: Floor, key: Key) -> None:
     floor.unstaffed_queues[key.id] = floor.queues[key.id]
 
 
+def _clearing(floor: Floor, key: Key) -> None:
+    floor.clearing.pop((key.id, key.device), None)
+    for agent in floor.owners.get((key.id, key.device), ()):
+        floor.mark_changed(agent)
+
+
+def _unseen(floor: Floor, key: Key) -> None:
+    endpoint_reports.no_longer_seen(floor, key.id)
+
+
 def _minute(floor: Floor, _key: Key) -> None:
     clock_changes.minute(floor)
 
@@ -140,6 +150,8 @@ OTHERS: Mapping[Timer, Callable[[Floor, Key], None]] = {
     Timer.HOURS: _hours,
     Timer.SHIFT: _shift,
     Timer.NOBODY: _nobody,
+    Timer.CLEARING: _clearing,
+    Timer.UNSEEN: _unseen,
     Timer.MINUTE: _minute,
     Timer.DAY: _day,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -149,6 +150,31 @@ def leads_on(text: str) -> bool:
         return read(text).may_forward
     except ValueError:
         return False
+
+
+def homes_of(addresses: Mapping[str, str]) -> tuple[str, ...]:
+    """The PBXes where a phone with these addresses, by PBX, is at home; their order is kept.
+
+    Those are the ones where it is registered (``PJSIP/1001``). If it is registered at none of them,
+    they are those that ring it through their own dialplan (``Local/…``). Empty if it is reached
+    over trunks only: then its home is a PBX that the router does not know. An address that is no
+    endpoint of Asterisk (``client/alice``) is a phone of its PBX.
+    """
+    kinds = {pbx: _kind_of(address) for pbx, address in addresses.items()}
+    for kind in (EndpointKind.PHONE, EndpointKind.ROUTE):
+        found = tuple(pbx for pbx, known in kinds.items() if known is kind)
+        if found:
+            return found
+    return ()
+
+
+def _kind_of(address: str) -> EndpointKind:
+    if address.startswith(("sip/", "client/")):  # Twilio's
+        return EndpointKind.PHONE
+    try:
+        return read(address).kind
+    except ValueError:
+        return EndpointKind.PHONE
 
 
 def _route(spelled: str, rest: str) -> Endpoint:

@@ -69,6 +69,12 @@ class DeviceSpec:
     its `hours` (None: always). `states` are further devices and hints of the PBX: while one of them
     is in use, so is the phone. `all_contacts` rings every phone registered at the endpoint. With
     `auto_answer` the phone is asked to answer automatically.
+
+    A phone with an address of its own on each of several PBXes has them in `addresses`, by PBX, and
+    `endpoint` is the first of those at its `homes`: the PBXes where it is registered, or that ring
+    it by a route of their own. What a home says of it is true of the phone, whichever PBX rings it.
+    With `watch_answer`, what answers through another PBX is taken for the phone only if a home sees
+    the phone in use; while no home is in step, key 1 is asked for there.
     """
 
     id: str
@@ -84,6 +90,9 @@ class DeviceSpec:
     all_contacts: bool = True
     auto_answer: bool = False
     accept_within: float = ACCEPT_WITHIN
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    homes: tuple[str, ...] = ()
+    watch_answer: bool = False
 
     @property
     def address(self) -> str:
@@ -92,6 +101,21 @@ class DeviceSpec:
         That is its endpoint or, for a phone reached over a trunk, its number.
         """
         return self.endpoint or self.number
+
+    def endpoint_on(self, pbx: str) -> str:
+        """Its endpoint on one of its `pbxes`; empty for an outside number."""
+        return self.addresses[pbx] if self.addresses else self.endpoint
+
+    def seen_by(self, pbx: str) -> DeviceSpec:
+        """The device as one of its `pbxes` has it: with one endpoint.
+
+        Its states are those of its homes, so another PBX has none. A device without `addresses` is
+        returned as it is.
+        """
+        if not self.addresses:
+            return self
+        states = self.states if pbx in self.homes or not self.homes else ()
+        return replace(self, endpoint=self.addresses[pbx], states=states, addresses={}, homes=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +142,8 @@ class AgentSpec:
     """The agent's former id. Everything known under it belongs to this agent."""
 
     def devices_on(self, pbx: str) -> Iterator[DeviceSpec]:
-        """Yield the devices that this PBX can ring."""
-        return (device for device in self.devices if pbx in device.pbxes)
+        """Yield the devices that this PBX can ring, as it has them (`DeviceSpec.seen_by`)."""
+        return (device.seen_by(pbx) for device in self.devices if pbx in device.pbxes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +398,7 @@ class Table:
     numbering: Numbering = NOWHERE
 
     def devices_on(self, pbx: str) -> Iterator[DeviceSpec]:
-        """Yield the devices that this PBX can ring, agent by agent."""
+        """Yield the devices that this PBX can ring, as it has them, agent by agent."""
         for agent in self.agents.values():
             yield from agent.devices_on(pbx)
 

@@ -11,6 +11,7 @@ from callrouter.model.routing_table import (
     ALL_AT_ONCE,
     AgentSpec,
     AnnounceSpec,
+    DeviceSpec,
     HangUp,
     KeepWaiting,
     MemberSpec,
@@ -68,6 +69,8 @@ def any_agent(rng: Random, name: str) -> AgentSpec:
         if kind == "d":
             whose = rng.choice((name, name, name, "shared"))
             phone = desk(name, id=f"d{number}", endpoint=f"PJSIP/{whose}{number}", pbxes=pbxes)
+            if len(pbxes) > 1 and rng.choice((True, True, False)):
+                phone = on_both(rng, phone)
         else:
             phone = mobile(name, pbxes=pbxes)
         hours = any_hours(rng) if rng.choice((True, False, False, False, False)) else None
@@ -82,6 +85,27 @@ def any_agent(rng: Random, name: str) -> AgentSpec:
         capacity=2 if name == "ann" else 1,
         wrap_up=rng.choice((None, None, 0.0, 4.0)),
         skills={skill: rng.choice((0, 1, 3)) for skill in SKILLS},
+    )
+
+
+def on_both(rng: Random, phone: DeviceSpec) -> DeviceSpec:
+    """The phone with an address on each PBX: registered at one of them, at both, or elsewhere."""
+    plain = phone.endpoint
+    east, west, homes = rng.choice(
+        (
+            (plain, f"{plain}@east", ("east",)),
+            (plain, f"{plain}@east", ("east",)),
+            (f"{plain}@west", plain, ("west",)),
+            (plain, plain, ("east", "west")),
+            (f"{plain}@moon", f"{plain}@moon", ()),
+        )
+    )
+    return replace(
+        phone,
+        endpoint=west if homes == ("west",) else east,
+        addresses={"east": east, "west": west},
+        homes=homes,
+        watch_answer=len(homes) == 1 and rng.choice((True, True, False)),
     )
 
 

@@ -123,7 +123,7 @@ class Play:
         for spec in table.agents.values():
             for device in spec.devices:
                 for pbx in device.pbxes if device.endpoint else ():
-                    self.pbxes[pbx].endpoints[device.endpoint] = DeviceState.IDLE
+                    self.pbxes[pbx].endpoints[device.endpoint_on(pbx)] = DeviceState.IDLE
         if up:
             for fake in self.pbxes.values():
                 self.feed(fake.snapshot())

@@ -165,13 +165,14 @@ class World:
     def plug_in(self, pbx: FakePbx) -> None:
         for spec in self.table.agents.values():
             for device in spec.devices:
-                if pbx.name in device.pbxes and device.endpoint not in {"", *pbx.endpoints}:
-                    pbx.phone_is(device.endpoint, DeviceState.IDLE)
+                if pbx.name not in device.pbxes:
+                    continue
+                endpoint = device.endpoint_on(pbx.name)
+                if endpoint not in {"", *pbx.endpoints}:
+                    pbx.phone_is(endpoint, DeviceState.IDLE)
                     self.said(
                         pbx.name,
-                        EndpointChanged(
-                            pbx=pbx.name, endpoint=device.endpoint, state=DeviceState.IDLE
-                        ),
+                        EndpointChanged(pbx=pbx.name, endpoint=endpoint, state=DeviceState.IDLE),
                     )
 
     def said(self, pbx: str, event: Event) -> None:
@@ -321,6 +322,28 @@ class World:
             self.pbxes[pbx].phone_is(endpoint, state)
             self.said(pbx, EndpointChanged(pbx=pbx, endpoint=endpoint, state=state))
             self.done()
+
+    def home_sees(self, rng: Random) -> None:
+        """A phone that is rung, or no longer rung, through another PBX is in use at its home, or free."""
+        known = self.table.agents
+        ways = [
+            (device.addresses[home], home, pbx, leg)
+            for pbx, leg in self.legs()
+            if leg.ring.agent in known
+            for device in known[leg.ring.agent].devices
+            if device.id == leg.ring.device
+            for home in device.homes
+            if home != pbx.name
+        ]
+        if not ways:
+            return
+        endpoint, home, pbx, leg = rng.choice(ways)
+        for state in rng.choice(([DeviceState.IN_USE], [DeviceState.IN_USE, DeviceState.IDLE])):
+            self.pbxes[home].phone_is(endpoint, state)
+            self.said(home, EndpointChanged(pbx=home, endpoint=endpoint, state=state))
+        if rng.random() < 0.5 and not leg.accepted:
+            pbx.press_1(leg)
+        self.done()
 
     # ------------------------------------------------------------ people
 
@@ -577,6 +600,7 @@ ACTS: dict[Callable[[World, Random], None], int] = {
     World.time_passes: 2,
     World.hangs_up: 2,
     World.phone_changes: 2,
+    World.home_sees: 3,
     World.asks: 4,
     World.link: 2,
     World.all_back: 2,

@@ -203,6 +203,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("skills: {french: 3}", "wrap_up: 30s", ["alice: wrap_up that of the queue -> 30s", "alice: skill french removed (was 3)"]),
     ("bob: {devices", "bob: {capacity: 2, sign_in: always, devices", ["bob: sign_in manual -> always", "bob: capacity 1 -> 2"]),
     ("{desk: PJSIP/2}", "{desk: {endpoint: PJSIP/2, state: Custom:DND2, contacts: first, auto_answer: true}}", ["bob: device desk: state none -> Custom:DND2", "bob: device desk: contacts all -> first", "bob: device desk: auto_answer false -> true"]),
+    ("{desk: PJSIP/2}", "{desk: {endpoint: {office: PJSIP/2}}}", ["bob: device desk PJSIP/2 -> office PJSIP/2"]),
     ("{desk: PJSIP/2}", "{desk: PJSIP/2, mobile: {number: '+447700900456'}}", ["bob: device mobile added (+44…456)"]),
     ("'+447700900123'", "'+447700900456'", ["alice: device mobile +44…123 -> +44…456"]),
     ("'+447700900123'", "'+447700901123'", ["alice: device mobile: number changed"]),

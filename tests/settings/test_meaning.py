@@ -334,6 +334,103 @@ def test_how_a_phone_is_spelled_and_who_may_answer_it(
     assert (desk.endpoint, desk.confirm) == (dialled, confirm)
 
 
+TWO_PBXES = """pbx:
+  north: {driver: asterisk, username: u, secret: s}
+  south: {driver: asterisk, username: u, secret: s}
+"""
+SEVERAL = [
+    # as written, the address of the home, homes, key 1, whether the answer is watched
+    ("{north: PJSIP/1001, south: PJSIP/1001@north}", "PJSIP/1001", ("north",), False, True),
+    ("{south: PJSIP/1001@north, north: pjsip/1001}", "PJSIP/1001", ("north",), False, True),
+    ("{north: PJSIP/1001, south: PJSIP/1001}", "PJSIP/1001", ("north", "south"), False, False),
+    ("{north: Local/1001@x/n, south: PJSIP/1001@north}", "Local/1001@x/n", ("north",), True, False),
+    ("{north: PJSIP/1@west, south: PJSIP/1@west}", "PJSIP/1@west", (), True, False),
+    ("{south: PJSIP/1001}", "PJSIP/1001", ("south",), False, False),
+]
+
+
+@pytest.mark.parametrize(("written", "endpoint", "homes", "confirm", "watched"), SEVERAL)
+def test_a_phone_with_an_address_on_each_pbx(
+    tmp_path: Path,
+    written: str,
+    endpoint: str,
+    homes: tuple[str, ...],
+    confirm: bool,
+    watched: bool,
+) -> None:
+    agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {{endpoint: {written}}}}}}}\n"
+    [desk] = loaded(tmp_path, pbx=TWO_PBXES, agents=agents).table.agents["alice"].devices
+    assert (desk.endpoint, desk.homes, desk.confirm) == (endpoint, homes, confirm)
+    assert desk.watch_answer is watched
+    assert set(desk.pbxes) == set(desk.addresses)
+
+
+def test_each_pbx_has_its_own_address_of_a_phone(tmp_path: Path) -> None:
+    both = '{endpoint: {north: PJSIP/1001, south: "PJSIP/1001@north"}, state: Custom:DND1}'
+    agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {both}}}}}\n"
+    settings = loaded(tmp_path, pbx=TWO_PBXES, agents=agents)
+    [north] = settings.table.devices_on("north")
+    [south] = settings.table.devices_on("south")
+    assert (north.endpoint, north.states) == ("PJSIP/1001", ("Custom:DND1",))
+    assert (south.endpoint, south.states) == ("PJSIP/1001@north", ())
+    assert settings.table.agents["alice"].extension == "1001"
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_what_is_written_about_key_1_holds_on_every_pbx(tmp_path: Path, explicit: bool) -> None:
+    both = (
+        f"{{endpoint: {{north: PJSIP/1, south: PJSIP/1@north}}, confirm: {str(explicit).lower()}}}"
+    )
+    agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {both}}}}}\n"
+    [desk] = loaded(tmp_path, pbx=TWO_PBXES, agents=agents).table.agents["alice"].devices
+    assert (desk.confirm, desk.watch_answer) == (explicit, False)
+
+
+SEVERAL_ERRORS = [
+    ("{endpoint: {}}", "5:24: endpoint names no PBX (such as {north: PJSIP/1001, south:"),
+    ("{endpoint: {nort: PJSIP/1}}", "5:25: unknown pbx 'nort' (did you mean 'north'?)"),
+    ("{endpoint: {north: '1001'}}", "5:32: north must be a phone such as PJSIP/1001"),
+    ("{endpoint: {north: SIP/1}}", "5:32: 'SIP/1' is a phone of chan_sip, which"),
+    ("{endpoint: {north: PJSIP/1, south: PSJIP/1@north}}", "5:48: 'PSJIP/1@north' is of no"),
+    (
+        "{endpoint: {north: PJSIP/1}, pbx: north}",
+        "5:42: pbx has no effect: endpoint names the PBXes",
+    ),
+    ("{endpoint: {North: PJSIP/1}}", "5:25: a PBX's name must be"),
+    ("{endpoint: [PJSIP/1]}", "5:24: endpoint must be a phone such as PJSIP/1001"),
+    (
+        "{endpoint: {north: Local/1@x, south: PJSIP/1@n}, auto_answer: true, confirm: false}",
+        "5:75: auto_answer does not reach a phone behind Local/1@x",
+    ),
+    ("{endpoint: {cloud: PJSIP/1}}", "5:32: pbx cloud cannot ring PJSIP/1 (Twilio rings sip/"),
+]
+
+
+@pytest.mark.parametrize(("device", "message"), SEVERAL_ERRORS)
+def test_errors_of_a_phone_on_several_pbxes(tmp_path: Path, device: str, message: str) -> None:
+    cloud = "  cloud: {driver: twilio, account_sid: AC0123456789abcdef0123456789abcdef, auth_token: 0123456789abcdef0123456789abcdef, caller_id: '+442079460000', numbers: {'+442079460001': support}}\n"
+    agents = f"agents:\n  bob: {{}}\n  alice:\n    devices:\n      desk: {device}\n"
+    http = "http: {public_url: https://x.example.com}\n"
+    [line] = told(tmp_path, pbx=TWO_PBXES + cloud, agents=agents, http=http)
+    assert line.startswith(f"agents.yaml:{message}"), line
+
+
+def test_who_cannot_be_reached_from_where_is_said_with_few_names(tmp_path: Path) -> None:
+    names = [f"a{n}" for n in range(8)]
+    agents = (
+        "agents:\n  alice: {devices: {desk: {endpoint: {north: PJSIP/1, south: PJSIP/1@north}}}}\n"
+    )
+    agents += "".join(
+        f"  {name}: {{devices: {{desk: {{endpoint: PJSIP/{name}, pbx: north}}}}}}\n"
+        for name in names
+    )
+    queues = f"queues:\n  support: {{agents: [alice, {', '.join(names)}]}}\n"
+    said = warned(tmp_path, pbx=TWO_PBXES, agents=agents, queues=queues)
+    [line] = [line for line in said if "do not reach" in line]
+    assert "callers on south do not reach a0, a1, a2, a3, a4 and 3 more" in line
+    assert 'south: "PJSIP/1001@north"' in line
+
+
 def test_what_else_tells_of_a_phone(tmp_path: Path) -> None:
     one = "{dial: Local/1001@from-internal/n, state: hint:1001@ext-local, contacts: first}"
     more = "{endpoint: PJSIP/1002, state: [hint:1002@ext-local, Custom:DND1002, pjsip/1002]}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from callrouter.core.agents import shared_phones
 from callrouter.core.floor import Floor
 from callrouter.core.state import OFFER_ACCEPTED, OFFER_RINGING, OFFER_TALKING, Agent
 from callrouter.model.agent_status import (
@@ -68,6 +69,8 @@ def device_state(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
     """
     if device.number:
         return DeviceState.IDLE
+    if device.addresses:
+        return shared_phones.state_through(floor, device, pbx)
     return floor.device_states.get((pbx, device.endpoint), DEVICE_UNREACHABLE)
 
 
@@ -93,7 +96,21 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceTrouble 
         return DeviceTrouble.UNREACHABLE
     if known is DEVICE_BUSY:
         return DeviceTrouble.BUSY
-    return DeviceTrouble.COOLDOWN if own in floor.cooldowns else None
+    return DeviceTrouble.COOLDOWN if cooling(floor, device, pbx) else None
+
+
+def cooling(floor: Floor, device: DeviceSpec, pbx: str) -> str:
+    """What is in cooldown: the device, or the way to it through `pbx`; empty if neither is.
+
+    The name is that in `Agent.failure_streaks` and, with the agent's, in `Floor.cooldowns`.
+    """
+    if (device.agent, device.id) in floor.cooldowns:
+        return device.id
+    if device.addresses:
+        way = shared_phones.way(device, pbx)
+        if (device.agent, way) in floor.cooldowns:
+            return way
+    return ""
 
 
 def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
@@ -103,7 +120,10 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
     last report counts. An outside number is never seen in a call.
     """
     for device in agent.spec.devices:
-        if device.endpoint:
+        if device.addresses:
+            if shared_phones.in_private_call(floor, agent, device):
+                return device
+        elif device.endpoint:
             for pbx in device.pbxes:
                 if floor.device_states.get((pbx, device.endpoint)) is DEVICE_IN_USE:
                     return device
@@ -172,6 +192,8 @@ def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
     """
     if not willing(agent) or private_call(floor, agent) is not None:
         return ()
+    if floor.clearing and shared_phones.clears(floor, agent):
+        return ()
     return open_pbxes(floor, agent)
 
 
@@ -193,6 +215,8 @@ def status_of(floor: Floor, agent: Agent) -> AgentStatus:
         return AGENT_WRAP_UP
     if private_call(floor, agent) is not None:
         return AgentStatus.PRIVATE_CALL
+    if floor.clearing and shared_phones.clears(floor, agent):
+        return AgentStatus.CLOSING
     if not open_pbxes(floor, agent):
         return AgentStatus.NO_PHONE
     return AGENT_AVAILABLE if willing(agent) else AgentStatus.CLOSING
@@ -232,6 +256,7 @@ class Unavailable(Enum):
     ENGAGED = "on a call or being rung for one"
     """They have as many calls and offers as they take at a time."""
     PRIVATE_CALL = "in a private call"
+    CLEARING = "the phone is still clearing the last call"
     NO_PHONE = "no phone can ring"
 
 
@@ -248,6 +273,7 @@ def unavailable_because(floor: Floor, agent: Agent) -> list[Unavailable]:
         Unavailable.WRAP_UP: agent.wrap_until is not None,
         Unavailable.ENGAGED: len(agent.offers) >= agent.spec.capacity,
         Unavailable.PRIVATE_CALL: private_call(floor, agent) is not None,
+        Unavailable.CLEARING: shared_phones.clears(floor, agent),
         Unavailable.NO_PHONE: not open_pbxes(floor, agent),
     }
     return [reason for reason, holds in reasons.items() if holds]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from callrouter.core.agents import agent_availability, agent_messages
+from callrouter.core.agents import agent_availability, agent_messages, shared_phones
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.call_notices import DeviceFailed
@@ -40,6 +40,13 @@ COOLDOWN_BROKEN: Final = (5.0, 300.0)
 
 It never answers, or twice in a row hung up right after it was picked up. The cooldown doubles on
 each further failure.
+"""
+
+COOLDOWN_WAY: Final = (5.0, 60.0)
+"""Cooldown in seconds of the way to a phone through a PBX where it is not registered.
+
+The first value is the shortest, doubled on each further failure; the second is the longest. The
+phone is rung by its other ways in the meantime.
 """
 
 _FAILURES: Final = {
@@ -89,7 +96,7 @@ def count_failure(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: 
     kind = _kind(leg, why, was_up=was_up)
     if kind is None or (was_up and kind is DeviceFailure.NOT_REACHED):
         return
-    _count(floor, offer, leg.device, why, kind)
+    _count(floor, offer, leg, why, kind)
 
 
 def count_immediate_hangup(floor: Floor, offer: Offer) -> RequeueReason:
@@ -109,7 +116,7 @@ def count_immediate_hangup(floor: Floor, offer: Offer) -> RequeueReason:
     if len(call.dropped_by) > 1:
         return RequeueReason.FAULTY_LINE
     if offer.winner is not None:
-        _count(floor, offer, offer.winner.device, DeviceFailure.DROPPED, DeviceFailure.DROPPED)
+        _count(floor, offer, offer.winner, DeviceFailure.DROPPED, DeviceFailure.DROPPED)
     return RequeueReason.HUNG_UP_AT_ONCE
 
 
@@ -132,18 +139,26 @@ def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> DeviceFailure | None:
 
 
 def _count(
-    floor: Floor, offer: Offer, device: DeviceSpec, why: LegEnd | DeviceFailure, kind: DeviceFailure
+    floor: Floor, offer: Offer, leg: Leg, why: LegEnd | DeviceFailure, kind: DeviceFailure
 ) -> None:
+    device = leg.device
     agent = floor.agents.get(device.agent)
     now = agent_availability.device_of(agent, device.id) if agent is not None else None
-    if agent is None or now is None or now.address != device.address:
+    name = shared_phones.failed_way(device, leg.pbx, kind)
+    address = shared_phones.address_of_way(device, name)
+    if agent is None or now is None or shared_phones.address_of_way(now, name) != address:
         return  # the id now belongs to another phone, or to none
-    before = agent.failure_streaks.get(device.id)
+    before = agent.failure_streaks.get(name)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
-    seconds = _cooldown_after(device, kind, count)
-    streak = FailureStreak(kind, count, device.address, floor.now + seconds)
-    _hold_against(floor, offer, device, why, streak)
-    if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
+    if name == device.id:
+        seconds = _cooldown_after(device, kind, count)
+    else:
+        shortest, longest = COOLDOWN_WAY
+        seconds = min(longest, shortest * 2.0 ** min(count - 1, 10))
+    streak = FailureStreak(kind, count, address, floor.now + seconds)
+    _hold_against(floor, offer, leg, why, streak)
+    if name == device.id and seconds >= COOLDOWN_NUMBER[0]:
+        # The agent may not know that their mobile is switched off.
         text = agent_messages.cooldown(device.id, streak, seconds)
         agent_messages.send_message(floor, agent, text)
 
@@ -165,16 +180,18 @@ def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> floa
 def _hold_against(
     floor: Floor,
     offer: Offer,
-    device: DeviceSpec,
+    leg: Leg,
     why: LegEnd | DeviceFailure,
     streak: FailureStreak,
 ) -> None:
     """Record a failure and start the cooldown. A longer one that already runs is kept."""
+    device = leg.device
+    name = shared_phones.failed_way(device, leg.pbx, streak.kind)
     seconds = max(0.0, streak.until - floor.now)
     if seconds:
-        begun = floor.cooldowns.get((device.agent, device.id), 0.0)
+        begun = floor.cooldowns.get((device.agent, name), 0.0)
         streak = replace(streak, until=max(streak.until, begun))
-    _keep(floor, floor.agents[device.agent], device.id, streak)
+    _keep(floor, floor.agents[device.agent], name, streak)
     floor.publish(
         DeviceFailed(
             at=floor.now,
@@ -227,10 +244,11 @@ def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
 
     A device that is missing may still appear: registered mobiles are read after the agents.
     """
-    for device in spec.devices:
-        streak = agent.failure_streaks.get(device.id)
-        if streak is not None and streak.address != device.address:
-            forget(floor, agent.id, device.id)
+    known = {device.id: device for device in spec.devices}
+    for name, streak in list(agent.failure_streaks.items()):
+        device = known.get(name.partition("@")[0])
+        if device is not None and streak.address != shared_phones.address_of_way(device, name):
+            forget(floor, agent.id, name)
 
 
 def _alike(one: DeviceFailure, other: DeviceFailure) -> bool:
@@ -238,14 +256,19 @@ def _alike(one: DeviceFailure, other: DeviceFailure) -> bool:
     return _STREAKS.get(one, 1) == _STREAKS.get(other, 1)
 
 
-def clear_failures_on_acceptance(floor: Floor, device: DeviceSpec) -> None:
-    """A call was accepted on the device: forget its failures.
+def clear_failures_on_acceptance(floor: Floor, leg: Leg) -> None:
+    """A call was accepted on the leg: forget the failures of its device, and of the way to it.
 
     Immediate hangups are kept. A phone with a broken headset accepts every call, so only a conversation
     proves it.
     """
+    device = leg.device
     agent = floor.agents.get(device.agent)
-    streak = agent.failure_streaks.get(device.id) if agent is not None else None
+    if agent is None or not agent.failure_streaks:
+        return
+    if device.addresses:
+        forget(floor, device.agent, shared_phones.way(device, leg.pbx))
+    streak = agent.failure_streaks.get(device.id)
     if streak is not None and streak.kind is not DeviceFailure.DROPPED:
         forget(floor, device.agent, device.id)
 
@@ -256,20 +279,38 @@ def clear_failures(floor: Floor, device: DeviceSpec) -> None:
     Immediate hangups are forgotten, too, unlike in `clear_failures_on_acceptance`.
     """
     forget(floor, device.agent, device.id)
+    for pbx in device.addresses:
+        forget(floor, device.agent, shared_phones.way(device, pbx))
 
 
-def did_not_stop(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
-    """The device keeps ringing after it was told to stop.
+def registered(floor: Floor, agent: Agent, pbx: str, endpoint: str) -> None:
+    """An endpoint that was unreachable can be rung again: earlier failures no longer count.
+
+    Where a device is not registered, the endpoint is only a way to it.
+    """
+    for device in agent.spec.devices:
+        if pbx in device.pbxes and device.endpoint_on(pbx) == endpoint:
+            if device.addresses and pbx not in device.homes:
+                forget(floor, agent.id, shared_phones.way(device, pbx))
+            else:
+                clear_failures(floor, device)
+
+
+def did_not_stop(floor: Floor, offer: Offer, leg: Leg, seconds: float) -> None:
+    """The device of a leg keeps ringing after it was told to stop.
 
     Args:
       floor: the state of the core.
       offer: the offer it rang for.
-      device: the device.
+      leg: the leg.
       seconds: its cooldown.
     """
+    device = leg.device
     if device.agent in floor.agents:
-        streak = FailureStreak(DeviceFailure.DEAD, 1, device.address, floor.now + seconds)
-        _hold_against(floor, offer, device, DeviceFailure.DEAD, streak)
+        name = shared_phones.failed_way(device, leg.pbx, DeviceFailure.DEAD)
+        address = shared_phones.address_of_way(device, name)
+        streak = FailureStreak(DeviceFailure.DEAD, 1, address, floor.now + seconds)
+        _hold_against(floor, offer, leg, DeviceFailure.DEAD, streak)
 
 
 def end_cooldown(floor: Floor, agent: str, device: str) -> None:
@@ -357,7 +398,7 @@ def add_owner(floor: Floor, agent: Agent) -> None:
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
-                floor.owners.setdefault((pbx, device.endpoint), []).append(agent)
+                floor.owners.setdefault((pbx, device.endpoint_on(pbx)), []).append(agent)
 
 
 def remove_owner(floor: Floor, agent: Agent) -> None:
@@ -368,11 +409,12 @@ def remove_owner(floor: Floor, agent: Agent) -> None:
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
-                owners = floor.owners.get((pbx, device.endpoint), [])
+                key = (pbx, device.endpoint_on(pbx))
+                owners = floor.owners.get(key, [])
                 while agent in owners:
                     owners.remove(agent)
                 if not owners:
-                    floor.owners.pop((pbx, device.endpoint), None)
+                    floor.owners.pop(key, None)
 
 
 def forget_device(floor: Floor, agent: str, device: str) -> None:
@@ -380,7 +422,12 @@ def forget_device(floor: Floor, agent: str, device: str) -> None:
 
     That is its failures, its cooldown and its hours.
     """
-    forget(floor, agent, device)
+    known = floor.agents.get(agent)
+    ways = (
+        [name for name in known.failure_streaks if name.startswith(f"{device}@")] if known else []
+    )
+    for name in (device, *ways):
+        forget(floor, agent, name)
     floor.outside_hours.discard((agent, device))
     floor.timers.hours.cancel((agent, device))
 

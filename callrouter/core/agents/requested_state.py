@@ -50,7 +50,12 @@ def by_another(agent: Agent, by: str) -> bool:
       agent: the agent concerned.
       by: a person's id, ``phone <endpoint>``, or empty for the agent.
     """
-    own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
+    own = {
+        f"phone {device.endpoint_on(pbx)}"
+        for device in agent.spec.devices
+        for pbx in device.pbxes
+        if device.endpoint
+    }
     return by not in {"", agent.id, ROUTER} | own
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from callrouter.core.agents.agent_availability import (
     DeviceTrouble,
     Unavailable,
+    cooling,
     device_trouble,
     private_call,
     unavailable_because,
@@ -52,7 +53,7 @@ def reason_lines(
         case Unavailable.WRAP_UP:
             until = agent.wrap_until or 0.0
             return [f"in wrap-up for {_left(floor, until, now):.0f} s more"]
-        case Unavailable.ENGAGED:
+        case Unavailable.ENGAGED | Unavailable.CLEARING:
             return [reason.value]
         case Unavailable.PRIVATE_CALL:
             device = private_call(floor, agent)
@@ -99,9 +100,10 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
         case DeviceTrouble.BUSY:
             return f"takes no calls at present, says {', '.join(device.states)}"
         case DeviceTrouble.COOLDOWN:
-            streak = agent.failure_streaks.get(device.id) if agent is not None else None
+            name = cooling(floor, device, pbx)
+            streak = agent.failure_streaks.get(name) if agent is not None else None
             why = streak.words() if streak is not None else "failed"
-            until = floor.cooldowns[device.agent, device.id]
+            until = floor.cooldowns[device.agent, name]
             return f"{why}; rung again in {_left(floor, until, now):.0f} s"
 
 
@@ -130,9 +132,9 @@ def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None
     """
     words = f"in a private call on {device.id}"
     found = [
-        floor.in_use[pbx, device.endpoint]
-        for pbx in device.pbxes
-        if (pbx, device.endpoint) in floor.in_use
+        floor.in_use[key]
+        for key in ((pbx, device.endpoint_on(pbx)) for pbx in device.pbxes)
+        if key in floor.in_use
     ]
     if not found:
         return words

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from callrouter.core.agents import agent_availability, agent_messages, devices, requested_state
+from callrouter.core.agents import (
+    agent_availability,
+    agent_messages,
+    devices,
+    requested_state,
+    shared_phones,
+)
 from callrouter.core.floor import Floor
 from callrouter.core.offers import ringing
 from callrouter.core.offers.offer_lifecycle import LIVE, LegChange, advance_leg, live
@@ -197,7 +203,7 @@ def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
         advance_leg(leg, LegChange.ENDED)
         leg.end = LegEnd.UNREACHABLE
         return False
-    leg.device = device
+    leg.device = shared_phones.as_rung(floor, device, leg.pbx)
     ringing.ring_device(floor, offer, leg)
     return True
 

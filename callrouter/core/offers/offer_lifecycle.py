@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final, TypeAlias
 
+from callrouter.core.agents import shared_phones
 from callrouter.core.floor import Floor
 from callrouter.core.state import (
     LEG_ACCEPTED,
@@ -79,6 +80,10 @@ def _release_agent(floor: Floor, offer: Offer) -> None:
     floor.timers.closing.cancel(offer.id)
     floor.offers.pop(offer.id, None)
     offer.agent.offers.pop(offer.id, None)
+    for leg in offer.legs.values():
+        if leg.device.addresses:
+            shared_phones.leg_over(floor, offer)
+            break
     floor.changed_agents[offer.agent.id] = offer.agent
 
 

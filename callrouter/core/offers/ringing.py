@@ -10,6 +10,7 @@ from callrouter.core.agents import (
     agent_messages,
     devices,
     requested_state,
+    shared_phones,
     unavailability_text,
 )
 from callrouter.core.floor import Floor
@@ -118,7 +119,12 @@ def _new_offer(
         member=member,
         turn=call.queue.turns,
         placed_at=floor.now,
-        legs={device.id: Leg(device, call.pbx) for device in devices},
+        legs={
+            device.id: Leg(shared_phones.as_rung(floor, device, call.pbx), call.pbx)
+            if device.watch_answer
+            else Leg(device, call.pbx)
+            for device in devices
+        },
         consult=consult,
     )
 
@@ -236,6 +242,8 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
     """
     call, device, spec = offer.call, leg.device, offer.call.queue.spec
     advance_leg(leg, LegChange.PLACED)
+    if device.addresses:  # what its home says of the phone is this call from here on
+        floor.mark_changed(offer.agent)
     ring_for = (floor.timers.ring.at(offer.id) or floor.now) - floor.now
     if call.pbx in floor.paces and not offer.rang:
         ring_for = spec.ring_for
@@ -246,7 +254,7 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
             offer=offer.id,
             agent=offer.agent.id,
             device=device.id,
-            endpoint=device.endpoint,
+            endpoint=device.endpoint_on(leg.pbx),
             number=device.number,
             confirm=device.confirm,
             ring_for=ring_for,
@@ -397,5 +405,5 @@ def give_up_waiting(floor: Floor, offer: Offer) -> None:
                 floor.report_oddity(
                     f"{leg.device.address} did not stop ringing for offer {offer.id}"
                 )
-                devices.did_not_stop(floor, offer, leg.device, COOLDOWN_DEAD)
+                devices.did_not_stop(floor, offer, leg, COOLDOWN_DEAD)
     end_offer(floor, offer)

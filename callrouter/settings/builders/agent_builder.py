@@ -84,6 +84,8 @@ def _of_phone(agent: AgentOptions) -> str:
     """
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
+        if isinstance(endpoint, dict):  # the address where it is registered
+            endpoint = next((one for one in endpoint.values() if "@" not in one), "")
         if endpoint:
             name = endpoint.partition("/")[2].partition("@")[0]  # not the digits in a trunk's name
             digits = re.sub("[^0-9]", "", name)

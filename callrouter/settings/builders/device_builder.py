@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from callrouter.mobiles.number_policy import form_fault
 from callrouter.model import endpoints
 from callrouter.model.routing_table import ACCEPT_WITHIN, DeviceSpec
 from callrouter.model.text import listed
-from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.pbx_builder import dials_numbers
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
@@ -34,12 +34,16 @@ class _DeviceAddress:
     Attributes:
         endpoint: Its endpoint in the canonical spelling; empty: it has a number.
         may_forward: Whether something other than the agent's phone may answer.
-        states: What its `state` names.
+        addresses: Its endpoint on each PBX; empty: it has one for all.
+        homes: As in `DeviceSpec`.
+        forwarded_away: Whether that is so only through a PBX where it is not registered.
     """
 
     endpoint: str
     may_forward: bool
-    states: tuple[str, ...]
+    addresses: dict[str, str] = field(default_factory=dict)
+    homes: tuple[str, ...] = ()
+    forwarded_away: bool = False
 
 
 def build_device(
@@ -75,7 +79,10 @@ def build_device(
     pbxes = _rung_by(path, device, context)
     if not pbxes:
         return None
-    phone = _address(path, device, pbxes, context)
+    states = _states(path, device, context)
+    if states is None or not _fits_together(path, device, context):
+        return None
+    phone = _phone(path, device, pbxes, context)
     if phone is None:
         return None
     confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
@@ -86,8 +93,11 @@ def build_device(
         confirm=confirm,
         accept_within=_accept_within(path, device, context, confirm=confirm),
         hours=context.hours({(*path, "hours"): device.hours}) if device.hours else None,
-        states=phone.states,
+        states=states,
         all_contacts=device.contacts == "all",
+        addresses=phone.addresses,
+        homes=phone.homes,
+        watch_answer=phone.forwarded_away and device.confirm is None,
     )
     return DeviceSpec(id=id_, agent=agent, **values)
 
@@ -99,6 +109,10 @@ def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) ->
     """
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
+    if device.endpoint == {} and not is_damaged(context.document.written(*path, "endpoint")):
+        hint = 'such as {north: PJSIP/1001, south: "PJSIP/1001@north"}'
+        context.document.error((*path, "endpoint"), "endpoint names no PBX", hint)
+        return False
     if len(given) == 1:
         return True
     at = context.document.written(*path)
@@ -139,6 +153,8 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
     An outside number may have several, any other phone has exactly one. The result is empty without
     a report if a PBX is invalid or a file was not read, since that leaves it open.
     """
+    if isinstance(device.endpoint, dict):
+        return _named_pbxes(path, device, device.endpoint, context)
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
         at = (*path, "pbx")
@@ -169,19 +185,39 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
     return able
 
 
+def _named_pbxes(
+    path: KeyPath, device: DeviceOptions, addresses: dict[str, str], context: BuildContext
+) -> tuple[str, ...]:
+    """Return the PBXes on which a device has an address; empty: one is wrong, which is reported."""
+    at = (*path, "endpoint")
+    if device.pbx is not None:
+        text = "pbx has no effect: endpoint names the PBXes"
+        context.document.error((*path, "pbx"), text, "take it out", key=True)
+        return ()
+    known = [
+        context.check_name("pbx", pbx, (*at, pbx), "pbx", key=True) and pbx in context.pbxes
+        for pbx in addresses
+    ]
+    return tuple(addresses) if all(known) else ()
+
+
 def _can_ring(id_: str, device: DeviceOptions, context: BuildContext) -> bool:
-    """Return whether a PBX can ring a device.
+    """Return whether a PBX can ring a device with one address.
 
     An address in Twilio's form needs Twilio, if configured.
     """
     pbx = context.pbxes[id_]
     if device.number:
         return dials_numbers(pbx)
-    is_twilio_phone = _TWILIO_PHONE.fullmatch(device.endpoint or "") is not None
+    is_twilio_phone = _is_twilio_phone(device.endpoint)
     if isinstance(pbx, TwilioSettings):
         return is_twilio_phone and not device.dial
     others = any(isinstance(other, TwilioSettings) for other in context.pbxes.values())
     return not (is_twilio_phone and others) or device.pbx == id_
+
+
+def _is_twilio_phone(endpoint: object) -> bool:
+    return isinstance(endpoint, str) and _TWILIO_PHONE.fullmatch(endpoint) is not None
 
 
 def _say_unable(
@@ -195,20 +231,49 @@ def _say_unable(
         context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")
 
 
-def _address(
+def _phone(
     path: KeyPath, device: DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
 ) -> _DeviceAddress | None:
     """Return what a device rings; None: it is inconsistent, which has been reported.
 
-    `pbxes` are those that ring it. Twilio's addresses stay as written; those of an Asterisk get its
-    spelling.
+    `pbxes` are those that ring it.
     """
-    written = device.endpoint or device.dial or ""
-    states = _states(path, device, context)
-    if states is None or not _fits_together(path, device, context):
-        return None
+    if not isinstance(device.endpoint, dict):
+        at = (*path, "endpoint" if device.endpoint else "dial")
+        written = device.endpoint or device.dial or ""
+        return _address(_where(path, at, context), device, written, pbxes, context)
+    found: dict[str, _DeviceAddress] = {}
+    for pbx, written in device.endpoint.items():
+        at = (*path, "endpoint", pbx)
+        if isinstance(context.pbxes[pbx], TwilioSettings) and not _is_twilio_phone(written):
+            text = f"pbx {pbx} cannot ring {written}"
+            context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")
+            return None
+        one = _address(at, device, written, (pbx,), context)
+        if one is None:
+            return None
+        found[pbx] = one
+    addresses = {pbx: one.endpoint for pbx, one in found.items()}
+    homes = endpoints.homes_of(addresses)
+    at_home = any(found[pbx].may_forward for pbx in homes or found)
+    return _DeviceAddress(
+        addresses[(homes or tuple(found))[0]],
+        may_forward=at_home,
+        addresses=addresses,
+        homes=homes,
+        forwarded_away=not at_home and any(one.may_forward for one in found.values()),
+    )
+
+
+def _address(
+    at: KeyPath, device: DeviceOptions, written: str, pbxes: tuple[str, ...], context: BuildContext
+) -> _DeviceAddress | None:
+    """Return what `pbxes` ring for an address; None: it is wrong, which has been reported.
+
+    Twilio's addresses stay as written; those of an Asterisk get its spelling.
+    """
     if not written or any(_is(pbx, TwilioSettings, context) for pbx in pbxes):
-        return _DeviceAddress(written, may_forward=False, states=states)
+        return _DeviceAddress(written, may_forward=False)
     try:
         found = endpoints.read(written)
     except ValueError as fault:
@@ -216,17 +281,19 @@ def _address(
             _is(pbx, AsteriskSettings, context) for pbx in pbxes
         ):
             # The simulated PBX rings Twilio's phones too.
-            return _DeviceAddress(written, may_forward=False, states=states)
-        at = (*path, "endpoint" if device.endpoint else "dial")
-        context.document.error(_where(path, at, context), f"{quoted(written)} {fault}", "")
+            return _DeviceAddress(written, may_forward=False)
+        context.document.error(at, f"{quoted(written)} {fault}", "")
         return None
     if device.auto_answer and found.kind is endpoints.EndpointKind.ROUTE:
         text = f"auto_answer does not reach a phone behind {found.text}"
-        context.document.error(
-            (*path, "auto_answer"), text, "give its endpoint, such as PJSIP/1001"
-        )
+        context.document.error(_auto_answer_at(at), text, "give its endpoint, such as PJSIP/1001")
         return None
-    return _DeviceAddress(found.text, may_forward=found.may_forward, states=states)
+    return _DeviceAddress(found.text, may_forward=found.may_forward)
+
+
+def _auto_answer_at(at: KeyPath) -> KeyPath:
+    """Return the place of `auto_answer` beside an address, which only a device's options have."""
+    return (*at[: at.index("devices") + 2], "auto_answer")
 
 
 def _is(pbx: str, kind: type, context: BuildContext) -> bool:

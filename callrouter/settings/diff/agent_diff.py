@@ -71,7 +71,7 @@ def _devices(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
 
 
 def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
-    if old.address != new.address:
+    if (old.address, old.addresses) != (new.address, new.addresses):
         before, after = _address(old), _address(new)
         # The difference may be in the masked part.
         yield f"{what} {before} -> {after}" if before != after else f"{what}: number changed"
@@ -81,6 +81,8 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
 
 
 def _address(device: DeviceSpec) -> str:
+    if device.addresses:
+        return ", ".join(f"{pbx} {address}" for pbx, address in device.addresses.items())
     return masked(device.number) if device.number else device.endpoint
 
 

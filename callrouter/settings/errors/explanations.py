@@ -80,6 +80,7 @@ _KEY_OF: Final = {
     "queues": "a queue's name",
     "destinations": "a destination's name",
     "devices": "a device's name",
+    "endpoint": "a PBX's name",
     "pauses": "a reason for a pause",
     "skills": "a skill's name",
     "numbers": "a number that is called",

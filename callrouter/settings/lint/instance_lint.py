@@ -87,9 +87,10 @@ def _shared_phones(table: Table, document: Document) -> None:
         for device in agent.devices:
             path: KeyPath = ("agents", agent.id, "devices", device.id)
             for pbx in device.pbxes:
-                other = first.setdefault((pbx, device.address), path)
+                address = device.endpoint_on(pbx) or device.number
+                other = first.setdefault((pbx, address), path)
                 if other != path:
-                    text = f"{device.address} is also a phone of {other[1]}"
+                    text = f"{address} is also a phone of {other[1]}"
                     document.warning(path, text, f"see {document.line(other)}", key=True)
                     break
 

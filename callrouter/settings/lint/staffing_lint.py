@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from callrouter.model.routing_table import KeepWaiting, QueueSpec, Table, ToQueue
 from callrouter.settings.builders.queue_builder import all_members
@@ -11,6 +12,9 @@ from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.pbx_options import TwilioOptions
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, KeyPath
+
+_NAMED: Final = 5
+"""Agents named in one warning."""
 
 
 def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> None:
@@ -23,6 +27,8 @@ def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> Non
         if next(all_members(queue), None) is not None:
             _no_phone_there(queue, table, callers, document)
             _outside_hours(queue, table, document)
+    for pbx, entered in callers.items():
+        _not_reached_from(pbx, entered, table, document)
 
 
 def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:
@@ -63,6 +69,32 @@ def _no_phone_there(
         else:
             hint = f"a caller there leaves by on_nobody after {format_duration(queue.nobody_after)}"
         document.warning(("queues", queue.id), text, hint, key=True)
+
+
+def _not_reached_from(
+    pbx: str, entered: frozenset[str] | None, table: Table, document: Document
+) -> None:
+    """Warn of agents who have no phone on a PBX whose callers their colleagues are rung for.
+
+    A queue none of whose agents has a phone there has a warning of its own.
+    """
+    missed: dict[str, None] = {}
+    for queue in table.queues.values():
+        if entered is not None and queue.id not in entered:
+            continue
+        names = dict.fromkeys(member.agent for member in all_members(queue))
+        there = {name for name in names if pbx in _pbxes(table, name)}
+        if there:
+            # An agent without any phone has a warning, too.
+            missed |= {n: None for n in names if n not in there and any(_pbxes(table, n))}
+    if not missed:
+        return
+    named = list(missed)[:_NAMED]
+    more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
+    text = f"callers on {pbx} do not reach {', '.join(named)}{more}"
+    home = next(_pbxes(table, named[0]))
+    hint = f'no phone of theirs has an address there, such as {{{home}: PJSIP/1001, {pbx}: "PJSIP/1001@{home}"}}'
+    document.warning(("pbx", pbx), text, hint, key=True)
 
 
 def _pbxes(table: Table, agent: str) -> Iterator[str]:

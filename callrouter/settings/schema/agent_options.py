@@ -14,6 +14,7 @@ from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import (
     LONG,
     SHORT,
+    OneOrByName,
     OneOrList,
     OptionGroup,
     option,
@@ -28,8 +29,11 @@ _DEVICE: Final = DeviceSpec(id="", agent="", pbxes=())
 class DeviceOptions(OptionGroup):
     """A phone of an agent; exactly one of `endpoint`, `dial` and `number`."""
 
-    endpoint: p.Endpoint | None = option(
-        None, "A phone that the PBX knows, such as PJSIP/1001.", example="PJSIP/1001"
+    endpoint: OneOrByName[p.Endpoint, f.Name] | None = option(
+        None,
+        "A phone that the PBX knows, such as PJSIP/1001. A phone that several PBXes can ring has an "
+        'address on each: {north: PJSIP/1001, south: "PJSIP/1001@north"}.',
+        example='{north: PJSIP/1001, south: "PJSIP/1001@north"}',
     )
     number: p.PhoneNumber | None = option(
         None,
@@ -81,7 +85,9 @@ class DeviceOptions(OptionGroup):
     confirm: f.Bool | None = option(
         None,
         "Whether the call is connected only after key 1. Default: true for a number and for any "
-        "device that may forward (Local/…, another PBX's extension), otherwise false.",
+        "device that may forward (Local/…, another PBX's extension), otherwise false. A phone with an "
+        "address on each PBX is asked only through a PBX where it is not registered, while the router "
+        "cannot see at the other one whether it is the phone that answers.",
         example="true",
         words=written.yes_or_no,
     )

@@ -197,6 +197,13 @@ def short_or_long(value: Any) -> str:
     return LONG if isinstance(value, dict | BaseModel) else SHORT
 
 
+OneOrByName: TypeAlias = Annotated[
+    Annotated[One, Tag(SHORT)] | Annotated[dict[Listed, One], Tag(LONG)],
+    Discriminator(short_or_long),
+]
+"""``a`` or ``{name: a}``: the type of ``a``, and that of a name."""
+
+
 def driver_tag(value: Any) -> str | None:
     """Return the tag of a PBX from its `driver`; None: it has none.
 
