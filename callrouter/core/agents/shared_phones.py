@@ -99,6 +99,8 @@ def leg_over(floor: Floor, offer: Offer) -> None:
             if key[0] != leg.pbx and floor.device_states.get(key) is DEVICE_IN_USE:
                 floor.clearing[key] = None
                 floor.timers.clearing.set(key, floor.clock_now + CLEARS_WITHIN)
+                for agent in floor.owners.get(key, ()):
+                    floor.mark_changed(agent)
 
 
 def cleared(floor: Floor, key: tuple[str, str]) -> None:
