@@ -109,13 +109,22 @@ class DeviceSpec:
     def seen_by(self, pbx: str) -> DeviceSpec:
         """The device as one of its `pbxes` has it: with one endpoint.
 
-        Its states are those of its homes, so another PBX has none. A device without `addresses` is
-        returned as it is.
+        Its states are those of its homes, so another PBX has none. What would have to be watched
+        at a home is asked for key 1 by another PBX, unless the router knows better. A device without
+        `addresses` is returned as it is.
         """
         if not self.addresses:
             return self
-        states = self.states if pbx in self.homes or not self.homes else ()
-        return replace(self, endpoint=self.addresses[pbx], states=states, addresses={}, homes=())
+        at_home = pbx in self.homes or not self.homes
+        return replace(
+            self,
+            endpoint=self.addresses[pbx],
+            states=self.states if at_home else (),
+            confirm=self.confirm or (self.watch_answer and not at_home),
+            addresses={},
+            homes=(),
+            watch_answer=False,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -305,7 +305,7 @@ class AsteriskPbx:
         """The phones on which an agent is rung, by whatever route."""
         spec = self._table.agents.get(agent)
         watched = self.tracker.phones.watched
-        devices = spec.devices if spec is not None else ()
+        devices = spec.devices_on(self.name) if spec is not None else ()
         watches = (watched[device.endpoint] for device in devices if device.endpoint in watched)
         return frozenset().union(*(watch.phones for watch in watches))
 
