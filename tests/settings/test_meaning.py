@@ -334,7 +334,7 @@ def test_how_a_phone_is_spelled_and_who_may_answer_it(
     assert (desk.endpoint, desk.confirm) == (dialled, confirm)
 
 
-TWO_PBXES = """pbx:
+NORTH_AND_SOUTH = """pbx:
   north: {driver: asterisk, username: u, secret: s}
   south: {driver: asterisk, username: u, secret: s}
 """
@@ -359,7 +359,7 @@ def test_a_phone_with_an_address_on_each_pbx(
     watched: bool,
 ) -> None:
     agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {{endpoint: {written}}}}}}}\n"
-    [desk] = loaded(tmp_path, pbx=TWO_PBXES, agents=agents).table.agents["alice"].devices
+    [desk] = loaded(tmp_path, pbx=NORTH_AND_SOUTH, agents=agents).table.agents["alice"].devices
     assert (desk.endpoint, desk.homes, desk.confirm) == (endpoint, homes, confirm)
     assert desk.watch_answer is watched
     assert set(desk.pbxes) == set(desk.addresses)
@@ -368,7 +368,7 @@ def test_a_phone_with_an_address_on_each_pbx(
 def test_each_pbx_has_its_own_address_of_a_phone(tmp_path: Path) -> None:
     both = '{endpoint: {north: PJSIP/1001, south: "PJSIP/1001@north"}, state: Custom:DND1}'
     agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {both}}}}}\n"
-    settings = loaded(tmp_path, pbx=TWO_PBXES, agents=agents)
+    settings = loaded(tmp_path, pbx=NORTH_AND_SOUTH, agents=agents)
     [north] = settings.table.devices_on("north")
     [south] = settings.table.devices_on("south")
     assert (north.endpoint, north.states) == ("PJSIP/1001", ("Custom:DND1",))
@@ -382,7 +382,7 @@ def test_what_is_written_about_key_1_holds_on_every_pbx(tmp_path: Path, explicit
         f"{{endpoint: {{north: PJSIP/1, south: PJSIP/1@north}}, confirm: {str(explicit).lower()}}}"
     )
     agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {both}}}}}\n"
-    [desk] = loaded(tmp_path, pbx=TWO_PBXES, agents=agents).table.agents["alice"].devices
+    [desk] = loaded(tmp_path, pbx=NORTH_AND_SOUTH, agents=agents).table.agents["alice"].devices
     assert (desk.confirm, desk.watch_answer) == (explicit, False)
 
 
@@ -411,7 +411,7 @@ def test_errors_of_a_phone_on_several_pbxes(tmp_path: Path, device: str, message
     cloud = "  cloud: {driver: twilio, account_sid: AC0123456789abcdef0123456789abcdef, auth_token: 0123456789abcdef0123456789abcdef, caller_id: '+442079460000', numbers: {'+442079460001': support}}\n"
     agents = f"agents:\n  bob: {{}}\n  alice:\n    devices:\n      desk: {device}\n"
     http = "http: {public_url: https://x.example.com}\n"
-    [line] = told(tmp_path, pbx=TWO_PBXES + cloud, agents=agents, http=http)
+    [line] = told(tmp_path, pbx=NORTH_AND_SOUTH + cloud, agents=agents, http=http)
     assert line.startswith(f"agents.yaml:{message}"), line
 
 
@@ -425,7 +425,7 @@ def test_who_cannot_be_reached_from_where_is_said_with_few_names(tmp_path: Path)
         for name in names
     )
     queues = f"queues:\n  support: {{agents: [alice, {', '.join(names)}]}}\n"
-    said = warned(tmp_path, pbx=TWO_PBXES, agents=agents, queues=queues)
+    said = warned(tmp_path, pbx=NORTH_AND_SOUTH, agents=agents, queues=queues)
     [line] = [line for line in said if "do not reach" in line]
     assert "callers on south do not reach a0, a1, a2, a3, a4 and 3 more" in line
     assert 'south: "PJSIP/1001@north"' in line
