@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import leg_reports
-from callrouter.core.agents import agent_availability, requested_state
+from callrouter.core.agents import agent_availability, requested_state, shared_phones
 from callrouter.core.calls import arrivals, bridging, queueing
 from callrouter.core.calls.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
@@ -207,7 +207,7 @@ def _adopt_ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Me
     offer = _offer(floor, seen, call, member, leg)
     ringing.reserve(floor, offer)
     floor.timers.ring.set(offer.id, floor.clock_now + call.queue.spec.ring_for)
-    if seen.accepted or (seen.answered and not spec.confirm):
+    if seen.accepted or (seen.answered and not shared_phones.may_be_asked(spec, pbx)):
         leg_reports.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
     elif seen.answered:
         leg_reports.handle_leg(floor, LegAnswered(offer=offer.id, device=spec.id))

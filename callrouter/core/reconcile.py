@@ -192,7 +192,8 @@ def _compare_offer(
 def _off_hook(offer: Offer, leg: Leg, seen: SeenLeg) -> Iterator[Event]:
     if leg.unseen and leg.state is LegState.ANSWERED:
         return  # whether the phone answered is for its home to say
-    if seen.accepted or (seen.answered and not leg.device.confirm):
+    asked = shared_phones.may_be_asked(leg.device, leg.pbx)
+    if seen.accepted or (seen.answered and not asked):
         yield LegAccepted(offer=offer.id, device=leg.device.id)
     elif seen.answered and leg.state is not LegState.ANSWERED:
         yield LegAnswered(offer=offer.id, device=leg.device.id)

@@ -42,7 +42,7 @@ def test_who_is_free_for_whom() -> None:
     router.handle(CallArrived(pbx="a", call="a-1", queue="support"), 2.0)
     assert free() == (0, ["bea"]), "available, and not for the caller who waits"
     [said] = why_not.explain_agent(floor, floor.agents["bea"], None, 3.0)["queues"]
-    assert "a-1 waits: has no phone that a can ring" in said["reasons"]
-    assert "callers on a: has no phone that a can ring" in said["reasons"]
+    assert "a-1 waits: no phone of bea can be rung from a" in said["reasons"]
+    assert "no phone of bea can be rung from a: none has an address there" in said["reasons"]
     router.handle(CallerLeft(call="a-1", how=CallerEnd.HUNG_UP), 4.0)
     assert free() == (1, ["bea"])

@@ -34,8 +34,8 @@ def an_agent(**more: Any) -> AgentJson:
 
 def a_device(**more: Any) -> dict[str, Any]:
     base = {
-        "id": "desk", "kind": "endpoint", "address": "PJSIP/1001", "state": "idle",
-        "enabled": True, "confirm": False, "trouble": None,
+        "id": "desk", "kind": "endpoint", "address": "PJSIP/1001", "addresses": {},
+        "state": "idle", "enabled": True, "confirm": False, "trouble": None,
     }  # fmt: skip
     return cast("dict[str, Any]", _checked("Device", base, more))
 

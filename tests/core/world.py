@@ -294,7 +294,7 @@ class World:
             pbx.pick_up(leg)
         elif what == "one":
             pbx.press_1(leg)
-        elif what == "moved" and leg.ring.endpoint and not leg.answered:
+        elif what == "moved" and not leg.ring.confirm and not leg.answered:
             self.moved.add(leg.id)
             pbx.picked_up_at(leg, rng.choice([*pbx.endpoints, "PJSIP/nobody"]))
         self.done()

@@ -15,6 +15,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
+from callrouter.feature_codes import FeatureCodes
 from callrouter.lab import Answer, Asterisk, Dialog, Install, Lab, Phone, lab
 from callrouter.model.call_notices import CallEnd, CallEntered
 from callrouter.model.notices import AgentStatusChanged, Notice, Oddity
@@ -24,6 +25,7 @@ from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings
+from callrouter.tasks import Tasks
 from tests.asterisk.floor import DIALPLAN, MANAGER, person, queue, table
 from tests.noise import noise
 
@@ -196,6 +198,19 @@ class Site:
                 await made.asterisk.cli("channel request hangup all")
                 await asyncio.sleep(0.05)
 
+    def listen_to_codes(self) -> None:
+        """Have codes that agents dial carried out, as the daemon does."""
+        codes = FeatureCodes(
+            board=self.router.board,
+            post=self.runtime.post,
+            pins=dict,
+            clock=SystemClock(),
+            tasks=Tasks(),
+        )
+        for name, pbx in self.pbxes.items():
+            codes.attach(name, pbx)
+            pbx.report_phone_events(lambda event: (codes.handle(event), None)[1])
+
     # ------------------------------------------------------------ phones and looking
 
     def phone(self, number: str) -> Phone:
@@ -205,6 +220,11 @@ class Site:
     async def call(self, where: str, target: str = "support", **how: Any) -> Dialog:
         """A caller comes in at one of the Asterisks."""
         return await self.labs[where]["caller"].call(target, **how)
+
+    def asked(self) -> int:
+        """How many phones are being asked for key 1."""
+        offers = self.router.floor.offers.values()
+        return sum(leg.state.value == "answered" for o in offers for leg in o.legs.values())
 
     def state(self, agent: str) -> str:
         return status_of(self.router.floor, self.router.floor.agents[agent]).state.value
@@ -255,12 +275,22 @@ async def channels(asterisk: Asterisk) -> list[str]:
 
 
 @asynccontextmanager
-async def site(install: Install, phones: Mapping[str, Sequence[str]]) -> AsyncIterator[Site]:
-    """Asterisks by name with these phones each, joined by trunks; no router runs yet."""
+async def site(
+    install: Install, phones: Mapping[str, Sequence[str]], *, dialplan: str = ""
+) -> AsyncIterator[Site]:
+    """Asterisks by name with these phones each, joined by trunks; no router runs yet.
+
+    `dialplan` is added to that of each of them.
+    """
     async with AsyncExitStack() as stack:
         labs = {
             name: await stack.enter_async_context(
-                lab(install, phones=tuple(numbers), dialplan=DIALPLAN, manager=MANAGER)
+                lab(
+                    install,
+                    phones=tuple(numbers),
+                    dialplan=DIALPLAN + dialplan,
+                    manager=MANAGER,
+                )
             )
             for name, numbers in phones.items()
         }

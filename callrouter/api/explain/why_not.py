@@ -25,6 +25,8 @@ from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
 """Waiting calls explained individually; the others are only counted."""
+PBXES: Final = 5
+"""PBXes named of which none can ring the agent; the others are only counted."""
 AHEAD: Final = 3
 """Number of agents ahead of this one that are named."""
 
@@ -102,9 +104,8 @@ def _in_queue(
         return _view(queue, [_no_member(agent, queue, now)], member=False)
     waiting = queue.waiting.values()
     lines = list(_does_not_count(floor, agent, queue, now))
+    lines += _not_from(floor, agent, now)
     if agent.open:
-        elsewhere = sorted(floor.up.difference(agent.open))
-        lines += [f"callers on {pbx}: has no phone that {pbx} can ring" for pbx in elsewhere]
         if waiting:
             lines += _why_none(floor, member, waiting, now, names=names)
         elif queue.spec.hours is not None and not queue.spec.hours.on(now):
@@ -114,6 +115,31 @@ def _in_queue(
     elif waiting:
         lines.append(f"{counted(len(waiting), 'caller')} waiting")
     return _view(queue, lines, member=True)
+
+
+def _not_from(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
+    """Yield the PBXes from which no phone of an agent can be rung: never, or not at present.
+
+    What stands in the way at present is said of an available agent only; others have it among their
+    own reasons.
+    """
+    spec = agent.spec
+    if not spec.devices:
+        return
+    never = [pbx for pbx in sorted(floor.up) if next(spec.devices_on(pbx), None) is None]
+    for pbx in never[:PBXES]:
+        yield f"no phone of {agent.id} can be rung from {pbx}: none has an address there"
+    if len(never) > PBXES:
+        yield f"nor from {counted(len(never) - PBXES, 'more PBX', 'more PBXes')}"
+    for pbx in sorted(floor.up.difference(agent.open, never))[:PBXES] if agent.open else ():
+        troubles = [
+            f"{device.id} {trouble}"
+            for device in spec.devices
+            if pbx in device.pbxes
+            and (trouble := unavailability_text.trouble_text(floor, device, pbx, now))
+        ]
+        why = f": {'; '.join(troubles)}" if troubles else ""
+        yield f"no phone of {agent.id} can be rung from {pbx} now{why}"
 
 
 def _opens(queue: Queue, now: float) -> str:
@@ -288,7 +314,7 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
     """Return a reason that applies to this call and this agent."""
     agent = member.agent
     if call.pbx not in agent.open:
-        return "other-pbx", f"has no phone that {call.pbx} can ring"
+        return "other-pbx", f"no phone of {agent.id} can be rung from {call.pbx}"
     if agent.id in call.tried:
         again = floor.timers.retry.at(call.id)
         when = f" (goes round again in {rough_duration(again - now)})" if again is not None else ""

@@ -18,6 +18,10 @@ class DeviceJson(TypedDict):
     """``endpoint``: a phone of the PBX; ``number``: reached over a trunk."""
     address: Annotated[str, Field(examples=["PJSIP/1001", "+44…123"])]
     """The endpoint or the number; numbers are masked except for their owner and supervisors."""
+    addresses: Annotated[
+        dict[str, str], Field(examples=[{"north": "PJSIP/1001", "south": "PJSIP/1001@north"}])
+    ]
+    """The endpoint on each PBX, if the phone has several; empty: `address` is all."""
     state: DeviceStateName
     enabled: bool
     """False if the phone is switched off."""

@@ -11,7 +11,12 @@ from typing import Final, Literal, TypeAlias, cast
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.vocabulary import AgentStateName
-from callrouter.core.agents import agent_availability, requested_state, unavailability_text
+from callrouter.core.agents import (
+    agent_availability,
+    requested_state,
+    shared_phones,
+    unavailability_text,
+)
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow
@@ -142,11 +147,15 @@ def device_json(floor: Floor, device: DeviceSpec, now: float) -> DeviceJson:
         key=_NEAREST.index,
         default=DeviceState.UNREACHABLE,
     )
+    agent = floor.agents.get(device.agent)
+    if device.addresses and agent and shared_phones.in_private_call(floor, agent, device):
+        best = DeviceState.IN_USE
     troubles = [unavailability_text.trouble_text(floor, device, pbx, now) for pbx in device.pbxes]
     return {
         "id": device.id,
         "kind": "number" if device.number else "endpoint",
         "address": mask(device.number) if device.number else device.endpoint,
+        "addresses": dict(device.addresses),
         "state": best.value,
         "enabled": device.enabled and not agent_availability.switched_off(floor, device),
         "confirm": device.confirm,
@@ -194,6 +203,7 @@ def unused_mobile_json(row: MobileRow, trouble: str) -> OwnDeviceJson:
         "id": row.device,
         "kind": "number",
         "address": row.number,
+        "addresses": {},
         "state": "idle",
         "enabled": True,
         "confirm": True,

@@ -104,7 +104,7 @@ def devices_table(views: Sequence[OwnDeviceJson], width: int) -> list[Text]:
         rows.append(
             [
                 plain(view["id"]),
-                plain(view["address"]),
+                plain(_address(view)),
                 state(word, view["trouble"] or ""),
                 Text("yes" if view["enabled"] else "no"),
                 plain(", ".join(filter(None, (after, view["hours"])))),
@@ -112,6 +112,11 @@ def devices_table(views: Sequence[OwnDeviceJson], width: int) -> list[Text]:
             ]
         )
     return layout.table(_COLUMNS, rows, width)
+
+
+def _address(view: OwnDeviceJson) -> str:
+    known = view.get("addresses") or {}  # a daemon of an earlier version does not say
+    return ", ".join(f"{pbx} {one}" for pbx, one in known.items()) or view["address"]
 
 
 @device.command(short_help="Register a mobile; it is called to prove it.")

@@ -191,7 +191,9 @@ def _ends(until: str, then: str | None) -> str:
 
 
 def _phone(device: DeviceJson) -> str:
-    return f"{device['id']} ({device['trouble']})" if device["trouble"] else str(device["id"])
+    known = device.get("addresses") or {}  # a daemon of an earlier version does not say
+    notes = [part for part in (", ".join(known), device["trouble"]) if part]
+    return f"{device['id']} ({'; '.join(notes)})" if notes else str(device["id"])
 
 
 def agent(view: AgentJson, now: datetime, *, messages: bool) -> list[Text]:
@@ -209,6 +211,11 @@ def agent(view: AgentJson, now: datetime, *, messages: bool) -> list[Text]:
     note = explained(view, calls={}, exact=True)
     text += f": {note}" if note else ""
     lines = [plain(text)]
+    for device in view["devices"]:
+        known = device.get("addresses") or {}
+        if known:
+            where = ", ".join(f"{pbx} {address}" for pbx, address in known.items())
+            lines.append(plain(f"  {device['id']}: {where}"))
     if messages:
         lines += [
             plain(f"  told {parse(item['at']).astimezone():%d %b %H:%M}: {item['text']}")

@@ -156,6 +156,11 @@ def as_rung(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceSpec:
     return replace(device, confirm=True, watch_answer=False)
 
 
+def may_be_asked(device: DeviceSpec, pbx: str) -> bool:
+    """Whether a phone that a PBX found off-hook may be one that is asked for key 1 there."""
+    return device.confirm or (device.watch_answer and pbx not in device.homes)
+
+
 def is_the_phone(floor: Floor, leg: Leg) -> bool:
     """Whether what accepted on a leg is the agent's phone, as far as a home can be asked.
 

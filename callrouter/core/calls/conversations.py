@@ -221,13 +221,13 @@ def colleague_accepted(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             ringing.stop_leg(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    floor.timers.accept.set(offer.id, floor.clock_now + CONNECT_WITHIN)
+    floor.timers.accept.set((offer.id, ""), floor.clock_now + CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 
 def colleague_connected(floor: Floor, offer: Offer) -> None:
     """The two agents hear each other. The caller stays on hold until one of them decides."""
-    floor.timers.accept.cancel(offer.id)
+    floor.timers.accept.cancel((offer.id, ""))
     advance_offer(floor, offer, OfferChange.CONNECTED)
     floor.mark_changed(offer.agent)
     ringing.report_consultation(floor, offer.call, offer.agent.id, ConsultationStep.TALKING)

@@ -58,7 +58,7 @@ def _stop_timers(floor: Floor, offer: Offer) -> None:
     timers.ring.cancel(offer.id)
     timers.share.cancel(offer.id)
     if offer.consult:
-        timers.accept.cancel(offer.id)
+        timers.accept.cancel((offer.id, ""))
     for leg in offer.legs.values():
         if leg.state is LEG_PLANNED:
             timers.leg.cancel((offer.id, leg.device.id))
