@@ -8,7 +8,7 @@ floor of its own. The others find the common one at rest: no calls, all agents s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -84,3 +84,15 @@ def look(request: pytest.FixtureRequest) -> Look:
     """Each way to look at the page in turn."""
     found: Look = request.param
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell failures by Python's own tracebacks: pytest cannot read the source where Playwright switches stacks."""
+    style, item.config.option.tbstyle = item.config.option.tbstyle, "native"
+    try:
+        return (yield)
+    finally:
+        item.config.option.tbstyle = style

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+import yaml
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.browser.page_floor import PASSWORD, PageFloor
+from tests.browser.page_floor import PASSWORD, PageFloor, password_hash
 from tests.browser.visits import Hand, Look, Visits, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
@@ -75,7 +76,7 @@ async def open_tables(
 ) -> Tables:
     """A window in which a person has the tables open, with all files read."""
     page = await visits.log_in(user, look, view=f"tables/{tab}", url=url, clock=clock)
-    await expect(page.locator("nav.picker")).to_be_visible()
+    await expect(page.locator(".sheet")).to_be_visible()
     return Tables(page, floor, look.language)
 
 
@@ -253,7 +254,7 @@ async def test_a_change_that_removes_much_is_confirmed(visits: Visits, floor: Pa
 async def test_every_tab_is_accessible(visits: Visits, floor: PageFloor) -> None:
     tables = await open_tables(visits, floor, look=Look("keys", 320, "ar", dark=True))
     page, t = tables.page, tables.t
-    for tab in ("queues", "agents", "priorities", "shifts", "files", "history"):
+    for tab in ("queues", "agents", "priorities", "shifts", "rules", "users", "files", "history"):
         await page.get_by_role("link", name=t(f"tables-tab.{tab}"), exact=True).click()
         shown = {"files": ".text-editor", "history": ".history"}.get(tab, ".entry")
         await expect(page.locator(shown)).to_be_visible()
@@ -291,3 +292,79 @@ async def test_a_folder_that_cannot_be_written_to_says_why(
     await expect(page.locator("#locked-note")).to_contain_text(why)
     await expect(tables.field("ring_for")).to_be_disabled()
     await expect(page.get_by_role("button", name="+ Add a queue")).to_have_attribute("title", why)
+
+
+@pytest.mark.parametrize("look", [Look("keys", 320, "ar", dark=True), Look()], ids=str)
+async def test_a_rule_is_made(visits: Visits, floor: PageFloor, look: Look) -> None:
+    tables = await open_tables(visits, floor, "ada", "rules", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
+    await hand.press(page.get_by_role("button", name=f"+ {t('tables-add.rule')}", exact=True))
+    await hand.fill(tables.field("name"), "France")
+    await hand.fill(tables.field("rule-when-caller"), "+33*, withheld")
+    await hand.fill(tables.field("rule-then-queue"), "saels")
+    await expect(tables.field("rule-then-queue")).to_have_attribute("aria-invalid", "true")
+    await visits.accessible(page, both=False)
+    await hand.fill(tables.field("rule-then-queue"), "sales")
+    await hand.press(tables.button("save"))
+    await tables.saved()
+    [file] = [path for path in tables.folder.glob("*.yaml") if "rules:" in path.read_text("utf-8")]
+    [rule] = yaml.safe_load(file.read_text("utf-8"))["rules"]
+    assert rule == {
+        "name": "France",
+        "when": {"caller": ["+33*", "withheld"]},
+        "then": {"priority": 50, "queue": "sales"},
+    }
+
+
+async def test_a_supervisor_is_made_and_limited(visits: Visits, floor: PageFloor) -> None:
+    tables = await open_tables(visits, floor, "ada", "users")
+    page, t = tables.page, tables.t
+    await page.get_by_role("button", name=f"+ {t('tables-add.user')}", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label(t("tables.id"), exact=True).fill("kim")
+    await dialog.get_by_role("button", name=t("tables-add.user"), exact=True).click()
+    await expect(tables.field("role")).to_have_value("supervisor")
+    await tables.field("password").fill(password_hash())
+    await page.get_by_label("Sales", exact=True).check()
+    await page.get_by_label("Sales", exact=True).check()
+    await visits.accessible(page, both=False)
+    await tables.button("save").click()
+    await tables.saved()
+    kim = f'  kim: {{role: supervisor, password: "{password_hash()}", queues: [sales]}}\n'
+    assert kim in tables.file("callrouter.yaml")
+    await page.locator("[data-id=ada]").click()  # who would shut herself out
+    await expect(tables.field("role")).to_be_disabled()
+    sam = await visits.log_in("sam", view="tables/users")
+    await expect(sam.locator("#locked-note")).to_contain_text(t("tables.admins-only"))
+
+
+async def test_a_queue_and_an_agent_get_other_ids(visits: Visits, floor: PageFloor) -> None:
+    """Every place in the files follows, and what is known of them stays their own."""
+    await floor.sign_in("bob")
+    tables = await open_tables(visits, floor, "ada")
+    page, t = tables.page, tables.t
+
+    async def renamed(what: str, old: str, new: str) -> None:
+        await tables.button("rename").click()
+        title = t(f"tables-rename.{what}", name=old)
+        dialog = page.get_by_role("dialog", name=title)
+        await dialog.get_by_label(t("tables.id"), exact=True).fill(new)
+        await dialog.get_by_role("button", name=title, exact=True).click()
+
+    await tables.field("on_full").fill("queue:sales")
+    await page.locator("[data-id=sales]").click()
+    await renamed("queue", "sales", "orders")
+    await page.get_by_role("link", name=t("tables-tab.agents"), exact=True).click()
+    await page.locator("[data-id=bob]").click()
+    await renamed("agent", "bob", "rob")
+    await renamed("agent", "rob", "robert")
+    await tables.button("save").click()
+    await tables.saved()
+    queues, agents = tables.file("queues.yaml"), tables.file("agents.yaml")
+    assert "  orders:\n    name: Sales\n    renamed_from: sales\n" in queues
+    assert "agents: {alice: 1, robert: 2}" in queues
+    assert "on_full: queue:orders" in queues
+    assert "  robert: {name: Bob Jones, " in agents
+    assert "renamed_from: bob" in agents
+    assert "queues: [orders]" in tables.file("callrouter.yaml")
+    assert (await floor.get("agents/robert"))["signed_in"]

@@ -20,6 +20,7 @@ export function typed(text, kind) {
   if (!raw) return undefined;
   if (kind === "number" || kind === "duration") return /^\d{1,9}$/.test(raw) ? Number(raw) : raw;
   if (kind === "list") return parts(raw);
+  if (kind === "one-or-list") { const all = parts(raw); return all.length > 1 ? all : all[0]; }
   if (kind === "levels") {
     return Object.fromEntries(parts(raw).map((part) => {
       const [name, level] = part.split(/[\s:=]+/);

@@ -3,7 +3,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { Choice, Doing, Line, Menu } from "./fields.js";
 import { HIDDEN, members, setMember, sheet } from "./sheets.js";
-import { AddEntry, Locked, Picker } from "./tableparts.js";
+import { AddEntry, Locked, Picker, Rename } from "./tableparts.js";
 import { t } from "./words.js";
 
 const ORDER = ["name", "renamed_from", "pin", "password", "extension", "language", "timezone", "sign_in", "capacity", "wrap_up", "skills", "enabled", "devices"];
@@ -76,7 +76,8 @@ export function AgentTable({ chosen, onChoose, onFocus }) {
     <${Picker} table=${table} chosen=${id} onChoose=${onChoose} onAdd=${add} what="agent" />
     ${id !== undefined && html`<form class="entry" key=${id} onSubmit=${(event) => event.preventDefault()} aria-label=${id}>
       <header><h2><bdi>${table.value([id, "name"]) ?? id}</bdi> <small><bdi>${id}</bdi></small></h2>
-        <${Doing} kind="danger" why=${locked} onClick=${remove}>${t("tables.remove-agent")}</${Doing}></header>
+        <span class="group"><${Rename} table=${table} id=${id} what="agent" locked=${locked} onChoose=${onChoose} />
+        <${Doing} kind="danger" why=${locked} onClick=${remove}>${t("tables.remove-agent")}</${Doing}></span></header>
       <${Locked} why=${locked} />
       <div class="fields"><${Line} table=${table} path=${[id, "name"]} label=${t("tables-field.name")} help=${t("tables-help.name")} fallback=${id} locked=${locked} onFocus=${onFocus} />
         ${FIELDS.map(([key, kind]) => html`<${Line} key=${key} table=${table} path=${[id, key]} label=${t(`tables-field.${key}`)} help=${t(`tables-help.agent-${key}`)} kind=${kind} after=${after(key)} locked=${locked} onFocus=${onFocus} />`)}
@@ -88,7 +89,7 @@ export function AgentTable({ chosen, onChoose, onFocus }) {
         ${typeof devices === "object" && Object.keys(devices).map((name) => html`<${Phone} key=${name} table=${table} id=${id} name=${name} locked=${locked} onFocus=${onFocus} />`)}
         <${Doing} why=${locked} onClick=${() => setAdding(true)}>+ ${t("tables-add.phone")}</${Doing}></fieldset>
       <${Serves} agent=${id} />
-      ${adding && html`<${AddEntry} what="phone" taken=${Object.keys(devices)} onAdd=${(name) => table.set([id, "devices", name], "PJSIP/", after("devices"))} onClose=${() => setAdding(false)} />`}
+      ${adding && html`<${AddEntry} title=${t("tables-add.phone")} taken=${Object.keys(devices)} onAdd=${(name) => table.set([id, "devices", name], "PJSIP/", after("devices"))} onClose=${() => setAdding(false)} />`}
     </form>`}
   </div>`;
 }

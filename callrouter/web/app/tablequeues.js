@@ -4,7 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { Choice, Doing, Line, Menu } from "./fields.js";
 import { Dialogue } from "./parts.js";
 import { known, members, sheet } from "./sheets.js";
-import { Locked, Picker } from "./tableparts.js";
+import { Locked, NARROW, Part, Picker, Rename } from "./tableparts.js";
 import { t } from "./words.js";
 
 /** The methods that every installation has; their words are `tables-policy.` and `tables-policy-about.`. */
@@ -81,13 +81,14 @@ export function QueueTable({ chosen, onChoose, onFocus }) {
     <${Picker} table=${table} chosen=${id} onChoose=${onChoose} onAdd=${add} what="queue" />
     ${id !== undefined && html`<form class="entry" key=${id} onSubmit=${(event) => event.preventDefault()} aria-label=${id}>
       <header><h2><bdi>${table.value([id, "name"]) ?? id}</bdi> <small><bdi>${id}</bdi></small></h2>
-        <${Doing} kind="danger" why=${locked} onClick=${() => { table.remove([id]); onChoose(""); }}>${t("tables.remove-queue")}</${Doing}></header>
+        <span class="group"><${Rename} table=${table} id=${id} what="queue" locked=${locked} onChoose=${onChoose} />
+        <${Doing} kind="danger" why=${locked} onClick=${() => { table.remove([id]); onChoose(""); }}>${t("tables.remove-queue")}</${Doing}></span></header>
       <${Locked} why=${locked} />
       <div class="fields"><${Line} table=${table} path=${[id, "name"]} label=${t("tables-field.name")} help=${t("tables-help.name")} fallback=${id} locked=${locked} onFocus=${onFocus} />
         <p class="field count"><span>${t("tables.who-serves")}</span> <a href="#tables/priorities">${t("tables.agents-count", { count: size })}</a></p>
         <${Method} table=${table} id=${id} locked=${locked} onFocus=${onFocus} /></div>
-      ${Object.entries(GROUPS).map(([group, fields]) => html`<fieldset key=${group}><legend>${t(`tables-group.${group}`)}</legend><div class="fields">
-        ${fields.map(([name, kind, wide]) => html`<${Control} key=${name} table=${table} id=${id} name=${name} kind=${kind} wide=${wide} locked=${locked} onFocus=${onFocus} />`)}</div></fieldset>`)}
+      ${Object.entries(GROUPS).map(([group, fields]) => html`<${Part} key=${group} title=${t(`tables-group.${group}`)} open=${innerWidth >= NARROW || group === "ringing"} found=${fields.flatMap(([name]) => table.problems([id, ...name.split(".")]))}><div class="fields">
+        ${fields.map(([name, kind, wide]) => html`<${Control} key=${name} table=${table} id=${id} name=${name} kind=${kind} wide=${wide} locked=${locked} onFocus=${onFocus} />`)}</div></${Part}>`)}
       <${Targets} ids=${table.ids} />
     </form>`}
   </div>`;

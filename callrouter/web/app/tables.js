@@ -13,12 +13,14 @@ import { HistoryTable } from "./tablehistory.js";
 import { Notices } from "./tablenotices.js";
 import { PriorityTable } from "./tablepriorities.js";
 import { QueueTable } from "./tablequeues.js";
+import { RuleTable } from "./tablerules.js";
 import { SaveBar } from "./tablesave.js";
 import { ShiftTable } from "./tableshifts.js";
+import { UserTable } from "./tableusers.js";
 import { t } from "./words.js";
 
-const TABS = { queues: QueueTable, agents: AgentTable, priorities: PriorityTable, shifts: ShiftTable, files: null, history: HistoryTable };
-const SECTION = { queues: "queues", agents: "agents", priorities: "queues", shifts: "queues" };
+const TABS = { queues: QueueTable, agents: AgentTable, priorities: PriorityTable, shifts: ShiftTable, rules: RuleTable, users: UserTable, files: null, history: HistoryTable };
+const SECTION = { queues: "queues", agents: "agents", priorities: "queues", shifts: "queues", rules: "rules", users: "users" };
 const WIDE = 1150;
 
 session.subscribe(forget);

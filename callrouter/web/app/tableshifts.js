@@ -44,7 +44,7 @@ function Shift({ table, id, n, size, locked, onFocus }) {
     <${Levels} table=${table} path=${[...path, "agents"]} locked=${locked} onFocus=${onFocus} />
     <p class="group"><${Doing} why=${first} label=${t("tables.up", { name })} onClick=${() => swap(-1)}>▲</${Doing}>
       <${Doing} why=${last} label=${t("tables.down", { name })} onClick=${() => swap(1)}>▼</${Doing}>
-      <${Doing} kind="danger" why=${locked} label=${t("tables.take-out", { name })} onClick=${() => table.remove(size === 1 ? [id, "shifts"] : path)}>${t("remove")}</${Doing}></p>
+      <${Doing} kind="danger" why=${locked} label=${`${t("remove")}: ${name}`} onClick=${() => table.remove(size === 1 ? [id, "shifts"] : path)}>${t("remove")}</${Doing}></p>
   </fieldset>`;
 }
 
