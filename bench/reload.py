@@ -25,8 +25,9 @@ from callrouter.api.access.sessions import Sessions
 from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.calllog.call_log import CallLog
 from callrouter.clock import SystemClock
+from callrouter.config_source.config_sources import FolderSource
+from callrouter.config_source.start_config import StartConfig
 from callrouter.core.router import Router
-from callrouter.daemon.last_good import StartConfig
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.model.events import (
     CallArrived,
@@ -110,7 +111,12 @@ class Site:
         self.config = LiveConfig(
             folder,
             {"HOME": str(folder)},
-            StartConfig(settings=settings, files=snapshot.files, snapshot=snapshot),
+            StartConfig(
+                settings=settings,
+                files=snapshot.files,
+                snapshot=snapshot,
+                source=FolderSource(folder),
+            ),
             clock,
             post=self.post,
             tokens=ApiTokens(()),

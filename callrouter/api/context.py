@@ -136,7 +136,9 @@ class ConfigState:
     `problems` is what is wrong with the current files, `held` what they remove and must be
     confirmed. While either is not empty, what was loaded at `loaded_at` stays in force.
     `last_good`: the daemon was started with such files and runs with those last in force.
-    `needs_restart` names changes that are not applied while running.
+    `needs_restart` names changes that are not applied while running. `version` is the number of the
+    version in force, if the configuration is in the database (else 0), and `away` why that cannot be
+    read now.
     """
 
     folder: str
@@ -146,6 +148,9 @@ class ConfigState:
     needs_restart: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     last_good: bool = False
+    in_database: bool = False
+    version: int = 0
+    away: str = ""
 
     @property
     def word(self) -> Literal["good", "bad", "held"]:

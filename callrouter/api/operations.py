@@ -431,7 +431,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         },
     ),
     ("GET", "/api/config/history"): Operation(
-        summary="The changes of the configuration so far", answer=HistoryJson, problems=NO_FILES
+        summary="The changes of the configuration so far",
+        answer=HistoryJson,
+        problems={**NO_FILES, 503: "the history cannot be read now"},
     ),
     ("POST", "/api/config/reload"): Operation(
         summary="Read the configuration files now",

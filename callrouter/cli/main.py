@@ -183,6 +183,10 @@ cli.later(
     check="Check the configuration and list every mistake.",
     dialplan="Write the files that Asterisk includes.",
 )
+cli.later(
+    "callrouter.cli.commands.config",
+    config="Keep the configuration in the database of a pool.",
+)
 cli.later("callrouter.cli.commands.init", init="Make a configuration folder with sample files.")
 cli.later(
     "callrouter.cli.commands.doctor", doctor="Check this machine and each PBX for what is needed."

@@ -35,12 +35,12 @@ from callrouter.audit.act_log import ActLog
 from callrouter.audit.act_rows import DeleteActs
 from callrouter.audit.act_sources import files_changed, mobile_step
 from callrouter.clock import SystemClock
+from callrouter.config_source.start_config import StartConfig
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
 from callrouter.daemon.editing.config_editor import ConfigEditor
 from callrouter.daemon.ended_call_memory import EndedCallMemory
 from callrouter.daemon.history_recall import HistoryRecall
-from callrouter.daemon.last_good import StartConfig
 from callrouter.daemon.live_config import ConfigAccess, LiveConfig
 from callrouter.daemon.loop_lag import LoopLag
 from callrouter.daemon.notice_log import log_notice

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from callrouter.background import beside_calls
 from callrouter.clock import Clock
+from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon.config_reading import ConfigReading
-from callrouter.daemon.last_good import StartConfig
 from callrouter.settings import ConfigError, Settings, load_snapshot
 from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (

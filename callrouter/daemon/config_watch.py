@@ -13,13 +13,10 @@ import re
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from callrouter.config_source.config_sources import ConfigSource
 from callrouter.files import read_file
-from callrouter.settings.config_files import (
-    MOST_BYTES,
-    ConfigSnapshot,
-    config_names,
-    read_snapshot,
-)
+from callrouter.settings.config_files import MOST_BYTES, ConfigSnapshot
+from callrouter.store.location import StoreError
 
 EVERY: Final = 0.4
 """Seconds between two polls."""
@@ -29,7 +26,9 @@ total, a change is applied after 0.8 to 1.2 s.
 """
 
 Look: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
-"""Name, inode, size, mtime and ctime of each file. No user can set the ctime back."""
+"""First the version in the database, then name, inode, size, mtime and ctime of each file. No user can
+set the ctime back.
+"""
 
 _FILE_REFERENCE: Final = re.compile(rb"\$\{file:([^{}\n]*)\}")
 
@@ -51,18 +50,20 @@ def _referenced(path: Path) -> bytes:
     return b"no file" if content is None else content
 
 
-class FolderWatch:
+class ConfigWatch:
     """Remembers what was seen and reports when there is something new to read.
 
-    Files referred to by ``${file:PATH}`` belong to the configuration and are watched too.
+    Files referred to by ``${file:PATH}`` belong to the configuration and are watched too. A version in
+    the database is stored at once, so it is read as soon as it is seen.
 
     Args:
-        folder: The configuration folder.
+        source: Where the configuration comes from.
         known: The files as last read, if they have been; otherwise those of this moment.
     """
 
-    def __init__(self, folder: Path, known: ConfigSnapshot | None = None) -> None:
-        self._folder = folder
+    def __init__(self, source: ConfigSource, known: ConfigSnapshot | None = None) -> None:
+        self._source = source
+        self._folder = source.folder
         self._references: tuple[str, ...] = ()
         self._quiet = 0
         if known is None:
@@ -75,22 +76,27 @@ class FolderWatch:
             self._seen, self._settled = self._look(), ()
 
     def changed(self) -> ConfigSnapshot | None:
-        """Poll the folder.
+        """Poll the folder, or the folder and the database.
 
         Returns:
             The files, if their contents differ from those that were last returned or known.
         """
         now = self._look()
         if now != self._seen:
-            self._seen, self._quiet = now, 0
-            return None
+            stored = now[0] != self._seen[0] and now[1:] == self._seen[1:]
+            self._seen, self._quiet = now, QUIET - 1 if stored else 0
+            if not stored:
+                return None
         if now == self._settled:
             return None
         self._quiet += 1
         if self._quiet < QUIET:
             return None
         references = self._references
-        seen, snapshot = self._study()
+        try:
+            seen, snapshot = self._study()
+        except StoreError:
+            return None  # the source says so; the next look tries again
         if references == self._references and seen != now:  # being written at this very moment
             self._seen, self._quiet = seen, 0
             return None
@@ -105,7 +111,7 @@ class FolderWatch:
         while True:
             references = self._references
             seen = self._look()
-            snapshot = read_snapshot(self._folder)
+            snapshot = self._source.snapshot()
             self._references = _references(snapshot)
             if references == self._references:
                 return seen, snapshot
@@ -114,8 +120,9 @@ class FolderWatch:
         """Return what can be seen of the files without reading them."""
         folder = self._folder
         return (
+            ("version", self._source.version(), 0, 0, 0),
             (*_seen("", folder)[:2], 0, 0, 0),
-            *(_seen(name, folder / name) for name in config_names(folder)),
+            *(_seen(name, folder / name) for name in self._source.local_names()),
             *(_seen(name, folder / name) for name in self._references),
         )
 
@@ -131,6 +138,7 @@ class FolderWatch:
 
 def _references(snapshot: ConfigSnapshot) -> tuple[str, ...]:
     """Return the files that are referred to by ``${file:PATH}``, each once."""
-    contents = (content for content in snapshot.contents.values() if content is not None)
+    texts = (snapshot.bootstrap, *snapshot.contents.values())
+    contents = (content for content in texts if content is not None)
     found = [name for content in contents for name in _FILE_REFERENCE.findall(content)]
     return tuple(dict.fromkeys(map(os.fsdecode, found)))

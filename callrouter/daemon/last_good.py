@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from callrouter.config_source.config_sources import DatabaseSource, FolderSource, source_of
+from callrouter.config_source.pool_start import start_from_database, start_without_own_file
+from callrouter.config_source.start_config import StartConfig
 from callrouter.model.routing_table import QueueSpec
-from callrouter.settings import ConfigError, Problem, Settings, load_snapshot
+from callrouter.settings import ConfigError, Settings, load_snapshot
 from callrouter.settings.config_files import (
     ConfigFiles,
-    ConfigSnapshot,
     FileDigests,
     content_digests,
     contents_only,
-    read_snapshot,
 )
 from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
 from callrouter.settings.diff.settings_diff import changes
@@ -34,34 +35,24 @@ _LATELY: Final = 24 * 3600.0
 """Seconds for which callers may still be waiting in a removed queue."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartConfig:
-    """What a daemon starts with.
-
-    Attributes:
-        settings: The current settings or, if `problems` or `held` is not empty, the last good ones.
-        files: The files that they were read from.
-        snapshot: The files in the folder.
-        problems: What is wrong with the files in the folder.
-        held: What the files in the folder have lost without confirmation.
-        removed: Recently removed queues, in which callers may still be waiting.
-    """
-
-    settings: Settings
-    files: ConfigFiles
-    snapshot: ConfigSnapshot
-    problems: tuple[Problem, ...] = ()
-    held: tuple[str, ...] = ()
-    removed: Mapping[str, QueueSpec] = field(default_factory=dict)
-
-
 def choose_start(folder: Path, environ: Mapping[str, str], now: float) -> StartConfig:
-    """Read the files and check that they can be used.
+    """Read the configuration and check that it can be used.
 
     Raises:
-        ConfigError: the files have mistakes and there are no last good ones.
+        ConfigError: it has mistakes, or cannot be read, and there is no last good one.
     """
-    snapshot = read_snapshot(folder)
+    try:
+        source = source_of(folder, environ)
+    except ConfigError as error:
+        return start_without_own_file(folder, environ, error)
+    if isinstance(source, DatabaseSource):
+        return start_from_database(source, environ)
+    return _start_from_files(source, environ, now)
+
+
+def _start_from_files(source: FolderSource, environ: Mapping[str, str], now: float) -> StartConfig:
+    folder = source.folder
+    snapshot = source.snapshot()
     files = snapshot.files
     try:
         settings = load_snapshot(snapshot, environ=environ)
@@ -71,9 +62,13 @@ def choose_start(folder: Path, environ: Mapping[str, str], now: float) -> StartC
         if good is None:
             raise
         return StartConfig(
-            settings=good[0], files=good[1], snapshot=snapshot, problems=error.problems
+            settings=good[0],
+            files=good[1],
+            snapshot=snapshot,
+            source=source,
+            problems=error.problems,
         )
-    current = StartConfig(settings=settings, files=files, snapshot=snapshot)
+    current = StartConfig(settings=settings, files=files, snapshot=snapshot, source=source)
     past = _history(folder, settings.database, environ)
     head = past.head() if past is not None else None
     if past is None or head is None:
@@ -92,7 +87,9 @@ def choose_start(folder: Path, environ: Mapping[str, str], now: float) -> StartC
         if not held and past.held() == content_digests(files):
             held = past.held_lines()
     if held:
-        return StartConfig(settings=before, files=good[1], snapshot=snapshot, held=held)
+        return StartConfig(
+            settings=before, files=good[1], snapshot=snapshot, source=source, held=held
+        )
     gone = gone_queues(before.table, settings.table)
     return replace(current, removed={name: before.table.queues[name] for name in gone})
 

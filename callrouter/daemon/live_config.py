@@ -14,6 +14,9 @@ from callrouter.api.access.tokens import ApiTokens
 from callrouter.api.context import ConfigReadResult, ConfigState
 from callrouter.background import without_collection
 from callrouter.clock import Clock
+from callrouter.config_source.config_sources import DatabaseSource, history_of
+from callrouter.config_source.current_settings import cannot_be_read
+from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon.change_recorder import ChangeRecorder
 from callrouter.daemon.config_reading import (
     ConfigReading,
@@ -21,9 +24,8 @@ from callrouter.daemon.config_reading import (
     compare,
     for_good_beside_calls,
 )
-from callrouter.daemon.config_watch import EVERY, FolderWatch
+from callrouter.daemon.config_watch import EVERY, ConfigWatch
 from callrouter.daemon.held_changes import HeldChanges, left_of_quiet, say_held
-from callrouter.daemon.last_good import StartConfig
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.routing_table import Table
@@ -31,10 +33,9 @@ from callrouter.model.staged_reload import steps
 from callrouter.model.text import counted
 from callrouter.settings import ConfigError
 from callrouter.settings.config_change import Change
-from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
-from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
+from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.removals import removals_with_callers
-from callrouter.settings.state_location import state_folder
+from callrouter.store.location import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +109,12 @@ class LiveConfig:
             problems=start.problems,
             warnings=settings.warnings,
             held=start.held,
-            last_good=bool(start.problems or start.held),
+            last_good=bool(start.problems or start.held or start.away),
+            in_database=isinstance(start.source, DatabaseSource),
+            version=0 if start.problems else start.snapshot.version,
+            away=start.away,
         )
+        self.source = start.source
         self._post = post
         self._tokens = tokens
         self._sessions = sessions
@@ -121,14 +126,12 @@ class LiveConfig:
         self.folder = folder
         self._environ = environ
         self._clock = clock
-        self._watch = FolderWatch(folder, start.snapshot)
+        self._watch = ConfigWatch(start.source, start.snapshot)
         self._place = folder.resolve()
         self._reading = asyncio.Lock()
         self._reads = 0
         """How often a reload has read the files by itself."""
-        self.history = ConfigHistory(
-            state_folder(folder, settings.database, environ) / HISTORY_FOLDER
-        )
+        self.history = history_of(start.source, settings.database, environ)
         self._recorder = ChangeRecorder(
             self.history, folder, environ, start, clock, on_files_changed=on_files_changed
         )
@@ -144,6 +147,12 @@ class LiveConfig:
             logger.error("%s", problem)
         if self.state.held:
             say_held(self.state)
+        if self.state.away:
+            text = (
+                "started with the last good configuration; that in the database cannot be read: %s"
+            )
+            logger.error(text, self.state.away)
+            return
         logger.error(
             "started with the last good configuration, and not with the files in %s, which %s",
             self.state.folder,
@@ -165,6 +174,7 @@ class LiveConfig:
             try:
                 reads = self._reads
                 snapshot = await asyncio.to_thread(self._watch.changed)
+                self._say_away()
                 if snapshot is not None:
                     # While the watch read, a person may have asked for a reload, which reads newer
                     # files. The older ones must not be applied after them.
@@ -200,13 +210,15 @@ class LiveConfig:
                 # In a thread: reading ten thousand agents takes seconds, and calls arrive in the
                 # meantime.
                 reading = await asyncio.to_thread(self._read, snapshot)
-                if confirm and self.lost(reading):
+                if confirm and self._lost_by_others(reading) and not reading.snapshot.version:
                     reading = await self._when_quiet(reading)
             except ConfigError as error:
                 self._refuse(error)
                 await asyncio.to_thread(self._recorder.hold, {}, ())
                 return ConfigReadResult(problems=error.problems)
-            lost = self.lost(reading)
+            except StoreError as error:
+                return ConfigReadResult(problems=(cannot_be_read(error),))
+            lost = self._lost_by_others(reading)
             if lost and not confirm:
                 self.state.problems = ()
                 self._held_changes.begin(lost)
@@ -236,6 +248,8 @@ class LiveConfig:
         was_bad = bool(self.state.problems)
         await self._accept(reading)
         change = await asyncio.to_thread(self._recorder.record, reading, who, how)
+        if self.state.in_database and change is not None:
+            self.state.version = change.number
         for line in lost:
             logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
         if was_bad:
@@ -253,13 +267,15 @@ class LiveConfig:
         # Drop the result of the read before the garbage collector runs again.
         with without_collection():
             try:
-                reading = await asyncio.to_thread(self._compare, folder or self.folder)
+                reading = await asyncio.to_thread(self._compare, folder)
             except ConfigError as error:
                 return ConfigReadResult(problems=error.problems)
+            except StoreError as error:
+                return ConfigReadResult(problems=(cannot_be_read(error),))
             outcome = ConfigReadResult(
                 changes=reading.lines,
                 warnings=reading.settings.warnings,
-                held=() if folder is not None else self.lost(reading),
+                held=() if folder is not None else self._lost_by_others(reading),
             )
             del reading
         return outcome
@@ -270,6 +286,21 @@ class LiveConfig:
             return ()
         in_use = removals_with_callers(self.settings.table, reading.settings.table, self._callers())
         return (*in_use, *reading.losses)
+
+    def _lost_by_others(self, reading: ConfigReading) -> tuple[str, ...]:
+        """Return the losses of files that others have put in place, which still need confirmation.
+
+        What a version in the database takes away was confirmed when it was stored, but for callers: only
+        the router that has them knows of them.
+        """
+        if reading.snapshot.confirmed or (
+            reading.snapshot.version and self.settings.removals_at_once
+        ):
+            return ()
+        if reading.snapshot.version:
+            old, new = self.settings.table, reading.settings.table
+            return removals_with_callers(old, new, self._callers())
+        return self.lost(reading)
 
     async def _when_quiet(self, reading: ConfigReading) -> ConfigReading:
         """Return the files once they have been stable for a while, or attempts run out.
@@ -292,12 +323,13 @@ class LiveConfig:
         with for_good_beside_calls():
             if snapshot is None:
                 self._reads += 1
-                snapshot = read_snapshot(self.folder)
+                snapshot = self.source.snapshot()
             return self.reading_of(snapshot)
 
-    def _compare(self, folder: Path) -> ConfigReading:
+    def _compare(self, folder: Path | None) -> ConfigReading:
         """Read settings only to see what they would change."""
-        return self.reading_of(read_snapshot(folder))
+        source = self.source
+        return self.reading_of(source.snapshot() if folder is None else source.as_if(folder))
 
     def reading_of(self, snapshot: ConfigSnapshot) -> ConfigReading:
         """Return the settings in the files of a snapshot, and what they would change.
@@ -325,11 +357,22 @@ class LiveConfig:
         self._held_changes.end()
         for problem in error.problems:
             logger.error("%s", problem)
+        where = self.folder if not self.state.in_database else "the database"
         logger.error(
             "the configuration in %s has %s; what was in force stays in force",
-            self.folder,
+            where,
             counted(error.count, "mistake"),
         )
+
+    def _say_away(self) -> None:
+        """Say when the configuration in the database cannot be read any more, and when it can again."""
+        away = self.source.trouble if isinstance(self.source, DatabaseSource) else ""
+        before, self.state.away = self.state.away, away
+        if away and not before:
+            logger.error("newer configurations in the database cannot be read: %s", away)
+        elif before and not away:
+            logger.info("the configuration in the database can be read again")
+            self.state.last_good = bool(self.state.problems or self.state.held)
 
     async def _accept(self, reading: ConfigReading) -> None:
         new = reading.settings
@@ -354,6 +397,7 @@ class LiveConfig:
         self._held_changes.end()
         self.state.warnings = new.warnings
         self.state.loaded_at = self._clock.now()
+        self.state.version = reading.snapshot.version
         self._tokens.use(new.http.api_tokens)
         self._sessions.use(new)
 

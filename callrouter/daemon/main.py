@@ -12,10 +12,10 @@ from pathlib import Path
 from callrouter.api.control_socket import ControlSocket, ControlSocketError, claim
 from callrouter.api.server.sockets import CannotListen
 from callrouter.clock import SystemClock
+from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon import last_good
 from callrouter.daemon.assembly import MakePbx, assemble
 from callrouter.daemon.drivers import CannotDrive, make_pbx
-from callrouter.daemon.last_good import StartConfig
 from callrouter.daemon.lifecycle import Daemon
 from callrouter.daemon.process import LastResort, loop_factory, raise_descriptor_limit
 from callrouter.logs import Log

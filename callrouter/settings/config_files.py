@@ -63,6 +63,10 @@ class ConfigSnapshot:
         fault: Why the folder could not be read.
         files: The files that may be stored. As root, a file that another user has redirected
             outside their own folders is not among them.
+        bootstrap: With ``config: database``, the router's own file, which is in none of the others
+            (see `callrouter.settings.yaml.pool_files`); None: the files are those of the folder.
+        version: The number that the files have in the database; 0: they are not from there.
+        confirmed: Whether all that this version takes away was confirmed when it was stored.
     """
 
     folder: Path
@@ -70,6 +74,9 @@ class ConfigSnapshot:
     faults: Mapping[str, OSError]
     fault: OSError | ValueError | None = None
     files: ConfigFiles
+    bootstrap: bytes | None = None
+    version: int = 0
+    confirmed: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -83,6 +90,8 @@ class ConfigSnapshot:
         counts.
         """
         digest = hashlib.sha256(b"" if self.fault is None else _why(self.fault))
+        if self.bootstrap is not None:
+            digest.update(b"%d\0%s" % (len(self.bootstrap), self.bootstrap))
         for name in self.names:
             content = self.contents.get(name)
             if name in self.faults:

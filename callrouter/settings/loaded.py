@@ -23,6 +23,8 @@ TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
 
 QueueLogTarget: TypeAlias = Literal["asterisk", "file", "both", "off"]
 """Who writes queue_log: Asterisk, by its QueueLog action; callrouter itself; both; neither."""
+ConfigPlace: TypeAlias = Literal["files", "database"]
+"""Where the configuration is: in the folder of each router, or in the database of its pool."""
 DEFAULT_QUEUE_LOG_FILE: Final = "queue_log"
 """Relative to the state folder, as the database is."""
 
@@ -266,6 +268,9 @@ class Settings:
     history: HistorySettings
     database: str = field(repr=False)
     cluster: ClusterSettings | None = None
+    config: ConfigPlace = "files"
+    digest: str = ""
+    """What the routers of a pool compare (`callrouter.settings.config_digest`); empty: no cluster."""
     queue_log: QueueLogTarget = "asterisk"
     queue_log_file: str = DEFAULT_QUEUE_LOG_FILE
     """The file for the targets ``file`` and ``both``, as written."""

@@ -17,8 +17,10 @@ from callrouter.background import without_collection
 from callrouter.settings.builders import alert_builder, pbx_builder, site_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.cluster_builder import build_cluster
+from callrouter.settings.builders.config_builder import check_source
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.builders.site_builder import build_codes
+from callrouter.settings.config_digest import config_digest
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
 from callrouter.settings.errors.explanations import explain_error
 from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
@@ -28,6 +30,7 @@ from callrouter.settings.schema.number_parsing import at_home
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath, read_document
+from callrouter.settings.yaml.stand_ins import StandIns
 from callrouter.settings.yaml.substitution import Substituter
 
 _NULL: Final = {"type": "null"}
@@ -60,6 +63,7 @@ def load_snapshot(
     policies: Collection[str] | None = None,
     now: float | None = None,
     base: Path | None = None,
+    stand_ins: bool = False,
 ) -> Settings:
     """Return the settings in the files of a snapshot.
 
@@ -71,6 +75,8 @@ def load_snapshot(
             warning.
         base: The folder to which paths in the files are relative instead, to read the files as if
             they were there.
+        stand_ins: Whether a reference that cannot be resolved here is only a warning, because the
+            files are meant for other machines. Something of the right form stands in for it.
 
     Raises:
         ConfigError: There are mistakes; it carries all of them, each with its place.
@@ -82,12 +88,16 @@ def load_snapshot(
         policies = known()
     findings = Findings()
     base = snapshot.folder if base is None else base
+    substitute = StandIns(base, environ) if stand_ins else Substituter(base, environ)
     with without_collection():
-        document = read_document(snapshot, Substituter(base, environ), findings)
+        document = read_document(snapshot, substitute, findings)
         nearest = Nearest()
         root = validate(document, nearest)
         settings = None
+        if isinstance(substitute, StandIns):
+            substitute.warn(document)
         if root is not None:
+            check_source(root, document, snapshot)
             settings = _build(root, document, nearest, base, policies=frozenset(policies), now=now)
             _free_piecewise(root)
         document.free_piecewise()
@@ -128,6 +138,7 @@ def _build(
     codes = build_codes(root, document)
     history = site_builder.build_history(root, document)
     cluster = build_cluster(root, document, http)
+    digest = config_digest(document.root) if cluster is not None else ""
     if not document.findings.errors:
         instance_lint.add_warnings(root, table, document, now)
     return Settings(
@@ -151,6 +162,8 @@ def _build(
         timezone=root.timezone,
         database=root.database,
         cluster=cluster,
+        config=root.config,
+        digest=digest,
         history=history,
         queue_log=root.queue_log,
         queue_log_file=root.queue_log_file,

@@ -24,6 +24,10 @@ _LOOK: Final = """
 """
 
 
+class NoSchemaError(StoreError):
+    """No router of a pool has used the database yet."""
+
+
 def enter_to_write(link: psycopg.Connection[Any], address: Address) -> None:
     """Make this connection use the schema of the pool, which is created if there is none.
 
@@ -58,7 +62,8 @@ def enter_to_read(link: psycopg.Connection[Any], address: Address) -> None:
     """Make this connection read in the schema of the pool. The transaction is committed.
 
     Raises:
-        StoreError: there is no such schema, it may not be read, or is that of another pool.
+        NoSchemaError: there is no such schema.
+        StoreError: it may not be read, or is that of another pool.
         psycopg.Error: the database failed.
     """
     schema = address.schema
@@ -66,7 +71,7 @@ def enter_to_read(link: psycopg.Connection[Any], address: Address) -> None:
         return
     found = _look(link, schema)
     if found is None:
-        raise StoreError(
+        raise NoSchemaError(
             f"there is nothing of pool {address.pool} in {address}: no router of that pool has "
             "used this database yet"
         )

@@ -72,9 +72,7 @@ class EditedHouse:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.write("callrouter.yaml", SITE)
-        self.write("agents.yaml", AGENTS)
-        self.write("queues.yaml", QUEUES)
+        self.prepare()
         clock = SystemClock()
         start = choose_start(folder, {}, clock.now())
         self.world = World(tokens=TOKENS, table=start.settings.table)
@@ -92,6 +90,12 @@ class EditedHouse:
         self.world.backend.editor = ConfigEditor(self.config)
         self.world.backend.files = ConfigAccess(self.config)
         self.config.history.begin(start.files)
+
+    def prepare(self) -> None:
+        """Put the configuration where it comes from."""
+        self.write("callrouter.yaml", SITE)
+        self.write("agents.yaml", AGENTS)
+        self.write("queues.yaml", QUEUES)
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, newline="")

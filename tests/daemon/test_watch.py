@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.daemon.config_watch import EVERY, QUIET, FolderWatch
+from callrouter.config_source.config_sources import FolderSource
+from callrouter.daemon.config_watch import EVERY, QUIET, ConfigWatch
 from callrouter.settings.config_files import read_snapshot
 from tests.daemon.process import AGENTS, Place, started
 from tests.noise import noise
@@ -23,11 +24,11 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def looks(watch: FolderWatch, count: int = QUIET + 2) -> list[bool]:
+def looks(watch: ConfigWatch, count: int = QUIET + 2) -> list[bool]:
     return [watch.changed() is not None for _ in range(count)]
 
 
-def seen(watch: FolderWatch) -> bool:
+def seen(watch: ConfigWatch) -> bool:
     """Whether there is a change, told once, and not in the moment it is written."""
     found = looks(watch)
     assert found in ([False] * QUIET + [True, False], [False] * (QUIET + 2))
@@ -39,7 +40,7 @@ def test_within_two_seconds() -> None:
 
 
 def test_nothing_is_no_change(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     assert not seen(watch)
     (folder / "a.yaml").touch()
     (folder / ".a.yaml.swp").write_text("x")
@@ -50,22 +51,22 @@ def test_nothing_is_no_change(folder: Path) -> None:
 def test_what_has_changed_since_the_files_were_read(folder: Path) -> None:
     """A daemon reads the files at its start, and makes its watch a moment later."""
     known = read_snapshot(folder)
-    assert not any(looks(FolderWatch(folder, known)))
+    assert not any(looks(ConfigWatch(FolderSource(folder), known)))
     (folder / "a.yaml").write_text("a: 22\n")
-    watch = FolderWatch(folder, known)
+    watch = ConfigWatch(FolderSource(folder), known)
     found = [watch.changed() for _ in range(QUIET + 2)]
     [snapshot] = [each for each in found if each is not None]
     assert snapshot.contents == {"a.yaml": b"a: 22\n"}
 
 
 def test_in_place(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     (folder / "a.yaml").write_text("a: 22\n")
     assert seen(watch)
 
 
 def test_in_place_with_the_time_set_back(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     before = (folder / "a.yaml").stat()
     (folder / "a.yaml").write_text("a: 2\n")
     os.utime(folder / "a.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -73,14 +74,14 @@ def test_in_place_with_the_time_set_back(folder: Path) -> None:
 
 
 def test_renamed_over(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     (folder / "a.yaml~").write_text("a: 33\n")
     (folder / "a.yaml~").rename(folder / "a.yaml")
     assert seen(watch)
 
 
 def test_half_written_then_completed(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     with (folder / "a.yaml").open("w") as file:
         for part in ("a: ", "4", "4"):
             file.write(part)
@@ -90,7 +91,7 @@ def test_half_written_then_completed(folder: Path) -> None:
 
 
 def test_deleted_and_recreated(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     (folder / "a.yaml").unlink()
     assert not watch.changed()
     (folder / "a.yaml").write_text("a: 55\n")
@@ -106,7 +107,7 @@ def test_a_link_to_another_file(folder: Path) -> None:
     (folder / "two").write_text("a: 2\n")
     (folder / "a.yaml").unlink()
     (folder / "a.yaml").symlink_to("one")
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     (folder / "new").symlink_to("two")
     (folder / "new").rename(folder / "a.yaml")
     assert seen(watch)
@@ -126,7 +127,7 @@ def test_a_link_to_another_folder(folder: Path, inside: bool) -> None:
         place = folder / "mount"
         place.mkdir()
         (place / "b.yaml").symlink_to("../now/b.yaml")
-    watch = FolderWatch(place)
+    watch = ConfigWatch(FolderSource(place))
     (folder / "next").symlink_to("r2")
     (folder / "next").rename(folder / "now")
     assert seen(watch)
@@ -134,7 +135,7 @@ def test_a_link_to_another_folder(folder: Path, inside: bool) -> None:
 
 def test_what_a_file_refers_to(folder: Path) -> None:
     (folder / "a.yaml").write_text("secret: ${file:secrets/ami}\n")
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     (folder / "secrets").mkdir()
     (folder / "secrets/ami").write_text("one")
     assert seen(watch)
@@ -150,13 +151,13 @@ def test_what_a_file_refers_to(folder: Path) -> None:
 
 
 def test_a_pipe_does_not_hang_us(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     os.mkfifo(folder / "b.yaml")
     assert seen(watch)
 
 
 def test_a_folder_that_goes_and_comes(folder: Path) -> None:
-    watch = FolderWatch(folder)
+    watch = ConfigWatch(FolderSource(folder))
     away = folder.with_name(folder.name + "-away")
     folder.rename(away)
     assert seen(watch)

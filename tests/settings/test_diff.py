@@ -403,7 +403,7 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "passwords", "emails", "service_levels", "numbers", "timezone",
         "database", "warnings", "files", "removals_at_once", "socket", "codes", "history", "queue_log",
-        "queue_log_file", "cluster", "alerts", "destinations", "webhooks", "smtp",
+        "queue_log_file", "cluster", "config", "digest", "alerts", "destinations", "webhooks", "smtp",
     }  # fmt: skip
 
 

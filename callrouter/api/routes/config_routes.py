@@ -105,12 +105,16 @@ async def history(request: web.Request) -> web.Response:
     Reads files, so it is made in a thread, and once for all who ask at the same time.
 
     Raises:
-        ApiProblem: 404, there are no files.
+        ApiProblem: 404 there are no files, 503 the history cannot be read now.
     """
     files = _files(request)
 
     async def make() -> bytes:
-        found = await asyncio.to_thread(files.changes)
+        try:
+            found = await asyncio.to_thread(files.changes)
+        except OSError as error:
+            detail = f"the history cannot be read now: {error.strerror}"
+            raise ApiProblem(503, "no-history", detail) from error
         return encode({"changes": [_change(change) for change in found]})
 
     return encoded(await request.app[FILES].answer("history", make))

@@ -35,6 +35,12 @@ class ConfigStatusJson(TypedDict):
     """Null except for admins."""
     loaded_at: Moment
     """When the configuration in force was loaded."""
+    source: Literal["files", "database"]
+    """Where the configuration is."""
+    version: int | None
+    """The number of the version in force; null: it is in files, or the number is not known."""
+    away: str | None
+    """Why the database with the configuration cannot be read now; null: it can, or there is none."""
     problems: list[MistakeJson]
     warnings: list[MistakeJson]
     needs_restart: list[str]

@@ -24,6 +24,7 @@ from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
     from callrouter.api.schemas.config_answers import OutcomeJson
+    from callrouter.config_source.config_sources import DatabaseSource
     from callrouter.settings.config_change import Change
     from callrouter.settings.config_files import ConfigFile, FileDigests
     from callrouter.settings.config_history import ConfigHistory
@@ -233,9 +234,12 @@ def find_past(folder: Path) -> ConfigHistory | None:
     Raises:
         CommandFailed: as root, if the daemon names a folder that is not its own.
     """
+    from callrouter.cli.pool_config import is_in_database  # noqa: PLC0415 - SQLAlchemy takes its time
     from callrouter.files import Folder  # noqa: PLC0415 - only here
     from callrouter.settings.config_history import ConfigHistory, find_history  # noqa: PLC0415 - only here
 
+    if (source := is_in_database(folder)) is not None:
+        return source.history
     client = DaemonClient.of_folder(folder, os.environ)
     try:
         place = Path(client.get("status")["history"])
@@ -285,9 +289,13 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     like any change, and the history records the rollback as one. Refuses files that would not pass
     `callrouter check`.
     """
+    from callrouter.cli.pool_config import is_in_database  # noqa: PLC0415 - SQLAlchemy takes its time
     from callrouter.settings.config_files import content_digests, contents_only, read_snapshot  # noqa: PLC0415 - only here
 
     folder = folder_of(context)
+    if (source := is_in_database(folder)) is not None:
+        _rollback_in_database(source, number, dry_run=dry_run)
+        return
     with readable():
         past = find_past(folder)
         wanted = the_change(past, number).before if number is not None else None
@@ -308,6 +316,29 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
         )
         _put_back(folder, past, wanted, now, how)
     _have_taken_up(folder)
+
+
+def _rollback_in_database(source: DatabaseSource, number: int | None, *, dry_run: bool) -> None:
+    """Store the files of before a change as a new version, or those in force here."""
+    from callrouter.cli import pool_config  # noqa: PLC0415 - SQLAlchemy takes its time
+
+    load_installed_policies()
+    with pool_config.database_errors(), readable():
+        past = source.history
+        wanted = the_change(past, number).before if number is not None else past.head()
+        if not wanted:
+            raise CommandFailed(2, "there is nothing to go back to")
+        found = pool_config.compared(source, past.snapshot(source.folder, wanted))
+        if found.same:
+            print_text("the files are like that already")
+            return
+        for line in found.lines or (NOTHING + " for the daemon",):
+            print_text(line)
+        if dry_run:
+            return
+        what = f"before {number}" if number is not None else "what is in force"
+        change = pool_config.store(source, found, f"rollback to {what}", confirmed=True)
+    print_text(f"stored as version {change.number}; the routers take it up within 2 s")
 
 
 def _would_change(folder: Path, past: ConfigHistory, wanted: FileDigests) -> list[str]:
@@ -349,16 +380,14 @@ def _checked(folder: Path, place: Path) -> dict[str, Any]:
 def _put_back(
     folder: Path, past: ConfigHistory, wanted: FileDigests, now: Mapping[str, ConfigFile], how: str
 ) -> None:
-    from callrouter.settings.config_files import ConfigFile, owner_name, put_back, remove_file  # noqa: PLC0415 - only here
+    from callrouter.cli.pool_config import this_user  # noqa: PLC0415 - SQLAlchemy takes its time
+    from callrouter.settings.config_files import ConfigFile, put_back, remove_file  # noqa: PLC0415 - only here
 
-    who = owner_name(os.getuid())
-    behind = os.environ.get("SUDO_USER")
-    who = f"{behind} (as {who})" if behind and behind != who else who
     _set_aside(past, now)
     files = {
         name: ConfigFile(past.content(digest), mode, "") for name, (digest, mode) in wanted.items()
     }
-    past.announce(who=who, how=how, files=files)
+    past.announce(who=this_user(), how=how, files=files)
     for name, file in files.items():
         if name not in now or now[name].content != file.content:
             put_back(folder, name, file.content, file.mode)

@@ -16,6 +16,7 @@ from callrouter.clock import SystemClock
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
+    from callrouter.config_source.current_settings import CurrentConfig
     from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
 
 
@@ -25,14 +26,15 @@ def read_settings(folder: Path) -> Settings:
     Raises:
         CommandFailed: it has mistakes, which were printed (exit status 2).
     """
-    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+    from callrouter.config_source.current_settings import current_config  # noqa: PLC0415 - slow
+    from callrouter.settings import ConfigError  # noqa: PLC0415 - pydantic takes its time
 
     load_installed_policies()
     try:
-        return load(folder, environ=os.environ)
+        return current_config(folder, os.environ).settings(os.environ)
     except ConfigError as error:
         for problem in error.problems:
-            _tell(problem, err=True)
+            tell_problem(problem, err=True)
         raise CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
 
 
@@ -63,18 +65,22 @@ def check(context: click.Context, *, as_json: bool) -> None:
     are about settings that are allowed but probably not intended. Exits with status 1 if there are
     mistakes; warnings do not count.
     """
-    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+    from callrouter.config_source.current_settings import current_config  # noqa: PLC0415 - slow
+    from callrouter.settings import ConfigError  # noqa: PLC0415 - pydantic takes its time
 
     folder = folder_of(context)
     settings: Settings | None = None
+    found: CurrentConfig | None = None
     problems: tuple[Problem, ...] = ()
     count = 0
     load_installed_policies()
     try:
-        settings = load(folder, environ=os.environ, now=SystemClock().now())
+        found = current_config(folder, os.environ)
+        settings = found.settings(os.environ, now=SystemClock().now())
     except ConfigError as error:
         problems, count = error.problems, error.count
     warnings = settings.warnings if settings is not None else ()
+    warnings = (*warnings, *(found.unread() if found is not None else ()))
     if as_json:
         view = {
             "ok": settings is not None,
@@ -86,27 +92,38 @@ def check(context: click.Context, *, as_json: bool) -> None:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
         for problem in problems:
-            _tell(problem)
+            tell_problem(problem)
         for warning in warnings:
-            print_text(_warning(warning), indent=4)
-        for line in _in_force(folder, settings):
+            print_text(warning_text(warning), indent=4)
+        for line in _in_force(folder, settings, found):
             print_text(line)
-        print_text(_summary(folder, settings, count, len(warnings)))
+        print_text(_summary(_place(folder, found), settings, count, len(warnings)))
     context.exit(0 if settings is not None else 1)
 
 
-def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
+def _place(folder: Path, found: CurrentConfig | None) -> str:
+    if found is None or found.snapshot.bootstrap is None:
+        return str(folder)
+    if found.away:
+        return f"{folder}, with what was last in force from the database"
+    return f"{folder}, with version {found.snapshot.version} of the database"
+
+
+def _in_force(
+    folder: Path, settings: Settings | None, found: CurrentConfig | None
+) -> Iterator[str]:
     """Say which configuration a daemon running here keeps using, if it differs from the files.
 
     Nothing is yielded if no daemon has run here, or if we may not read its history. Files with
     mistakes leave the last configuration in force; files with unconfirmed losses are held back.
     """
-    from callrouter.settings.config_files import (  # noqa: PLC0415 - only here
-        content_digests,
-        read_snapshot,
-    )
+    from callrouter.settings.config_files import content_digests  # noqa: PLC0415 - only here
     from callrouter.settings.config_history import find_history  # noqa: PLC0415 - only here
 
+    if found is not None and found.away:
+        yield f"newer versions in the database cannot be read: {found.away}"
+    if found is None:
+        return
     database = settings.database if settings is not None else "callrouter.db"
     try:
         past = find_history(folder, database, os.environ)
@@ -114,7 +131,7 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
             return
         if settings is None and past.head():
             yield "what was in force last stays in force, over a restart as well, until these files are mended"
-        if settings is not None and past.held() == content_digests(read_snapshot(folder).files):
+        if settings is not None and past.held() == content_digests(found.snapshot.files):
             for line in past.held_lines():
                 yield f"held back by the daemon: {line}"
             yield HELD
@@ -122,7 +139,7 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
         return  # we may not read it; the daemon reports it in its log and in `callrouter status`
 
 
-def _tell(item: Problem, *, err: bool = False) -> None:
+def tell_problem(item: Problem, *, err: bool = False) -> None:
     """Print a mistake, and below it the line as written.
 
     Without a written line, as for a whole file, there is only the mistake. `err`: on stderr.
@@ -132,7 +149,8 @@ def _tell(item: Problem, *, err: bool = False) -> None:
         click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
 
 
-def _warning(item: Problem) -> str:
+def warning_text(item: Problem) -> str:
+    """Return a warning with its place, on one line."""
     place = f"{item.file}:{item.line}:{item.column}" if item.line else item.file
     return f"{place}: warning: {item.text}" + (f" ({item.hint})" if item.hint else "")
 
@@ -147,7 +165,7 @@ def mistakes_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     return [{key: getattr(item, key) for key in keys} for item in problems]
 
 
-def _summary(folder: Path, settings: Settings | None, problems: int, warnings: int) -> str:
+def _summary(folder: str, settings: Settings | None, problems: int, warnings: int) -> str:
     if settings is None:
         return f"{folder}: {counted(problems, 'mistake')}"
     table = settings.table

@@ -175,6 +175,11 @@ def _store(store: StoreStatusJson) -> Iterator[Text]:
 
 def _config(config: ConfigStatusJson) -> Text:
     note = f"{config['folder']}, in force since {clock_time(config['loaded_at'])}"
+    if config.get("source") == "database":
+        number = config["version"]
+        note += f"; version {number} of the database" if number else "; from the database"
+    if config.get("away"):
+        note += f"; newer versions cannot be read now: {config['away']}"
     if config.get("last_good"):
         note += "; the last good configuration, since the start"
     if config.get("held"):

@@ -22,18 +22,23 @@ from callrouter.api.schemas.editor_answers import (
     TablesJson,
 )
 from callrouter.background import beside_calls
+from callrouter.config_source.config_sources import DatabaseSource
+from callrouter.config_source.version_table import OvertakenError
 from callrouter.daemon.config_reading import ConfigReading
-from callrouter.daemon.editing import draft_check, file_changes, rollbacks
+from callrouter.daemon.editing import draft_check, file_changes, rollbacks, stored_versions
 from callrouter.daemon.editing.completions import completions
 from callrouter.daemon.editing.folder_rights import why_not_writable
 from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, names_in
 from callrouter.daemon.editing.mistake_places import MistakePlaces, unreadable
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
-from callrouter.settings.config_files import read_snapshot
+from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.editing.edit_rights import OPEN_SECTIONS
 from callrouter.settings.editing.text_tree import UnreadableTextError
+from callrouter.store.location import StoreError
 
+_TRIES: Final = 3
+"""Attempts to save in the database while others save there too."""
 _NO_FILE: Final = "there is no configuration file of this name; GET /api/config/files lists them"
 
 
@@ -64,12 +69,18 @@ class ConfigEditor:
         return await asyncio.to_thread(self._file, person, name)
 
     def _texts(self, person: EditingPerson) -> FolderTexts:
-        return FolderTexts(read_snapshot(self._folder), person.rights, self._trees)
+        return FolderTexts(self._snapshot(), person.rights, self._trees)
+
+    def _snapshot(self) -> ConfigSnapshot:
+        try:
+            return self._config.source.snapshot()
+        except StoreError as error:
+            raise stored_versions.no_database(error) from error
 
     def _files(self, person: EditingPerson) -> ConfigFilesJson:
         with beside_calls():
             texts = self._texts(person)
-            why = why_not_writable(self._folder)
+            why = why_not_writable(self._config.source)
             mistakes = [problem.file for problem in self._config.state.problems]
             rights = person.rights
             return {
@@ -103,6 +114,9 @@ class ConfigEditor:
         }
 
     def _modified(self, name: str) -> str | None:
+        if isinstance(self._config.source, DatabaseSource):
+            at = self._config.source.history.changed_at(name)
+            return None if at is None else moment(at)
         try:
             return moment((self._folder / name).stat().st_mtime)
         except OSError:
@@ -134,7 +148,7 @@ class ConfigEditor:
                         members={"problems": [unreadable(name, error)]},
                     ) from error
                 text, hidden = shown.text, shown.count
-            item = self._item(texts, name, 0, writable=not why_not_writable(self._folder))
+            item = self._item(texts, name, 0, writable=not why_not_writable(self._config.source))
             return {
                 "name": name,
                 "text": text,
@@ -202,15 +216,20 @@ class ConfigEditor:
             ApiProblem: 403 the person may not, 404 a file is gone, 409 it removes a lot, or the
                 folder cannot be written, 412 another person was quicker, 422 there are mistakes.
         """
+        how = f"save from {person.address}" if person.address else "save"
         async with self._config.editing() as take_up:
-            edited = await asyncio.to_thread(self._edited, person, files)
-            if not edited.reading.lines and not edited.contents:
-                return self._saved(edited, None, [])
-            lost = self._check_lost(person, edited.reading, confirm=confirm)
-            how = f"save from {person.address}" if person.address else "save"
-            aside, reading = await asyncio.to_thread(self._write, edited, person.name, how)
-            change = await take_up(reading, person.name, how, lost)
-        return self._saved(edited, change.number if change is not None else None, aside)
+            for _ in range(_TRIES):
+                edited = await asyncio.to_thread(self._edited, person, files)
+                if not edited.reading.lines and not edited.contents:
+                    return self._saved(edited, None, [])
+                lost = self._check_lost(person, edited.reading, confirm=confirm)
+                try:
+                    aside, reading = await asyncio.to_thread(self._write, edited, person.name, how)
+                except OvertakenError:
+                    continue  # by files that may have nothing to do with these
+                change = await take_up(reading, person.name, how, lost)
+                return self._saved(edited, change.number if change is not None else None, aside)
+        raise stored_versions.overtaken()
 
     def _check_lost(
         self, person: EditingPerson, reading: ConfigReading, *, confirm: bool
@@ -233,7 +252,7 @@ class ConfigEditor:
     ) -> tuple[list[str], ConfigReading]:
         """Write the files; return what was set aside, and the reading with owners as on the disk."""
         aside = file_changes.write(self._config, edited, who, how)
-        found = read_snapshot(self._folder).files
+        found = self._snapshot().files
         checked = edited.reading.snapshot
         kept = {name: found.get(name, file) for name, file in checked.files.items()}
         same = all(kept[name].content == file.content for name, file in checked.files.items())
@@ -272,7 +291,12 @@ class ConfigEditor:
 
     def _change(self, person: EditingPerson, number: int) -> ChangeDetailJson:
         with beside_calls():
-            return rollbacks.change_detail(self._config.history, number, self._texts(person))
+            try:
+                return rollbacks.change_detail(self._config.history, number, self._texts(person))
+            except OSError as error:
+                if isinstance(self._config.source, DatabaseSource):
+                    raise stored_versions.no_database(error) from error
+                raise
 
     async def rollback(
         self,
@@ -303,9 +327,12 @@ class ConfigEditor:
             if not dry_run:
                 self._check_lost(person, found.reading, confirm=confirm)
                 how = f"{found.how} from {person.address}" if person.address else found.how
-                aside = await asyncio.to_thread(
-                    rollbacks.put_back_all, self._config, found, person.name, how
-                )
+                try:
+                    aside = await asyncio.to_thread(
+                        rollbacks.put_back_all, self._config, found, person.name, how
+                    )
+                except OvertakenError as error:
+                    raise stored_versions.overtaken() from error
                 change = await take_up(found.reading, person.name, how, lost)
         return {
             "ok": True,

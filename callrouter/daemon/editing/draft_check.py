@@ -10,9 +10,11 @@ from pathlib import Path
 from callrouter.api.editing.config_editing import Draft
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.editor_answers import DraftJson, FileMistakeJson
+from callrouter.config_source.config_sources import DatabaseSource
 from callrouter.daemon.config_reading import ConfigReading
 from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, root_of
 from callrouter.daemon.editing.mistake_places import MistakePlaces, plain_mistake, unreadable
+from callrouter.daemon.editing.stored_versions import check_not_own_file
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import is_plain
@@ -85,6 +87,8 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
         raise ApiProblem(422, "wrong-body", f"more than {MOST_FILES} files")
     for name in draft.texts:
         check_name(name)
+        if isinstance(config.source, DatabaseSource):
+            check_not_own_file(name)
     present = {name: text for name, text in shown.items() if text is not None}
     changed: dict[str, str] = {}
     try:

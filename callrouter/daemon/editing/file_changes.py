@@ -12,8 +12,9 @@ from callrouter.api.editing.config_editing import FileToSave
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.editor_answers import FileMistakeJson
+from callrouter.config_source.config_sources import DatabaseSource, FolderSource
 from callrouter.daemon.config_reading import ConfigReading
-from callrouter.daemon.editing import draft_check
+from callrouter.daemon.editing import draft_check, stored_versions
 from callrouter.daemon.editing.folder_rights import why_not_writable
 from callrouter.daemon.editing.folder_texts import (
     FolderTexts,
@@ -80,6 +81,8 @@ def edited(
         raise ApiProblem(422, "wrong-body", "a file is given twice")
     for file in files:
         draft_check.check_name(file.name)
+        if isinstance(config.source, DatabaseSource):
+            stored_versions.check_not_own_file(file.name)
         _check_base(texts, file, config)
         given[file.name] = with_old_breaks(file.text, texts.texts.get(file.name, ""))
     whole = draft_check.whole(given, texts, trees)
@@ -103,7 +106,7 @@ def edited(
 def _check_base(texts: FolderTexts, file: FileToSave, config: LiveConfig) -> None:
     """Check that a text was made from the file as it is now."""
     name = file.name
-    if is_link_outside(config.folder, name):
+    if isinstance(config.source, FolderSource) and is_link_outside(config.folder, name):
         detail = f"{name} is a link to a file outside of the configuration folder; edit that one"
         raise ApiProblem(409, "is-a-link", detail)
     now = texts.etags.get(name, "")
@@ -131,9 +134,15 @@ def write(config: LiveConfig, files: EditedFiles, who: str, how: str) -> list[st
         What was never in force and was kept elsewhere, in words.
 
     Raises:
-        ApiProblem: 409 it is not allowed, 412 a file has changed in the meantime, 507 no space.
+        ApiProblem: 409 it is not allowed, 412 a file has changed in the meantime, 507 no space, 503 no
+            database.
+        OvertakenError: another version was stored in the meantime; nothing is written.
     """
-    why = why_not_writable(config.folder) if files.contents else ""
+    if isinstance(config.source, DatabaseSource):
+        before = files.texts.snapshot
+        stored_versions.store(config.source, files.reading, before, who, how)
+        return []
+    why = why_not_writable(config.source) if files.contents else ""
     if why:
         raise ApiProblem(409, "not-writable", why)
     done: list[str] = []
@@ -275,6 +284,8 @@ def _last_editor(config: LiveConfig, name: str, last: Change | None) -> tuple[st
     """Return who has changed a file last and when; if not through us, the owner of the file."""
     if last is not None:
         return last.who, last.at
+    if isinstance(config.source, DatabaseSource):
+        return "", 0.0
     try:
         status = (config.folder / name).stat()
     except OSError:

@@ -1,15 +1,18 @@
-"""Whether the daemon may write in the configuration folder."""
+"""Whether the daemon may write the configuration where it comes from."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from callrouter.config_source.config_sources import DatabaseSource, FolderSource
 from callrouter.settings.config_files import owner_name
 
 
-def why_not_writable(folder: Path) -> str:
-    """Return why the daemon cannot write in a folder, and what to do; empty: it can."""
+def why_not_writable(source: FolderSource | DatabaseSource) -> str:
+    """Return why the daemon cannot save a configuration, and what to do; empty: it can."""
+    if isinstance(source, DatabaseSource):
+        return source.why_not_writable()
+    folder = source.folder
     if os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return ""
     user = owner_name(os.geteuid())

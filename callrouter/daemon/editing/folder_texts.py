@@ -7,6 +7,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -189,12 +190,12 @@ class FolderTexts:
                 contents[name] = content
                 mode, owner = (old.mode, old.owner) if old else (_NEW_MODE, "")
                 files[name] = ConfigFile(content, mode, owner)
-        return ConfigSnapshot(
-            folder=self.snapshot.folder,
+        return replace(
+            self.snapshot,
             contents=dict(sorted(contents.items())),
             faults=faults,
-            fault=self.snapshot.fault,
             files=files,
+            confirmed=False,
         )
 
 

@@ -11,8 +11,9 @@ from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.config_answers import ChangeDetailJson
 from callrouter.api.schemas.editor_answers import FileMistakeJson
+from callrouter.config_source.config_sources import DatabaseSource
 from callrouter.daemon.config_reading import ConfigReading
-from callrouter.daemon.editing import file_changes
+from callrouter.daemon.editing import file_changes, stored_versions
 from callrouter.daemon.editing.folder_rights import why_not_writable
 from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, digest, root_of
 from callrouter.daemon.editing.mistake_places import MistakePlaces
@@ -140,9 +141,17 @@ def put_back_all(config: LiveConfig, files: EarlierFiles, who: str, how: str) ->
         What was never in force and was kept elsewhere, in words.
 
     Raises:
-        ApiProblem: 409 they cannot be written, 412 a file has changed in the meantime.
+        ApiProblem: 409 they cannot be written, 412 a file has changed in the meantime, 503 no database.
+        OvertakenError: another version was stored in the meantime; nothing is written.
     """
-    if why := why_not_writable(config.folder):
+    if isinstance(config.source, DatabaseSource):
+        stored_versions.store(config.source, files.reading, files.texts.snapshot, who, how)
+        return []
+    return _put_back_in_folder(config, files, who, how)
+
+
+def _put_back_in_folder(config: LiveConfig, files: EarlierFiles, who: str, how: str) -> list[str]:
+    if why := why_not_writable(config.source):
         raise ApiProblem(409, "not-writable", why)
     touched = [*files.put_back, *files.removed]
     for name in touched:

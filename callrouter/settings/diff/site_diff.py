@@ -68,7 +68,7 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     yield from option_differences(
         "history: numbers", HistoryNumbersOptions, was.numbers, now.numbers
     )
-    for key in ("queue_log", "queue_log_file"):
+    for key in ("config", "queue_log", "queue_log_file"):
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference(f"{key} {before} -> {after}", needs_restart=True)

@@ -56,6 +56,8 @@ _QUOTED: Final = re.compile(r"'([^']*)'")
 _SYNTAX: Final = frozenset({"${", "$${", "}"})
 _COMPARABLE: Final = 40_000
 """Maximum number of lines when comparing two versions of a file."""
+_NO_SECRET: Final = frozenset({"config: database", 'config: "database"', "config: 'database'"})
+"""Lines in which the key of a secret is a value."""
 _COMPARED: Final = 50
 """Words of a hidden line that are searched for in a message."""
 
@@ -198,7 +200,9 @@ def _above(lines: Sequence[str], index: int) -> Iterator[str]:
     """Yield the non-empty lines above a line, nearest first."""
     for above in reversed(lines[max(0, index - _ABOVE) : index]):
         if above.strip() and not above.lstrip().startswith("#"):
-            yield above[:LONGEST].partition(" #")[0]
+            line = above[:LONGEST].partition(" #")[0]
+            if line.strip() not in _NO_SECRET:
+                yield line
 
 
 def _indent(line: str) -> int:

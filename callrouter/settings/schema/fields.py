@@ -234,6 +234,9 @@ QueueLogWord = Annotated[
     Literal["asterisk", "file", "both", "off"],
     Expected("asterisk, file, both or off", "asterisk|file|both|off"),
 ]
+ConfigWord = Annotated[
+    Literal["files", "database"], Expected("files or database", "files|database")
+]
 ApprovalWord = Annotated[
     Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
 ]

@@ -377,6 +377,16 @@ class RootOptions(OptionGroup):
         example="{name: north-1, pool: main}",
         restart=True,
     )
+    config: f.ConfigWord = option(
+        "files",
+        "Where all else is configured: in the files of this folder, or in the database, for all "
+        "routers of a pool (`callrouter config push`). With database, this file has `database`, "
+        "`cluster`, `config` and what this router has for itself: `http: {listen, tls}`, `socket`, "
+        "`queue_log_file`.",
+        example="database",
+        words=str,
+        restart=True,
+    )
     queue_log: f.QueueLogWord = option(
         "asterisk",
         "Who writes queue_log: asterisk (the action QueueLog), file (callrouter itself, for all "

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from callrouter.settings.config_files import MOST_BYTES, ConfigSnapshot
 from callrouter.settings.errors.problems import Findings, Source, quoted
 from callrouter.settings.schema.fields import NAME_PATTERN
+from callrouter.settings.yaml.pool_files import BOOTSTRAP, check_bootstrap, check_pool_file
 from callrouter.settings.yaml.reader import Items, Section, YamlReader
 from callrouter.settings.yaml.substitution import Substituted, Substituter
 
@@ -47,6 +48,8 @@ class Document:
     files: tuple[Path, ...] = ()
     complete: bool = True
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
+    _second: dict[str, Source] = field(default_factory=dict)
+    """The file of the keys of ``http`` that stand in the second of two files."""
 
     def error(self, path: KeyPath, text: str, hint: str = "", *, key: bool = False) -> None:
         """Report an error.
@@ -118,6 +121,29 @@ class Document:
         """
         return self.complete and (section in self.root or section not in self.root.at)
 
+    def add_http(self, source: Source, sections: Section) -> None:
+        """Take what a file of the pool says of ``http`` to what the router's own file says of it.
+
+        A key that both have is an error. The section is taken out of `sections`.
+        """
+        own, more = self.root.get("http"), sections.get("http")
+        first = self.sources.get("http")
+        if not (isinstance(own, Section) and isinstance(more, Section)) or self._second:
+            return
+        if first is None or first.name != BOOTSTRAP:
+            return
+        for key, at in more.at.items():
+            if key in own.at:
+                place = (source, at[0].line + 1, at[0].column + 1)
+                text = f"{quoted(f'http: {key}')} stands twice"
+                self.findings.error(*place, text, f"first in {self.line(('http', key))}")
+                continue
+            self._second[key] = source
+            own.at[key] = at
+            if key in more:
+                own[key] = more[key]
+        del sections["http"], sections.at["http"]
+
     def free_piecewise(self) -> None:
         """Free the document piece by piece: see `loader._free_piecewise`. Places are lost."""
         for section in (*self.root.values(), self.root):
@@ -129,6 +155,8 @@ class Document:
 
     def _place(self, path: KeyPath, key: bool) -> tuple[Source, int, int]:
         source = self.sources.get(str(path[0]), self.first) if path else self.first
+        if len(path) > 1 and path[0] == "http":
+            source = self._second.get(str(path[1]), source)
         line, column = 0, 0
         value: object = self.root
         for part in path:
@@ -173,18 +201,29 @@ def read_document(
         findings.error(whole, 0, 0, text, readers(folder, fault))
         document.complete = False
         return document
-    if not snapshot.names:
+    if snapshot.bootstrap is not None:
+        own, sections = _parse(BOOTSTRAP, snapshot.bootstrap, substitute, findings)
+        document.first = own
+        if sections is None:
+            document.complete = False
+        else:
+            check_bootstrap(own, sections, findings)
+            _add(document, own, sections)
+    if not snapshot.names and snapshot.bootstrap is None:
         findings.error(whole, 0, 0, "no configuration here", "expected at least one *.yaml file")
         document.complete = False
     document.files = tuple(folder / name for name in snapshot.names)
     for name in snapshot.names:
         source, sections = _read_file(name, snapshot, substitute, findings)
-        if not document.first.name or name == "callrouter.yaml":
+        if not document.first.name or name == BOOTSTRAP:
             document.first = source
         if sections is None:
             document.complete = False
-        else:
-            _add(document, source, sections)
+            continue
+        if snapshot.bootstrap is not None:
+            check_pool_file(source, sections, findings)
+            document.add_http(source, sections)
+        _add(document, source, sections)
     return document
 
 
@@ -218,6 +257,13 @@ def _read_file(
     if raw is None:
         findings.error(source, 0, 0, "is not a file")
         return source, None
+    return _parse(name, raw, substitute, findings)
+
+
+def _parse(
+    name: str, raw: bytes, substitute: Substituter, findings: Findings
+) -> tuple[Source, Section | None]:
+    source = Source(name, [])
     if len(raw) > MOST_BYTES:
         findings.error(source, 0, 0, "is larger than 16 MiB")
         return source, None

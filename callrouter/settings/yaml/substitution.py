@@ -103,6 +103,10 @@ class SubstitutionError(Exception):
         super().__init__(text)
 
 
+class UnresolvedError(SubstitutionError):
+    """What a reference names does not exist on this machine, or cannot be read."""
+
+
 class Substituter:
     """Replaces references by environment variables and the contents of files.
 
@@ -156,7 +160,7 @@ class Substituter:
         value = self._environ.get(name)
         what = "the environment variable in ${…}" if secret else f"environment variable {name}"
         if value is None:
-            raise SubstitutionError(f"{what} is not set")
+            raise UnresolvedError(f"{what} is not set")
         if len(value) > _MOST:
             raise SubstitutionError(f"{what} is larger than 64 KiB")
         return value
@@ -168,14 +172,14 @@ class Substituter:
             raw = read_file(path, _MOST + 1) if path.exists() else None
             if raw is None:
                 if secret:
-                    raise SubstitutionError("the file in ${file:…} does not exist")
-                raise SubstitutionError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
+                    raise UnresolvedError("the file in ${file:…} does not exist")
+                raise UnresolvedError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise SubstitutionError(f"{what} is not UTF-8 text") from None
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a file name"
-            raise SubstitutionError(f"{what} cannot be read: {why}") from None
+            raise UnresolvedError(f"{what} cannot be read: {why}") from None
         if len(raw) > _MOST:
             raise SubstitutionError(f"{what} is larger than 64 KiB")
         return text.removesuffix("\n").removesuffix("\r")
