@@ -368,3 +368,25 @@ async def test_a_queue_and_an_agent_get_other_ids(visits: Visits, floor: PageFlo
     assert "renamed_from: bob" in agents
     assert "queues: [orders]" in tables.file("callrouter.yaml")
     assert (await floor.get("agents/robert"))["signed_in"]
+
+
+async def test_a_phone_has_an_address_on_each_pbx(visits: Visits, floor: PageFloor) -> None:
+    path = floor.folder / "config/agents.yaml"
+    text = path.read_text("utf-8")
+    changed = re.sub(r"desk: PJSIP/(\d+)", r"desk: {endpoint: {office: PJSIP/\1}}", text, count=1)
+    assert changed != text
+    path.write_text(changed, "utf-8")
+    tables = await open_tables(visits, floor, "ada", "agents")
+    name = tables.t("tables.address-on", pbx="office")
+    field = tables.page.locator(".entry fieldset.phone").first.get_by_label(name, exact=True)
+    await expect(field).to_have_value(re.compile(r"PJSIP/\d+"))
+    await field.fill("PJSIP/1999")
+    await tables.button("save").click()
+    await tables.saved()
+    assert "desk: {endpoint: {office: PJSIP/1999}}" in tables.file("agents.yaml")
+    kind = tables.page.locator(".entry fieldset.phone").first.locator("select").first
+    await expect(kind).to_have_value("addresses")
+    await kind.select_option("endpoint")
+    await tables.button("save").click()
+    await tables.saved()
+    assert "desk: {endpoint: PJSIP/1999, pbx: office}" in tables.file("agents.yaml")

@@ -9,6 +9,7 @@ import { t } from "./words.js";
 const ORDER = ["name", "renamed_from", "pin", "password", "extension", "language", "timezone", "sign_in", "capacity", "wrap_up", "skills", "enabled", "devices"];
 const after = (key) => ORDER.slice(0, ORDER.indexOf(key));
 const FIELDS = [["extension", "text"], ["wrap_up", "duration"], ["capacity", "number"], ["skills", "levels"], ["language", "text"], ["timezone", "text"]];
+const SEVERAL = "addresses";
 const PHONE_FIELDS = [["ring_after", "duration"], ["accept_within", "duration"], ["hours", "text"]];
 
 /** A phone; the short way of writing one becomes the long way when a detail is added. */
@@ -16,28 +17,43 @@ function Phone({ table, id, name, locked, onFocus }) {
   const path = [id, "devices", name];
   const value = table.value(path);
   const short = typeof value === "string";
-  const kind = short ? "endpoint" : ["endpoint", "number", "dial"].find((key) => value?.[key] !== undefined) ?? "endpoint";
+  const several = value?.endpoint && typeof value.endpoint === "object" ? value.endpoint : null;
+  const key = short ? "endpoint" : ["endpoint", "number", "dial"].find((word) => value?.[word] !== undefined) ?? "endpoint";
+  const kind = several ? SEVERAL : key;
+  const pbxes = [...new Set([...sheet("pbx").ids, ...Object.keys(several ?? {})])];
   // Seen by the fields as the long way, written by them as what it is or has to become.
   const long = {
     ...table,
-    value: (at) => (short ? { [kind]: value }[at.at(-1)] : table.value(at)),
+    value: (at) => (short ? { [key]: value }[at.at(-1)] : table.value(at)),
     set: (at, wanted, near) => {
       if (!short) table.set(at, wanted, near);
-      else if (at.at(-1) === kind) table.set(path, wanted);
-      else table.set(path, { [kind]: value, [at.at(-1)]: wanted });
+      else if (at.at(-1) === key) table.set(path, wanted);
+      else table.set(path, { [key]: value, [at.at(-1)]: wanted });
     },
     remove: (at) => { if (!short) table.remove(at); },
   };
   const change = (event) => {
     const next = event.currentTarget.value;
-    const address = short ? value : value?.[kind] ?? "";
+    if (several || next === SEVERAL) return between(next);
+    const address = short ? value : value?.[key] ?? "";
     if (short) table.set(path, next === "endpoint" ? address : { [next]: address });
-    else table.change((now) => now.rename(["agents", ...path, kind], next));
+    else table.change((now) => now.rename(["agents", ...path, key], next));
+  };
+  // To an address on each PBX, which begins with the one that there was, or back to one of them.
+  const between = (next) => {
+    const { pbx, [key]: one, ...rest } = short ? { endpoint: value } : value ?? {};
+    if (next === SEVERAL) table.set(path, { endpoint: { [pbx ?? pbxes[0]]: typeof one === "string" ? one : "" }, ...rest });
+    else {
+      const [[home, address]] = [...Object.entries(several).filter(([, text]) => !String(text).includes("@")), ...Object.entries(several), ["", ""]];
+      table.set(path, { [next]: address, ...(home && next !== "number" ? { pbx: home } : {}), ...rest });
+    }
   };
   return html`<fieldset class="phone"><legend><bdi>${name}</bdi></legend><div class="fields">
     <label class="field"><span>${t("tables.phone-kind")}</span><select value=${kind} disabled=${Boolean(locked)} onChange=${change}>
-      ${["endpoint", "dial", "number"].map((word) => html`<option key=${word} value=${word} selected=${word === kind}>${t(`tables-phone.${word}`)}</option>`)}</select></label>
-    <${Line} table=${long} path=${[...path, kind]} label=${t("tables.address")} kind="text" locked=${locked} onFocus=${onFocus} fallback=${{ endpoint: "PJSIP/1001", number: "+447700900123", dial: "Local/1001@from-internal/n" }[kind]} />
+      ${["endpoint", "dial", "number", ...(several || pbxes.length > 1 ? [SEVERAL] : [])].map((word) => html`<option key=${word} value=${word} selected=${word === kind}>${t(`tables-phone.${word}`)}</option>`)}</select></label>
+    ${several
+      ? pbxes.map((pbx) => html`<${Line} key=${pbx} table=${table} path=${[...path, "endpoint", pbx]} label=${t("tables.address-on", { pbx })} kind="text" locked=${locked} onFocus=${onFocus} fallback=${several[pbx] === undefined ? "PJSIP/1001@north" : ""} />`)
+      : html`<${Line} table=${long} path=${[...path, key]} label=${t("tables.address")} kind="text" locked=${locked} onFocus=${onFocus} fallback=${{ endpoint: "PJSIP/1001", number: "+447700900123", dial: "Local/1001@from-internal/n" }[key]} />`}
     ${PHONE_FIELDS.map(([key, what]) => html`<${Line} key=${key} table=${long} path=${[...path, key]} label=${t(`tables-field.phone-${key}`)} help=${t(`tables-help.phone-${key}`)} kind=${what} locked=${locked} onFocus=${onFocus} />`)}
     <${Choice} table=${long} path=${[...path, "enabled"]} label=${t("tables-field.rings")} usual=${true} locked=${locked} onFocus=${onFocus} />
     <${Doing} kind="danger" why=${locked} label=${t("tables.remove-phone", { name })} onClick=${() => table.remove(path)}>${t("remove")}</${Doing}>
