@@ -57,7 +57,8 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     others: list[SeenLeg] = []
     for leg in seen.legs:
         (talks if leg.bridged or leg.offer in talking else others).append(leg)
-    for leg in talks:
+    # Of two phones of one offer, the one in the bridge is the one that talks.
+    for leg in sorted(talks, key=lambda leg: not leg.bridged):
         _adopt_leg(floor, seen.pbx, leg, talking, gap=gap)
     for call_id in talking.values():
         call = floor.calls.get(call_id)
