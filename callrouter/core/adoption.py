@@ -19,8 +19,9 @@ the snapshots, and people are waiting, ringing and talking. Why none of them is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from callrouter.core import leg_reports
+from callrouter.core import leg_reports, phone_transfers
 from callrouter.core.agents import agent_availability, requested_state, shared_phones
 from callrouter.core.calls import arrivals, bridging, queueing
 from callrouter.core.calls.call_lifecycle import CallChange, advance_call
@@ -49,6 +50,7 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     `gap` says that events were lost before the snapshot. Without a gap the snapshot may still list
     a caller who was sent away while it was being made, so departed calls are not adopted again.
     """
+    seen = _without_passed_on(floor, seen)
     talking = {item.talking_to: item.arrived.call for item in seen.calls if item.talking_to}
     _adopt_calls(floor, seen, gap=gap)
     # Conversations first: a second phone of the same call, about to be hung up, must find its
@@ -75,6 +77,22 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
             floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
         floor.mark_changed(agent)
+
+
+def _without_passed_on(floor: Floor, seen: PbxSnapshot) -> PbxSnapshot:
+    """A snapshot without the conversations that a phone's home has passed on: they are not ours."""
+    if not floor.passed_on:
+        return seen
+    there = {item.arrived.call for item in seen.calls if item.talking_to}
+    for call, pbx in list(floor.passed_on.items()):
+        if pbx == seen.pbx and call not in there:  # over, or in a queue again
+            del floor.passed_on[call]
+    legs = {item.talking_to for item in seen.calls if item.arrived.call in floor.passed_on}
+    return replace(
+        seen,
+        calls=tuple(item for item in seen.calls if item.arrived.call not in floor.passed_on),
+        legs=tuple(leg for leg in seen.legs if leg.offer not in legs),
+    )
 
 
 def _adopt_calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
@@ -271,6 +289,8 @@ def _adopt_talking_agent(
     offer.talked_since = floor.now
     floor.changed_rows[agent.id] = None
     requested_state.make_pending_again(floor, agent)
+    if leg.device.addresses:
+        phone_transfers.await_end(floor, offer)
 
 
 def _adopt_second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:

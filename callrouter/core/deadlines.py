@@ -36,6 +36,7 @@ class Timer(IntEnum):
     RETRY = 18
     CLEARING = 19
     UNSEEN = 20
+    LEFT = 21
 
 
 class Key(NamedTuple):
@@ -158,6 +159,7 @@ class Timers:
         self.retry = self._kinds[Timer.RETRY]
         self.clearing = self._kinds[Timer.CLEARING]
         self.unseen = self._kinds[Timer.UNSEEN]
+        self.left = self._kinds[Timer.LEFT]
 
     def of(self, kind: Timer) -> Deadlines:
         """The deadlines of one kind.

@@ -75,6 +75,7 @@ def handle(floor: Floor, event: Event) -> None:
 def _caller_left(floor: Floor, event: CallerLeft) -> None:
     call = floor.calls.get(event.call)
     if call is None:  # normal: a caller hangs up after we are done with the call
+        floor.passed_on.pop(event.call, None)
         return
     if call.state is CALL_TALKING:
         bridging.completed(floor, call, EndedBy.CALLER)

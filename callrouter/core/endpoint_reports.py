@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import leg_reports
+from callrouter.core import leg_reports, phone_transfers
 from callrouter.core.agents import devices, shared_phones
 from callrouter.core.floor import Floor
 from callrouter.model.events import DeviceState, EndpointChanged
@@ -28,7 +28,10 @@ def changed(floor: Floor, event: EndpointChanged) -> None:
         if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
             floor.recount_presence[agent.id] = agent
         floor.mark_changed(agent)
-    if event.state is DeviceState.IN_USE:
+    in_use = event.state is DeviceState.IN_USE
+    if in_use or before in {DeviceState.IN_USE, None}:
+        phone_transfers.phone_changed(floor, event, before)
+    if in_use:
         leg_reports.seen_in_use(floor, event.pbx, event.endpoint)
 
 

@@ -66,6 +66,8 @@ class Floor:
         self.cooldowns: dict[tuple[str, str], float] = {}
         """Devices (agent, device) in cooldown, and when it ends."""
         # Endpoints (PBX, endpoint) in use whose call is probably one of ours that is over.
+        # Calls that a phone's home has passed on, each with its PBX, where its channel goes on.
+        self.passed_on: dict[str, str] = {}
         self.clearing: dict[tuple[str, str], None] = {}
         self.outside_hours: set[tuple[str, str]] = set()
         """Devices (agent, device) outside their hours."""
@@ -91,10 +93,9 @@ class Floor:
         self.former_queues: dict[str, str] = {}
         self.draining: dict[str, Queue] = {}
         """Queues removed from the table that stay for the calls in them."""
-        self.expecting_until = 0.0
-        """Until then a PBX may still show callers in queues removed while no router ran."""
-        # `drifting`: whether some queue's policy order changes with time alone
-        self.drifting, self._serial = False, 0
+        # `expecting_until`: until then a PBX may show callers in queues removed while no router ran;
+        # `drifting`: whether some queue's policy order changes with time alone.
+        self.expecting_until, self.drifting, self._serial = 0.0, False, 0
 
     def agent_named(self, name: str) -> Agent | None:
         """An agent by their present or former id.

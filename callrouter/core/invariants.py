@@ -338,7 +338,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 | Timer.ANNOUNCE
             ):
                 known = floor.calls.get(key.id)
-            case Timer.RING | Timer.ACCEPT | Timer.CLOSING | Timer.LEG | Timer.SHARE:
+            case Timer.RING | Timer.ACCEPT | Timer.CLOSING | Timer.LEG | Timer.SHARE | Timer.LEFT:
                 known = floor.offers.get(key.id)
             case Timer.WRAP_UP | Timer.PAUSE | Timer.COOLDOWN | Timer.HOURS:
                 known = floor.agents.get(key.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import clock_changes, endpoint_reports, leg_reports, reload
+from callrouter.core import clock_changes, endpoint_reports, leg_reports, phone_transfers, reload
 from callrouter.core.agents import devices, requested_state
 from callrouter.core.calls import announcements, eligibility, waiting
 from callrouter.core.calls.call_lifecycle import CONNECT_WITHIN
@@ -84,6 +84,10 @@ def _share(floor: Floor, offer: Offer, _device: str) -> None:
     offer_failures.share_call(floor, offer)
 
 
+def _left(floor: Floor, offer: Offer, _device: str) -> None:
+    phone_transfers.phone_left(floor, offer.id)
+
+
 def _closing(floor: Floor, offer: Offer, _device: str) -> None:
     ringing.give_up_waiting(floor, offer)
 
@@ -94,6 +98,7 @@ OF_OFFERS: Mapping[Timer, Callable[[Floor, Offer, str], None]] = {
     Timer.CLOSING: _closing,
     Timer.LEG: offer_failures.leg_due,
     Timer.SHARE: _share,
+    Timer.LEFT: _left,
 }
 
 

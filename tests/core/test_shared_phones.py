@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
 import pytest
 
+from callrouter.core import phone_transfers
 from callrouter.core.agents import shared_phones
 from callrouter.core.agents.agent_availability import available_through, status_of
 from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.agents.unavailability_text import why_not
 from callrouter.model.agent_status import AgentState, AgentStatus
+from callrouter.model.call_notices import CallCompleted, ConversationTransferred
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.model.commands import Disregard, Ring
 from callrouter.model.events import AgentRestored, DeviceState, EndpointChanged, LegEnd, PhoneFreed
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
-from tests.core.playbook import Play
+from tests.core.playbook import Phone, Play
 from tests.core.tables import agent, desk, queue, table
 
 NORTH, SOUTH, WEST = "north", "south", "west"
@@ -381,3 +385,195 @@ def test_the_last_agent_is_tried_first_from_every_pbx() -> None:
     p.call("c2", "q", pbx=SOUTH, caller_number="+441")
     assert p.ringing() == {"bob": "c2"}
     assert rung_at(p)[-1] == (SOUTH, "PJSIP/bob@north")
+
+
+# ---------------------------------------------------------------- transfers by the phone's own keys
+
+
+def test_a_phone_that_leaves_its_talk_has_passed_the_caller_on() -> None:
+    """REFER at home: the caller's PBX still sees its leg, which is the trunk."""
+    p = play(agent("ann", both("ann")), agent("bob", both("bob")), policy="linear", wrap_up=5)
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(20)
+    says(p, NORTH, "PJSIP/ann", IDLE)
+    p.on(phone_transfers.PASSED_ON_AFTER - 0.1)
+    assert p.state("ann") is AgentState.ON_CALL
+    p.on(0.1)
+    assert p.state("ann") is AgentState.WRAP_UP
+    [transfer] = p.notices(ConversationTransferred)
+    assert (transfer.agent, transfer.call) == ("ann", "c1")
+    p.feed(p.pbxes[SOUTH].snapshot())
+    p.on(5)
+    assert p.gone("c1"), "what goes on at south is not ours, in whatever snapshot"
+    p.call("c2", "q", pbx=NORTH)
+    assert p.ringing() == {"ann": "c2"}
+    p.caller_hangs_up("c1")
+    assert p.oddities() == []
+    assert p.router.floor.passed_on == {}
+
+
+def test_a_hang_up_that_takes_a_moment_to_arrive_is_no_transfer() -> None:
+    p = play(agent("ann", both("ann")))
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(20)
+    says(p, NORTH, "PJSIP/ann", IDLE)
+    p.on(1).agent_hangs_up("ann").on(5)
+    assert p.notices(ConversationTransferred) == []
+    assert len(p.notices(CallCompleted)) == 1
+
+
+def test_a_link_that_breaks_is_no_transfer() -> None:
+    p = play(agent("ann", both("ann")))
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(20).lose(NORTH).on(shared_phones.LAST_REPORT_COUNTS + 10)
+    assert p.talking() == {"ann": "c1"}
+    assert p.state("ann") is AgentState.ON_CALL
+
+
+@pytest.mark.parametrize("first", [NORTH, SOUTH])
+def test_a_restart_finds_out_that_a_caller_was_passed_on(first: str) -> None:
+    spec = table(agent("ann", both("ann", watch_answer=True)), queue("q", "ann"))
+    p = Play(spec, pbxes=(NORTH, SOUTH))
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(20)
+    p.pbxes[NORTH].phone_is("PJSIP/ann", IDLE)
+    again = Play(spec, pbxes=(NORTH, SOUTH), up=False, run_id="c")
+    again.pbxes = p.pbxes
+    for pbx in (first, SOUTH if first == NORTH else NORTH):
+        again.back(pbx)
+    assert again.state("ann") is AgentState.ON_CALL
+    again.on(phone_transfers.PASSED_ON_AFTER)
+    assert again.state("ann") is AgentState.AVAILABLE
+
+
+# ---------------------------------------------------------------- every state and every event
+
+
+def _rings(p: Play) -> None:
+    p.call("c1", "q", pbx=SOUTH)
+
+
+def _unseen(p: Play) -> None:
+    p.call("c1", "q", pbx=SOUTH).accepts("ann")
+
+
+def _talks(p: Play) -> None:
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(5)
+
+
+def _leaves(p: Play) -> None:
+    _talks(p)
+    says(p, NORTH, "PJSIP/ann", IDLE)
+
+
+def _passed_on(p: Play) -> None:
+    _leaves(p)
+    p.on(phone_transfers.PASSED_ON_AFTER)
+
+
+def _clears(p: Play) -> None:
+    _talks(p)
+    p.caller_hangs_up("c1")
+
+
+def _cools(p: Play) -> None:
+    p.phone("ann").once.append(Phone().says(LegEnd.UNREACHABLE))
+    p.call("c1", "q", pbx=SOUTH)
+
+
+def _private(p: Play) -> None:
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+
+
+def _asked(p: Play) -> None:
+    p.lose(NORTH).call("c1", "q", pbx=SOUTH)
+    p.pbxes[SOUTH].pick_up(next(iter(p.pbxes[SOUTH].legs.values())))
+    p.on()
+
+
+def _cut_off(p: Play) -> None:
+    _private(p)
+    p.lose(NORTH)
+
+
+SITUATIONS = (
+    _rings, _unseen, _talks, _leaves, _passed_on, _clears, _cools, _private, _asked, _cut_off,
+)  # fmt: skip
+
+
+def _lose(p: Play, pbx: str) -> None:
+    if pbx not in p.down:
+        p.lose(pbx)
+
+
+def _hangs_up(p: Play) -> None:
+    for fake in p.pbxes.values():
+        for call in list(fake.callers):
+            fake.hang_up(call)
+    p.on()
+
+
+def _put_down(p: Play) -> None:
+    for fake in p.pbxes.values():
+        for leg in list(fake.legs.values()):
+            fake.end_leg(leg, LegEnd.HUNG_UP)
+    p.on()
+
+
+def _reload(p: Play, phone: DeviceSpec) -> None:
+    p.reload(table(agent("ann", phone), queue("q", "ann")))
+
+
+HAPPENINGS = {
+    **{f"home {s.value}": partial(says, pbx=NORTH, endpoint="PJSIP/ann", state=s) for s in STATES},
+    **{
+        f"trunk {state.value}": partial(says, pbx=SOUTH, endpoint="PJSIP/ann@north", state=state)
+        for state in (IDLE, AWAY)
+    },
+    "north lost": partial(_lose, pbx=NORTH),
+    "south lost": partial(_lose, pbx=SOUTH),
+    "north again": lambda p: p.back(NORTH),
+    "south again": lambda p: p.back(SOUTH),
+    "callers gone": _hangs_up,
+    "phones down": _put_down,
+    "another call at home": lambda p: p.call("c2", "q", pbx=NORTH),
+    "another call at south": lambda p: p.call("c3", "q", pbx=SOUTH),
+    "paused": lambda p: p.pause("ann"),
+    "signed out": lambda p: p.sign_out("ann"),
+    "one address only": partial(_reload, phone=desk("ann", pbxes=(NORTH,))),
+    "home moved": partial(_reload, phone=both("ann", home=SOUTH, others=(NORTH,))),
+    "freed": lambda p: p.feed(PhoneFreed(agent="ann", by="sam")),
+}
+
+
+@pytest.mark.parametrize("happens", HAPPENINGS)
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda made: made.__name__.strip("_"))
+def test_whatever_happens_in_whatever_state_the_agent_is_free_in_the_end(
+    situation: Callable[[Play], None], happens: str
+) -> None:
+    """`Play` checks all invariants after every event."""
+    p = play(watched("ann"), retry_after=1)
+    situation(p)
+    HAPPENINGS[happens](p)  # type: ignore[operator]
+    p.on(3)
+    p.on(70)
+    for pbx in list(p.down):
+        p.back(pbx)
+    _hangs_up(p)
+    _put_down(p)
+    for pbx, endpoint in ((NORTH, "PJSIP/ann"), (SOUTH, "PJSIP/ann@north"), (SOUTH, "PJSIP/ann")):
+        says(p, pbx, endpoint, IDLE)
+    says(p, NORTH, "PJSIP/ann@south", IDLE)
+    if p.agent("ann").pause is not None:
+        p.resume("ann")
+    p.sign_in("ann").on(100)
+    assert p.state("ann") is AgentState.AVAILABLE
+    assert p.quiet()
+    assert not p.router.floor.clearing
+    assert not p.router.floor.passed_on

@@ -376,6 +376,25 @@ def test_each_pbx_has_its_own_address_of_a_phone(tmp_path: Path) -> None:
     assert settings.table.agents["alice"].extension == "1001"
 
 
+def test_a_home_that_cannot_tell_which_phones_are_in_use_is_not_watched(tmp_path: Path) -> None:
+    """The simulated PBX forwards nothing; of Twilio's phones nothing is known, so key 1 is asked for."""
+
+    def read(pbx: str, endpoint: str) -> tuple[bool, bool]:
+        agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {{endpoint: {endpoint}}}}}}}\n"
+        http = "http: {public_url: https://x.example.com}\n"
+        settings = loaded(tmp_path, pbx=pbx, agents=agents, http=http)
+        [desk] = settings.table.agents["alice"].devices
+        return desk.confirm, desk.watch_answer
+
+    simulated = NORTH_AND_SOUTH.replace(
+        "driver: asterisk, username: u, secret: s", "driver: simulated"
+    )
+    assert read(simulated, "{north: PJSIP/1001, south: PJSIP/1001@north}") == (False, False)
+    cloud = "  cloud: {driver: twilio, account_sid: AC0123456789abcdef0123456789abcdef, auth_token: 0123456789abcdef0123456789abcdef, caller_id: '+442079460000', numbers: {'+442079460001': support}}\n"
+    phone = "{cloud: sip/a@acme.sip.twilio.com, south: PJSIP/a@cloud}"
+    assert read(NORTH_AND_SOUTH + cloud, phone) == (True, False)
+
+
 @pytest.mark.parametrize("explicit", [True, False])
 def test_what_is_written_about_key_1_holds_on_every_pbx(tmp_path: Path, explicit: bool) -> None:
     both = (

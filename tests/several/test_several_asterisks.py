@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Answer, Install, RingOnly
-from callrouter.model.call_notices import CallCompleted, OfferEnded
+from callrouter.model.call_notices import CallCompleted, ConversationTransferred, OfferEnded
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, KeepWaiting, SignIn
 from tests.asterisk.floor import table
 from tests.asterisk.proxy import proxy
@@ -243,3 +243,22 @@ async def test_three_asterisks_and_a_caller_on_each(install: Install) -> None:
         await again.wait_heard("1001", within=20)
         for caller in (*callers, again):
             await caller.bye()
+
+
+async def test_a_transfer_by_the_phone_of_another_asterisk_frees_its_agent(here: Site) -> None:
+    """ann passes a caller of south on to a colleague of hers, by REFER at north."""
+    caller = await here.call(SOUTH)
+    agent = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    await asyncio.sleep(1.2)  # a shorter conversation would count as none
+    await agent.blind_transfer("1002")
+    await caller.wait_heard("1002")
+    await here.until(lambda: here.state("ann") == "available")
+    assert len(here.happened(ConversationTransferred)) == 1
+    here.pbxes[SOUTH].resync("a test asks for it")
+    other = await here.call(NORTH)
+    await other.wait_heard("1001")
+    assert caller.state == "up"
+    await caller.bye()
+    await other.bye()
+    await here.quiet()

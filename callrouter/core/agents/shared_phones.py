@@ -95,6 +95,7 @@ def _rings_from_elsewhere(agent: Agent, device: DeviceSpec, pbx: str) -> bool:
 def leg_over(floor: Floor, offer: Offer) -> None:
     """An offer is over: those of its phones that their homes still see in use are clearing."""
     for leg in offer.legs.values():
+        floor.timers.left.cancel((offer.id, leg.device.id))
         for key in leg.device.addresses.items():
             if key[0] != leg.pbx and floor.device_states.get(key) is DEVICE_IN_USE:
                 floor.clearing[key] = None
@@ -175,6 +176,19 @@ def is_the_phone(floor: Floor, leg: Leg) -> bool:
         and floor.device_states.get((home, device.addresses[home])) is DEVICE_IN_USE
         for home in device.homes
     )
+
+
+def has_left(floor: Floor, leg: Leg) -> bool:
+    """Whether the phone that talks on a leg through another PBX is in no call any more.
+
+    Only a home that is in step can say so.
+    """
+    at_homes = [
+        floor.device_states.get((home, leg.device.addresses[home]))
+        for home in leg.device.homes
+        if home in floor.up
+    ]
+    return leg.pbx not in leg.device.homes and bool(at_homes) and DEVICE_IN_USE not in at_homes
 
 
 def _home_in_step(floor: Floor, device: DeviceSpec) -> bool:

@@ -62,6 +62,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     call.shown_number = as_written if event.caller_number else ""
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
+    floor.passed_on.pop(call.id, None)
     if rule is not None:
         floor.publish(RuleApplied(at=floor.now, call=call.id, queue=call.queue.id, rule=rule.name))
     queueing.enter_queue(floor, call, queue, found=found, since=call.queued_at)

@@ -36,7 +36,8 @@ class _DeviceAddress:
         may_forward: Whether something other than the agent's phone may answer.
         addresses: Its endpoint on each PBX; empty: it has one for all.
         homes: As in `DeviceSpec`.
-        forwarded_away: Whether that is so only through a PBX where it is not registered.
+        forwarded_away: Whether that is so only through a PBX where it is not registered, while the
+            one where it is registered can tell whether it is in use.
     """
 
     endpoint: str
@@ -256,12 +257,15 @@ def _phone(
     addresses = {pbx: one.endpoint for pbx, one in found.items()}
     homes = endpoints.homes_of(addresses)
     at_home = any(found[pbx].may_forward for pbx in homes or found)
+    away = any(one.may_forward for one in found.values())
+    watched = any(_is(pbx, AsteriskSettings, context) for pbx in homes)
     return _DeviceAddress(
         addresses[(homes or tuple(found))[0]],
-        may_forward=at_home,
+        # Twilio does not tell which of its phones are in use, so nothing can be watched there.
+        may_forward=at_home or (away and any(_is(p, TwilioSettings, context) for p in homes)),
         addresses=addresses,
         homes=homes,
-        forwarded_away=not at_home and any(one.may_forward for one in found.values()),
+        forwarded_away=away and not at_home and watched,
     )
 
 
