@@ -28,11 +28,10 @@ def changed(floor: Floor, event: EndpointChanged) -> None:
         if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
             floor.recount_presence[agent.id] = agent
         floor.mark_changed(agent)
-    in_use = event.state is DeviceState.IN_USE
-    if in_use or before in {DeviceState.IN_USE, None}:
+    if floor.shares_phones:
         phone_transfers.phone_changed(floor, event, before)
-    if in_use:
-        leg_reports.seen_in_use(floor, event.pbx, event.endpoint)
+        if event.state is DeviceState.IN_USE:
+            leg_reports.seen_in_use(floor, event.pbx, event.endpoint)
 
 
 def no_longer_seen(floor: Floor, pbx: str) -> None:

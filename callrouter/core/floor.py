@@ -94,8 +94,10 @@ class Floor:
         self.draining: dict[str, Queue] = {}
         """Queues removed from the table that stay for the calls in them."""
         # `expecting_until`: until then a PBX may show callers in queues removed while no router ran;
-        # `drifting`: whether some queue's policy order changes with time alone.
-        self.expecting_until, self.drifting, self._serial = 0.0, False, 0
+        # `drifting`: whether some queue's policy order changes with time alone;
+        # `shares_phones`: whether a phone has an address on each of several PBXes, so that the paths
+        # that every event takes need not look at each device.
+        self.expecting_until, self.drifting, self.shares_phones, self._serial = 0.0, False, False, 0
 
     def agent_named(self, name: str) -> Agent | None:
         """An agent by their present or former id.

@@ -147,18 +147,14 @@ def seen_in_use(floor: Floor, pbx: str, endpoint: str) -> None:
                     handle_leg(floor, LegAccepted(offer=offer.id, device=leg.device.id))
 
 
-def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent, *, seen: bool = False) -> None:
+    """The agent takes the call on a leg, which wins. `seen`: it is known to be a phone that answered."""
     if leg.stopping:
         _too_late(floor, offer, leg, event)
         return
-    if leg.device.watch_answer and not shared_phones.is_the_phone(floor, leg):
+    if leg.device.watch_answer and not seen and not shared_phones.is_the_phone(floor, leg):
         _unseen(floor, offer, leg, event)
         return
-    _take(floor, offer, leg, event)
-
-
-def _take(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """The agent takes the call on a leg, which wins."""
     _rang(floor, offer, leg, event)
     advance_leg(leg, LegChange.ACCEPTED)
     advance_offer(floor, offer, OfferChange.ACCEPTED)
@@ -206,7 +202,7 @@ def _picked_up_elsewhere(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) 
     elif taker is not offer.agent:
         _hand_over(floor, offer, taker)
     if not leg.device.confirm:
-        _take(floor, offer, leg, event)
+        _accepted(floor, offer, leg, event, seen=True)
 
 
 def _can_take_over(agent: Agent, offer: Offer) -> bool:

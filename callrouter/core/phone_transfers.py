@@ -32,7 +32,7 @@ def phone_changed(floor: Floor, event: EndpointChanged, before: DeviceState | No
                 continue
             if event.state is DeviceState.IN_USE:
                 floor.timers.left.cancel((offer.id, leg.device.id))
-            elif before is DeviceState.IN_USE or offer.adopted:
+            elif before is DeviceState.IN_USE or (before is None and offer.adopted):
                 await_end(floor, offer)
 
 

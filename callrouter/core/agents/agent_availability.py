@@ -96,7 +96,9 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceTrouble 
         return DeviceTrouble.UNREACHABLE
     if known is DEVICE_BUSY:
         return DeviceTrouble.BUSY
-    return DeviceTrouble.COOLDOWN if cooling(floor, device, pbx) else None
+    if own in floor.cooldowns or (device.addresses and cooling(floor, device, pbx)):
+        return DeviceTrouble.COOLDOWN
+    return None
 
 
 def cooling(floor: Floor, device: DeviceSpec, pbx: str) -> str:

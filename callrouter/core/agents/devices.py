@@ -396,6 +396,7 @@ def add_owner(floor: Floor, agent: Agent) -> None:
     An endpoint may belong to several agents. Outside numbers belong to none.
     """
     for device in agent.spec.devices:
+        floor.shares_phones = floor.shares_phones or bool(device.addresses)
         if device.endpoint:
             for pbx in device.pbxes:
                 floor.owners.setdefault((pbx, device.endpoint_on(pbx)), []).append(agent)

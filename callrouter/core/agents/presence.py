@@ -56,6 +56,8 @@ def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool
         return False
     if agent_availability.device_state(floor, device, pbx) is DeviceState.UNREACHABLE:
         return False
+    if own not in floor.cooldowns and not device.addresses:
+        return True
     failed = agent_availability.cooling(floor, device, pbx)
     streak = agent.failure_streaks.get(failed) if failed else None
     return streak is None or streak.kind is DeviceFailure.REFUSED

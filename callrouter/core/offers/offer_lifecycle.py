@@ -80,10 +80,8 @@ def _release_agent(floor: Floor, offer: Offer) -> None:
     floor.timers.closing.cancel(offer.id)
     floor.offers.pop(offer.id, None)
     offer.agent.offers.pop(offer.id, None)
-    for leg in offer.legs.values():
-        if leg.device.addresses:
-            shared_phones.leg_over(floor, offer)
-            break
+    if floor.shares_phones:
+        shared_phones.leg_over(floor, offer)
     floor.changed_agents[offer.agent.id] = offer.agent
 
 

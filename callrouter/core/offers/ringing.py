@@ -254,7 +254,7 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
             offer=offer.id,
             agent=offer.agent.id,
             device=device.id,
-            endpoint=device.endpoint_on(leg.pbx),
+            endpoint=device.addresses[leg.pbx] if device.addresses else device.endpoint,
             number=device.number,
             confirm=device.confirm,
             ring_for=ring_for,
