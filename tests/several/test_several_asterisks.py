@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import pytest_asyncio
 
 from callrouter.lab import Answer, Install, RingOnly
-from callrouter.model.call_notices import CallCompleted, ConversationTransferred, OfferEnded
+from callrouter.model.call_notices import (
+    CallCompleted,
+    CallEntered,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferEnded,
+)
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, KeepWaiting, SignIn
 from tests.asterisk.floor import table
 from tests.asterisk.proxy import proxy
@@ -262,3 +270,32 @@ async def test_a_transfer_by_the_phone_of_another_asterisk_frees_its_agent(here:
     await caller.bye()
     await other.bye()
     await here.quiet()
+
+
+async def test_a_rush_of_callers_on_both_is_served_by_all_agents_one_call_each(here: Site) -> None:
+    """Two dozen callers within seconds: all are served, no agent has two at once, order is kept."""
+    rng = random.Random(16)
+    await here.fresh(*agents(), queues=[queue("support", ["ann", "sue"], on_nobody=KeepWaiting())])
+    for number in ("1001", "2001"):
+        here.phone(number).behaviour = Answer(after=0.05)
+
+    async def one(where: str) -> None:
+        caller = await here.call(where)
+        await caller.wait(lambda: bool(caller.heard & {"1001", "2001"}), 60)
+        await asyncio.sleep(rng.uniform(0.2, 0.6))
+        await caller.bye()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(24):
+            group.create_task(one(rng.choice(BOTH)))
+            await asyncio.sleep(rng.uniform(0.0, 0.2))
+    await here.quiet()
+    talked = [record.call for record in here.happened(ConversationStarted)]
+    assert sorted(talked) == sorted(record.call for record in here.happened(CallEntered))
+    for number in ("1001", "2001"):
+        calls = sorted(here.phone(number).incoming, key=lambda call: call.invite_at)
+        assert len(calls) > 4, "both agents take their share"
+        for before, after in pairwise(calls):
+            assert before.ended_at is not None
+            assert before.ended_at <= after.invite_at, f"{number} was rung while in a call"
+    assert not {"PRIVATE_CALL"} & {*here.states_of("ann"), *here.states_of("sue")}
