@@ -5,22 +5,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.scale.cost_model import CostModel, Point, fit
+from bench.scale.curves import plot
 from bench.scale.load_generator import Load
 from bench.scale.routed_pool import Pool, Spent, memory_mb, pool, spent
+from bench.versus.plot import can_plot
 from bench.versus.results import percentile
 
 FOLDER = Path("bench-results")
+SIZES = ((20, 0.0), (1, 100.0), (5, 100.0), (10, 100.0), (20, 200.0), (20, 100.0))
+"""Asterisks, and calls a minute at each of them."""
 
 
 @dataclass
@@ -70,7 +77,7 @@ def loads(asked: argparse.Namespace) -> list[Load]:
     return [
         Load(
             names=tuple(f"p{number * asked.pbxes + n:02d}" for n in range(asked.pbxes)),
-            phones=asked.phones,
+            phones=math.ceil(asked.phones * max(1.0, asked.rate / 100.0)),
             queues=queues,
             rate=asked.rate,
             talk=asked.talk,
@@ -181,19 +188,94 @@ def lines(found: Found) -> list[str]:
     return text
 
 
+def points(found: Sequence[Found]) -> list[Point]:
+    """Return what was measured for the model: the work of each router's loop."""
+    return [Point(one.pbxes, one.calls_per_second, one.busy) for one in found]
+
+
+def on_paper(model: CostModel, threads: float, rate: float) -> list[str]:
+    """Return what the model says, line by line.
+
+    Args:
+        model: of the loop.
+        threads: processor time of the other threads for a call, in seconds.
+        rate: calls a second at each Asterisk.
+    """
+    costs = f"{model.call * 1000:.2f} ms, and {model.each * 1e6:.0f} µs for each Asterisk"
+    most = f"{model.most_asterisks(rate)} Asterisks of {rate * 60:.0f} calls a minute"
+    text = [
+        "",
+        "On paper",
+        f"  the loop's time for a call: {costs}; for an Asterisk {model.idle * 1000:.2f} ms a second",
+        f"  a router's loop is full with {most}, or {model.most_calls(20):.0f} calls a second from 20",
+    ]
+    for pools in (1, 2, 5):
+        size = 100 // pools
+        work = model.work(size, size * rate)
+        text.append(
+            f"  100 Asterisks in {pools} {'pool' if pools == 1 else 'pools'}: each router's loop "
+            f"{work * 100:.0f} % of a processor, its other threads {threads * size * rate * 100:.0f} %"
+        )
+    return text
+
+
+def series(asked: argparse.Namespace) -> int:
+    """Measure several sizes, then two pools, then what the time is spent on."""
+    found: list[Found] = []
+    for pbxes, rate in SIZES:
+        asked.pbxes, asked.rate = pbxes, rate
+        found += asyncio.run(measured(asked))
+        print("\n".join(lines(found[-1])), flush=True)
+    asked.pbxes, asked.rate, asked.pools = *SIZES[-1], 2
+    two = asyncio.run(measured(asked))
+    asked.pools, asked.profile = 1, True
+    [profiled] = asyncio.run(measured(asked))
+    for one in (*two, profiled):
+        print("\n".join(lines(one)), flush=True)
+    rate = asked.rate / 60.0
+    full = [one for one in found if one.calls]
+    model = fit(points(found))
+    threads = sum(one.router.threads for one in full) / sum(one.calls for one in full)
+    print("\n".join(on_paper(model, threads, rate)))
+    kinds = profiled.profile["kinds"]
+    part = profiled.router.loop / max(1, profiled.calls) * 1000 / sum(kinds.values())
+    if can_plot():
+        plot(points(found), model, rate, {name: n * part for name, n in kinds.items()}, asked.plot)
+    save(asked, [*found, *two, profiled])
+    return 0
+
+
+def save(asked: argparse.Namespace, found: Sequence[Found]) -> None:
+    """Write everything as JSON."""
+    about = {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+    }
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    routers = [asdict(one) for one in found]
+    asked.json.write_text(json.dumps({**about, "routers": routers}, indent=1))
+
+
 def arguments(given: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--pbxes", type=int, default=20, help="Asterisks of each router")
     parser.add_argument("--pools", type=int, default=1, help="routers, each with its own Asterisks")
     parser.add_argument("--rate", type=float, default=100.0, help="calls a minute at each Asterisk")
-    parser.add_argument("--phones", type=int, default=80, help="agents at each Asterisk")
+    parser.add_argument(
+        "--phones", type=int, default=80, help="agents at each Asterisk, for 100 calls a minute"
+    )
     parser.add_argument("--queues", type=int, default=50)
     parser.add_argument("--talk", type=float, default=20.0, help="mean seconds of a conversation")
     parser.add_argument("--warm", type=float, default=25.0, help="seconds before the measurement")
     parser.add_argument("--seconds", type=float, default=35.0, help="of the measurement")
     parser.add_argument("--profile", action="store_true", help="what the loop's time is spent on")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--series", action="store_true", help="several sizes, two routers, a profile"
+    )
+    parser.add_argument("--plot", type=Path, default=FOLDER / "scale.png", metavar="FILE")
     parser.add_argument("--json", type=Path, default=FOLDER / "scale.json", metavar="FILE")
     parser.add_argument("--keep-log", type=Path, metavar="FILE", help="copy the router's log here")
     return parser.parse_args(given)
@@ -202,20 +284,14 @@ def arguments(given: list[str]) -> argparse.Namespace:
 def main(given: list[str]) -> int:
     """Measure, print and write."""
     asked = arguments(given)
+    if asked.series:
+        return series(asked)
     found = asyncio.run(measured(asked))
     for one in found:
         print("\n".join(lines(one)))
         for function, count in one.profile.get("functions", [])[:25]:
             print(f"      {count:6} {function}")
-    about = {
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
-    }
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(
-        json.dumps({**about, "routers": [asdict(one) for one in found]}, indent=1)
-    )
+    save(asked, found)
     return 0
 
 

@@ -37,6 +37,7 @@ from bench.scale.ami_texts import (
 from callrouter.pbx.asterisk import contract
 
 SECRET: Final = "of-the-load"
+_TRUNK: Final = "PJSIP/carrier"
 _CHALLENGE: Final = "552481840"
 _ASKED: Final = ".".join(["KCgoKCgoKCgoKCgo"] * 5)
 """What a dialplan that asks for nothing asks for, each part in base64."""
@@ -91,17 +92,16 @@ class _Call:
 
 
 class LoadAsterisk:
-    """A telephone system with phones ``PJSIP/1001`` and so on, whose names begin with `prefix`.
+    """A telephone system with phones such as ``PJSIP/1001``.
 
     Attributes:
         tally: replaced to begin a new count.
     """
 
-    def __init__(self, name: str, phones: list[str], tally: Tally) -> None:
+    def __init__(self, phones: list[str], tally: Tally) -> None:
         self.tally = tally
-        self._name = name
         self._phones = dict.fromkeys(phones, "NOT_INUSE")
-        self._phones["PJSIP/carrier"] = "NOT_INUSE"
+        self._phones[_TRUNK] = "NOT_INUSE"
         self._custom: dict[str, str] = {}
         self._globals: dict[str, str] = {}
         self._channels: dict[str, Channel] = {}
@@ -195,7 +195,7 @@ class LoadAsterisk:
         number = next(self._numbers)
         uid = f"{self._boot}.{number}"
         caller = Channel(
-            f"PJSIP/carrier-{number:08x}", uid, RING, f"44163296{number % 10000:04d}", "from-carrier", "1000"
+            f"{_TRUNK}-{number:08x}", uid, RING, f"44163296{number % 10000:04d}", "from-carrier", "1000"
         )  # fmt: skip
         self._add(caller)
         call = _Call(caller, manner, time.monotonic())
@@ -217,34 +217,35 @@ class LoadAsterisk:
         )  # fmt: skip
         caller.state, caller.priority = UP, 6
         self.write(about("Newstate", caller))
-        self._device("PJSIP/carrier", "INUSE", told=number == 1)
+        if len(self._calls) == 1:
+            self._device(_TRUNK, "INUSE")
         caller.context, caller.priority = "callrouter-hold", 2
         asyncio.get_running_loop().call_later(manner.patience, self._give_up, call)
 
     def _give_up(self, call: _Call) -> None:
         if call.caller.uid in self._calls and not call.caller.bridge:
             self.tally.counts["gave up"] += 1
-            self.write(about("HangupRequest", call.caller))
+            self.write(about("HangupRequest", call.caller) + about("MusicOnHoldStop", call.caller))
             self._gone(call.caller)
 
     def _add(self, channel: Channel) -> None:
         self._channels[channel.uid] = channel
         self._since[channel.uid] = time.monotonic()
 
-    def _gone(self, channel: Channel, cause: str = "16") -> None:
+    def _gone(self, channel: Channel, cause: str = "16", technical: str = "") -> None:
         """A channel is gone: say so, once."""
         if self._channels.pop(channel.uid, None) is None:
             return
         self._since.pop(channel.uid, None)
-        self._calls.pop(channel.uid, None)
-        self.write(hung_up(channel, cause))
+        self.write(hung_up(channel, cause, technical))
+        if self._calls.pop(channel.uid, None) is not None and not self._calls:
+            self._device(_TRUNK, "NOT_INUSE")
         if self._legs.pop(channel.uid, None) is not None:
             self._device(contract.endpoint_of(channel.name), "NOT_INUSE")
 
-    def _device(self, name: str, state: str, *, told: bool = True) -> None:
+    def _device(self, name: str, state: str) -> None:
         self._phones[name] = state
-        if told:
-            self.write(device(name, state))
+        self.write(device(name, state))
 
     # ------------------------------------------------------------ a phone
 
@@ -306,7 +307,7 @@ class LoadAsterisk:
 
     def _stopped(self, channel: Channel, cause: str) -> None:
         rang = channel.state != UP
-        self._gone(channel, cause)
+        self._gone(channel, cause, "SIP 487" if rang else "")
         if rang and channel.uid.startswith(contract.LEG):
             self.tally.counts["not answered"] += 1
             self.write(originated(channel, reason=3))

@@ -69,6 +69,8 @@ async def callers(asterisk: LoadAsterisk, load: Load, name: str) -> None:
     rng, loop = random.Random(f"{load.seed} {name}"), asyncio.get_running_loop()
     queues = load.queues_at(name)
     due = loop.time()
+    if not load.rate:
+        return
     while True:
         due += rng.expovariate(load.rate / 60.0)
         await asyncio.sleep(max(0.0, due - loop.time()))
@@ -102,7 +104,7 @@ async def main() -> None:
     names, queues = tuple(given.pop("names")), tuple(given.pop("queues"))
     load = Load(names=names, queues=queues, **given)
     tally, cpu = Tally(), 0.0
-    asterisks = [LoadAsterisk(name, load.endpoints(), tally) for name in load.names]
+    asterisks = [LoadAsterisk(load.endpoints(), tally) for _ in load.names]
     servers = [await loop.create_server(one.serve, "127.0.0.1", 0) for one in asterisks]
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     async with asyncio.TaskGroup() as group:
