@@ -143,6 +143,8 @@ def spread(values: list[float]) -> str:
 def lines(found: Found) -> list[str]:
     """Return the result of one router, line by line."""
     seen, calls = found.seen, max(1, found.calls)
+    percent = f"{found.router.both / found.seconds * 100:.0f} % of a processor"
+    work = f"{found.ms_per_call:.2f} ms a call, {percent}" if found.calls else percent
     actions = sum(seen["actions"].values())
     odd = {
         name: count
@@ -154,13 +156,17 @@ def lines(found: Found) -> list[str]:
             "calls",
             f"{found.calls_per_second:.1f} a second, {seen['counts'].get('callers', 0)} callers came",
         ),
-        ("in conversation, waiting", f"{seen['talking']}, {seen['waiting']} at the end"),
-        ("router's processor time", f"{found.ms_per_call:.2f} ms a call"),
+        ("in conversation, before it", f"{seen['talking']}, {seen['waiting']} at the end"),
+        ("router's processor time", work),
         (
             "  its loop",
             f"{found.router.loop / calls * 1000:.2f} ms a call, {found.busy * 100:.0f} % of a processor",
         ),
         ("  its other threads", f"{found.router.threads / calls * 1000:.2f} ms a call"),
+        (
+            "  its loop waited for one",
+            f"{found.router.waited / found.seconds * 100:.0f} % of the time",
+        ),
         ("memory", f"{found.memory:.0f} MB"),
         (
             "actions",
@@ -202,11 +208,14 @@ def on_paper(model: CostModel, threads: float, rate: float) -> list[str]:
         rate: calls a second at each Asterisk.
     """
     costs = f"{model.call * 1000:.2f} ms, and {model.each * 1e6:.0f} µs for each Asterisk"
+    idle = (
+        f"an Asterisk {model.idle * 1000:.2f} ms a second, the router {model.fixed * 1000:.1f} ms"
+    )
     most = f"{model.most_asterisks(rate)} Asterisks of {rate * 60:.0f} calls a minute"
     text = [
         "",
         "On paper",
-        f"  the loop's time for a call: {costs}; for an Asterisk {model.idle * 1000:.2f} ms a second",
+        f"  the loop's time for a call: {costs}; without calls {idle}",
         f"  a router's loop is full with {most}, or {model.most_calls(20):.0f} calls a second from 20",
     ]
     for pools in (1, 2, 5):

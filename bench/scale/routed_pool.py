@@ -56,10 +56,16 @@ def configuration(load: Load, ports: list[int], folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Processor time of a process in seconds: of its main thread, and of all others together."""
+    """Processor time of a process in seconds: of its main thread, and of all others together.
+
+    Attributes:
+        waited: seconds for which the main thread could have run and had no processor. What the
+            telephone systems saw of the router's speed means little if this is much.
+    """
 
     loop: float
     threads: float
+    waited: float = 0.0
 
     @property
     def both(self) -> float:
@@ -68,7 +74,9 @@ class Spent:
 
     def since(self, before: Spent) -> Spent:
         """Return what was spent since then."""
-        return Spent(self.loop - before.loop, self.threads - before.threads)
+        return Spent(
+            self.loop - before.loop, self.threads - before.threads, self.waited - before.waited
+        )
 
 
 def spent(pid: int) -> Spent:
@@ -80,7 +88,8 @@ def spent(pid: int) -> Spent:
 
     place = Path(f"/proc/{pid}")
     loop = of(place / "task" / str(pid) / "stat")
-    return Spent(loop, of(place / "stat") - loop)
+    waited = int((place / "task" / str(pid) / "schedstat").read_text().split()[1]) / 1e9
+    return Spent(loop, of(place / "stat") - loop, waited)
 
 
 def memory_mb(pid: int) -> float:
