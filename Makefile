@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench pageload screenshots soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench scale pageload screenshots soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -68,6 +68,11 @@ bench: $(STAMP)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock || \
 	  echo "matplotlib could not be had: there will be no picture"
 	@$(BIN)/python -m bench.versus $(BENCH)
+
+# Twenty simulated Asterisks at one router, at two, and what its time goes into: nine minutes. SCALE="--pbxes 5" and so on
+# takes one measurement, see SCALE=--help.
+scale: $(STAMP)
+	@$(BIN)/python -m bench.scale $(or $(SCALE),--series)
 
 # Ten minutes of a busy floor on a supervisor's screen; SECONDS=n makes it shorter, PAGELOAD="--view floor" and so on.
 pageload: $(STAMP)

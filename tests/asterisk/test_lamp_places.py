@@ -54,19 +54,23 @@ def test_a_notice_of_a_call_is_for_the_asterisk_that_has_the_call() -> None:
 
 def test_lamps_of_agents_and_queues_without_a_phone_here() -> None:
     elsewhere = replace(desk("far", "1002"), pbxes=("south",))
+    addresses = {"south": "PJSIP/1003", "office": "PJSIP/1003@south"}
+    pbxes = tuple(addresses)
+    by_trunk = replace(desk("trunk", "1003"), pbxes=pbxes, addresses=addresses, homes=("south",))
     both = table(
-        [person("near", desk("near", "1001")), person("far", elsewhere), person("none")],
+        [
+            person("near", desk("near", "1001")),
+            person("far", elsewhere),
+            person("trunk", by_trunk),
+            person("none"),
+        ],
         queue("support", ["near", "far"]),
         queue("sales", ["far"]),
     )
     places = LampPlaces("office", both)
     assert places.far
-    assert [places.has_agent(name) for name in ("near", "far", "none", "former")] == [
-        True,
-        False,
-        True,
-        True,
-    ]
+    shown = {name: places.has_agent(name) for name in ("near", "far", "trunk", "none", "former")}
+    assert shown == {"near": True, "far": False, "trunk": False, "none": True, "former": True}
     assert [places.has_queue(name) for name in ("support", "sales", "former")] == [
         True,
         False,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from callrouter.model.routing_table import Table
+from callrouter.model.routing_table import DeviceSpec, Table
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError
 
 AGENT: Final = "Custom:callrouter-"
@@ -50,10 +50,14 @@ class LampPlaces:
         self._near = frozenset(
             agent.id
             for agent in self._table.agents.values()
-            if not agent.devices or any(agent.devices_on(self._pbx))
+            if not agent.devices or any(self._is_here(device) for device in agent.devices)
         )
         self._near_queues.clear()
         self.far = len(self._near) < len(self._table.agents)
+
+    def _is_here(self, device: DeviceSpec) -> bool:
+        """Whether a phone is at home at this Asterisk; one that several have by trunks is not."""
+        return self._pbx in (device.homes or device.pbxes)
 
     def has_agent(self, name: str) -> bool:
         """Whether an agent's lamp is shown here. That of a former name is."""
