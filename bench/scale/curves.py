@@ -31,14 +31,14 @@ def plot(
     sizes = list(range(1, _UP_TO + 1))
     left.plot(sizes, [model.work(n, n * rate) * 100 for n in sizes], "--", color="#7f8c8d",
               label="from the measurements on paper")  # fmt: skip
-    busy = [one for one in points if one.calls]
+    busy = [one for one in points if one.calls / one.asterisks / rate < 1.5 and one.calls]
     left.plot([one.asterisks for one in busy], [one.work * 100 for one in busy], "o",
               color="#1f6fb2", label="measured")  # fmt: skip
     left.axhline(100, color="#c0392b", linewidth=1, label="a whole processor")
     left.set_xlabel(f"Asterisks with {rate * 60:.0f} calls a minute each, at one router")
     left.set_ylabel("the router's loop, % of a processor")
-    left.set_ylim(0, 200)
-    left.legend()
+    left.set_ylim(0, 110)
+    left.legend(loc="center left")
     names = sorted(shares, key=lambda name: shares[name])
     right.barh(names, [shares[name] for name in names], color="#1f6fb2")
     right.set_xlabel("ms of the loop for a call, 20 Asterisks")
