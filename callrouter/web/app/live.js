@@ -31,7 +31,9 @@ let offset = 0; // the daemon's clock minus ours, in milliseconds, by the messag
 let heard = 0; // when the last message came, by our clock
 let socket = null;
 let pause = FIRST_PAUSE;
-let untaken = []; // messages that have come since the page was drawn last
+let untaken = []; // messages that have come since the last were taken
+let drawn = true; // whether the page has been drawn since the last were taken
+let waitedFor = null; // what tells that: the next frame, or a time without one
 
 setInterval(() => {
   now.value = Date.now() + offset;
@@ -79,18 +81,29 @@ export function leave() {
   });
 }
 
-/** Note a message. Those that come before the page is drawn again are taken together, so that a slow machine draws
- * less often and never falls behind; a page that is not seen takes each at once, because it may have to ring. */
+/** Note a message. The first after a frame is taken at once, so that the next frame shows it; those that come before that
+ * are taken together, so that a slow machine draws less often and never falls behind. A page that is not seen takes each
+ * at once, because it may have to ring. */
 function arrived(message) {
   heard = Date.now();
   const by = Date.parse(message.at) - heard;
   offset = message.type === "state" || by < offset - CLOCK_SET ? by : Math.max(offset, by);
   untaken.push(message);
   if (document.hidden) takeAll();
-  else if (untaken.length === 1) {
-    requestAnimationFrame(takeAll);
-    setTimeout(takeAll, SEEN_WITHIN);
+  else if (drawn) {
+    drawn = false;
+    takeAll();
+    const frame = requestAnimationFrame(afterFrame);
+    const timer = setTimeout(afterFrame, SEEN_WITHIN);
+    waitedFor = { frame, timer };
   }
+}
+
+function afterFrame() {
+  cancelAnimationFrame(waitedFor.frame);
+  clearTimeout(waitedFor.timer);
+  drawn = true;
+  takeAll();
 }
 
 function takeAll() {
