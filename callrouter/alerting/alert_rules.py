@@ -18,11 +18,12 @@ class Unit(Enum):
 
 
 class Watched(Enum):
-    """What a measure is taken of. There is one alarm for each queue, agent or PBX."""
+    """What a measure is taken of. There is one alarm for each queue, agent, PBX or node."""
 
     QUEUE = "queue"
     AGENT = "agent"
     PBX = "pbx"
+    NODE = "node"
     SITE = ""
 
 
@@ -40,6 +41,11 @@ class Measure(Enum):
     )  # fmt: skip
     PBX_AWAY = ("pbx_away", Watched.PBX, Unit.DURATION, "time without the PBX")
     DATABASE_AWAY = ("database_away", Watched.SITE, Unit.DURATION, "time without the database")
+    NO_STANDBY = ("no_standby", Watched.SITE, Unit.DURATION, "time without a standby")
+    NODE_AWAY = ("node_away", Watched.NODE, Unit.DURATION, "time without the node")
+    CONFIG_DIFFERS = (
+        "config_differs", Watched.NODE, Unit.DURATION, "time with another configuration",
+    )  # fmt: skip
     REFUSED_LOGINS = (
         "refused_logins", Watched.SITE, Unit.COUNT, "refused logins of the last 10 minutes",
     )  # fmt: skip

@@ -54,6 +54,7 @@ def _subject(rule: AlertRule, subject: str) -> AlertSubject:
         "queue": subject if watched is Watched.QUEUE else None,
         "agent": subject if watched is Watched.AGENT else None,
         "pbx": subject if watched is Watched.PBX else None,
+        "node": subject if watched is Watched.NODE else None,
     }
 
 

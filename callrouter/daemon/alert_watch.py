@@ -15,6 +15,7 @@ from callrouter.alerting.evaluator import AlertChange, Evaluator, Reading
 from callrouter.alerting.recent_answers import RecentAnswers
 from callrouter.api.views.watched_views import WatchedViews
 from callrouter.clock import Clock
+from callrouter.cluster_views import ClusterPool
 from callrouter.daemon.alert_texts import alert_status, sentence
 from callrouter.model.notices import Notice
 from callrouter.settings import Settings
@@ -55,6 +56,7 @@ class AlertWatch:
         pbxes: returns which PBXes are in step, by id.
         store_trouble: returns why the database can't be written; empty if it can.
         refused: returns how many logins were refused since the start.
+        pool: returns the pool of the cluster with its nodes; None: not known, or there is no cluster.
         store: keeps alarms that are on.
         tell: sends an alarm, or its end.
         clock: the time.
@@ -69,6 +71,7 @@ class AlertWatch:
         pbxes: Callable[[], Mapping[str, bool]],
         store_trouble: Callable[[], str],
         refused: Callable[[], int],
+        pool: Callable[[], ClusterPool | None] = lambda: None,
         store: StateRepository[AlertRow],
         tell: Callable[[AlertChange], None],
         clock: Clock,
@@ -79,6 +82,7 @@ class AlertWatch:
         self._pbxes = pbxes
         self._store_trouble = store_trouble
         self._refused = refused
+        self._pool = pool
         self._store = store
         self._tell = tell
         self._clock = clock
@@ -187,11 +191,31 @@ class AlertWatch:
                     name: self._away(rule, name, away=not up, now=now)
                     for name, up in self._pbxes().items()
                 }
+            case Watched.NODE:
+                return {
+                    name: self._away(rule, name, away=away, now=now)
+                    for name, away in self._nodes(rule.measure).items()
+                }
+            case _ if rule.measure is Measure.NO_STANDBY:
+                pool = self._pool()
+                if pool is None:
+                    return {"": _UNKNOWN}
+                return {"": self._away(rule, "", away=not pool.standbys, now=now)}
             case _ if rule.measure is Measure.DATABASE_AWAY:
                 trouble = self._store_trouble()
                 return {"": self._away(rule, "", away=bool(trouble), now=now, why=trouble)}
             case _:
                 return {"": self._refused_logins(rule, now)}
+
+    def _nodes(self, measure: Measure) -> dict[str, bool]:
+        """Return what a measure says of each node but the active one, which is this one."""
+        pool = self._pool()
+        if pool is None:
+            return {}
+        others = [node for node in pool.nodes if node.name != pool.holder]
+        if measure is Measure.NODE_AWAY:
+            return {node.name: node.away or bool(node.problem) for node in others}
+        return {node.name: pool.differs(node) for node in others}
 
     def _queue(self, rule: AlertRule, queue: str, now: float) -> Reading:
         measure = rule.measure

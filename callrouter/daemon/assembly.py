@@ -35,6 +35,7 @@ from callrouter.audit.act_log import ActLog
 from callrouter.audit.act_rows import DeleteActs
 from callrouter.audit.act_sources import files_changed, mobile_step
 from callrouter.clock import SystemClock
+from callrouter.cluster_views import ClusterPool
 from callrouter.config_source.start_config import StartConfig
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
@@ -173,7 +174,12 @@ def assemble(
 
     call_log, service_totals = CallLog(router.floor, target), ServiceTotals(target)
     outgoing, alert_watch = _make_alerts(
-        runtime, config, store, tasks, refused=lambda: _refused_logins(backend, feature_codes)
+        runtime,
+        config,
+        store,
+        tasks,
+        refused=lambda: _refused_logins(backend, feature_codes),
+        pool=lambda: None if backend.cluster is None else backend.cluster.known(),
     )
     listeners = (
         log_notice, call_log.listen, service_totals.listen, outgoing.listen, alert_watch.listen,
@@ -301,6 +307,7 @@ def _make_alerts(
     tasks: Tasks,
     *,
     refused: Callable[[], int],
+    pool: Callable[[], ClusterPool | None],
 ) -> tuple[OutgoingEvents, AlertWatch]:
     """Create what watches for alarms, and what sends them and the events of calls."""
     floor, clock = WatchedViews(runtime.router.floor), runtime.clock
@@ -313,6 +320,7 @@ def _make_alerts(
         pbxes=lambda: {name: runtime.in_step(name) for name in runtime.pbxes},
         store_trouble=lambda: str(store.status()["problem"] or ""),
         refused=refused,
+        pool=pool,
         store=store.alerts,
         tell=outgoing.tell,
         clock=clock,

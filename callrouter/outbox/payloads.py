@@ -114,6 +114,7 @@ class AlertSubject(TypedDict):
     queue: str | None
     agent: str | None
     pbx: str | None
+    node: str | None
 
 
 class AlertData(AlertSubject):

@@ -13,12 +13,14 @@ import pytest
 from callrouter.alerting.alert_rows import AlertRow
 from callrouter.alerting.alert_rules import AlertRule, Limit
 from callrouter.api.views.watched_views import WatchedViews
+from callrouter.cluster_views import ClusterPool
 from callrouter.daemon.alert_watch import REFUSED_WITHIN, SETTLE, AlertWatch
 from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice
 from callrouter.settings import ServiceLevel
 from callrouter.settings.schema.condition_parsing import parse_condition
 from callrouter.tasks import Tasks
+from tests.api.forwarding.pair import node, pool
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -69,6 +71,7 @@ class Site:
     refused: int = 0
     told: list[tuple[float, str, bool]] = field(default_factory=list)
     pbxes: dict[str, bool] = field(default_factory=lambda: {"office": True})
+    pool: ClusterPool | None = None
     tasks: Tasks = field(default_factory=Tasks)
 
     def __post_init__(self) -> None:
@@ -87,6 +90,7 @@ class Site:
             pbxes=lambda: self.pbxes,
             store_trouble=lambda: self.trouble,
             refused=lambda: self.refused,
+            pool=lambda: self.pool,
             store=store,
             tell=lambda change: self.told.append(
                 (self.play.now - START, change.subject, change.raised)
@@ -239,6 +243,42 @@ async def test_pbx_and_database_away() -> None:
         site.pbxes["office"], site.trouble = True, ""
         await site.until(61)
         assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_a_cluster_without_a_standby_and_its_nodes() -> None:
+    def now(**changes: Any) -> ClusterPool:
+        return pool("north-1", node("north-1"), node("north-2", **changes))
+
+    for when, subject, changes in (
+        ("no_standby > 10s", "", {"seen_s": 60.0}),
+        ("no_standby > 10s", "", {"problem": "pbx office: no route"}),
+        ("node_away > 10s", "north-2", {"seen_s": 60.0}),
+        ("node_away > 10s", "north-2", {"problem": "pbx office: no route"}),
+        ("config_differs > 10s", "north-2", {"config_digest": "other"}),
+    ):
+        site = Site(alarm(when))
+        await site.until(20)
+        site.pool = now()
+        await site.until(40)
+        assert site.told == []
+        site.pool = now(**changes)
+        await site.until(60)
+        assert site.told == [(52.0, subject, True)]
+        site.pool = now()
+        await site.until(61)
+        assert [raised for _, _, raised in site.told] == [True, False]
+
+
+async def test_a_node_that_was_stopped_in_order_is_no_node_any_more() -> None:
+    site = Site(alarm("node_away > 10s"))
+    site.pool = pool("north-1", node("north-1"), node("north-2", seen_s=60.0))
+    await site.until(20)
+    site.pool = pool("north-1", node("north-1"))
+    await site.until(21)
+    assert [(subject, raised) for _, subject, raised in site.told] == [
+        ("north-2", True),
+        ("north-2", False),
+    ]
 
 
 def raised(alert: str = "a", *, told: bool = True) -> AlertRow:

@@ -75,6 +75,9 @@ def test_the_example_of_the_interface_is_read(tmp_path: Path) -> None:
         ("unreachable_phones > 0", Measure.UNREACHABLE_PHONES, Limit(">", 0)),
         ("pbx_away > 30s", Measure.PBX_AWAY, Limit(">", 30)),
         ("database_away > 1m", Measure.DATABASE_AWAY, Limit(">", 60)),
+        ("no_standby > 1m", Measure.NO_STANDBY, Limit(">", 60)),
+        ("node_away > 30s", Measure.NODE_AWAY, Limit(">", 30)),
+        ("config_differs > 5m", Measure.CONFIG_DIFFERS, Limit(">", 300)),
         ("refused_logins > 20", Measure.REFUSED_LOGINS, Limit(">", 20)),
     ],
 )

@@ -14,10 +14,12 @@ from callrouter.api.access.origins import as_origin, check_origin
 from callrouter.api.access.sessions import COOKIE, LONGEST, TooManySessionsError, csrf_token
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import backend_of
+from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.json_answers import answer, answer_list
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
+from callrouter.api.routes.cluster_routes import cluster_status
 from callrouter.api.schemas.bodies import EmptyBody, LogInBody, TicketBody
 from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
 from callrouter.model.access_rows import SessionRow
@@ -188,7 +190,7 @@ def _session_json(request: web.Request, caller: ApiCaller, secret: str) -> Sessi
     sessions = request.app[SESSIONS]
     row = sessions.get(caller.session)
     person = sessions.people.of(caller.name) if row is not None else None
-    return {
+    made: SessionJson = {
         "user": caller.person,
         "name": person.name if person is not None else caller.person,
         "role": caller.role,
@@ -198,6 +200,15 @@ def _session_json(request: web.Request, caller: ApiCaller, secret: str) -> Sessi
         "csrf_token": csrf_token(secret) if row is not None else None,
         "expires_at": moment(sessions.expires_at(row)) if row is not None else None,
     }
+    cluster = cluster_status(backend_of(request))
+    if cluster is not None:
+        made["cluster"] = {
+            "node": cluster["node"],
+            "pool": cluster["pool"],
+            "via": request[PASSED_ON].node if PASSED_ON in request else None,
+            "standbys": cluster["standbys"],
+        }
+    return made
 
 
 def _item_json(request: web.Request, row: SessionRow, caller: ApiCaller) -> SessionItemJson:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NotRequired
+
 from typing_extensions import TypedDict
 
 from callrouter.api.schemas.vocabulary import Moment
+
+
+class SessionClusterJson(TypedDict):
+    """The way by which a request came through the cluster."""
+
+    node: str
+    """The node that answers."""
+    pool: str
+    via: str | None
+    """The standby that has passed the request on; null: it came directly."""
+    standbys: int
+    """How many nodes could take over now."""
 
 
 class SessionJson(TypedDict):
@@ -25,6 +39,8 @@ class SessionJson(TypedDict):
     """To be sent as X-CSRF-Token with every change; null for a token, which needs none."""
     expires_at: Moment | None
     """When the session ends in any case; null for a token."""
+    cluster: NotRequired[SessionClusterJson]
+    """Present if the daemon belongs to a cluster."""
 
 
 class OidcWayJson(TypedDict):

@@ -2,6 +2,7 @@
 
 import { html, useMemo, useRef, useState } from "../vendor/preact.js";
 import { session } from "./api.js";
+import { ClusterLine } from "./clusterline.js";
 import { agents, ago, now, queues } from "./live.js";
 import { AgentLink } from "./names.js";
 import { State, STATES, Time, Window } from "./parts.js";
@@ -77,6 +78,7 @@ function SeenCard({ queue }) {
 export function Board() {
   const rows = [...queues.value.values()].sort(byNeed);
   return html`<main class="board">
+    <${ClusterLine} />
     <p class="tools"><a class="button" href="?board">${t("full-screen")}</a>
       ${session.value.role !== "agent" && html`<a class="button" href="#screens">${t("screens.title")}</a>`}</p>
     <div class="queues">${rows.length ? rows.map((queue) => html`<${SeenCard} key=${queue.id} queue=${queue} />`) : html`<p class="none">${t("no-queues")}</p>`}</div>

@@ -27,6 +27,7 @@ const VIEWS = {
   tables: lazily(async () => (await import("./tables.js")).Tables),
   reports: lazily(async () => (await import("./reports.js")).Reports),
   screens: lazily(async () => (await import("./screens.js")).Screens),
+  cluster: lazily(async () => (await import("./cluster.js")).Cluster),
   people: lazily(async () => (await import("./people.js")).People),
 };
 /** Views of one thing, reached from the others. */
@@ -35,7 +36,9 @@ const LINKED = ["call", "agent", "screens"];
 /** The views for a person, the first of which is theirs to begin with. */
 function viewsOf(person) {
   if (person.agent) return ["mine", "board", "reports", "people"];
-  return person.role === "agent" ? ["board", "reports", "people"] : ["board", "floor", "records", "reports", "mobiles", "tables", "people"];
+  if (person.role === "agent") return ["board", "reports", "people"];
+  const cluster = person.role === "admin" && person.cluster ? ["cluster"] : [];
+  return ["board", "floor", "records", "reports", "mobiles", "tables", ...cluster, "people"];
 }
 
 function Page() {

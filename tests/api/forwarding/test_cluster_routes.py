@@ -43,6 +43,14 @@ async def test_who_is_active_where(two: Pair) -> None:
     assert (await two.standby.get("/api/cluster")).status == 401
 
 
+async def test_a_session_says_by_which_way_it_comes(two: Pair) -> None:
+    for client, via in ((two.active, None), (two.standby, "north-2")):
+        found = await (await client.get("/api/session", headers=READER)).json()
+        assert found["cluster"] == {
+            "node": "north-1", "pool": "main", "via": via, "standbys": 1,
+        }  # fmt: skip
+
+
 async def test_trouble_is_told_in_words(two: Pair) -> None:
     first, second = two.shared.pool.nodes
     two.shared.pool = replace(
