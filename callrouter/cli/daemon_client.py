@@ -173,6 +173,8 @@ class DaemonClient:
         text = str(detail) or f"the daemon answers {status}"
         if status == 401 and isinstance(self._place, RemoteDaemon):
             text += "; give a token with CALLROUTER_TOKEN or --token"
+        elif status in {502, 503} and _kind(answer) in {"no-active-node", "node-broke-off"}:
+            raise CommandFailed(3, text)
         elif status in {404, 409, 422}:
             names = _named_in(query or {}) | _named_in(body or {})
             known = names | _of_path(path) if status == 404 else names
@@ -229,6 +231,11 @@ class DaemonClient:
             if name not in known and (hint := meant(name, known)):
                 return hint
         return ""
+
+
+def _kind(answer: Any) -> str:
+    """Return the end of a problem's `type`; empty: it is none."""
+    return str(answer.get("type", "")).rpartition(":")[2] if isinstance(answer, dict) else ""
 
 
 def _parsed(content: bytes) -> Any:

@@ -211,6 +211,10 @@ cli.later(
     report="Report on calls, queues and agents of a day, a week or a month.",
 )
 cli.later(
+    "callrouter.cli.commands.cluster_command",
+    cluster="Show which router is active, or hand over to another.",
+)
+cli.later(
     "callrouter.cli.commands.secret",
     passwd="Make the hash for a PIN or a password.",  # noqa: S106 - a command
     token="Make a token for the HTTP API.",  # noqa: S106 - a command

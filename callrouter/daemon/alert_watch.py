@@ -213,9 +213,13 @@ class AlertWatch:
         if pool is None:
             return {}
         others = [node for node in pool.nodes if node.name != pool.holder]
-        if measure is Measure.NODE_AWAY:
-            return {node.name: node.away or bool(node.problem) for node in others}
-        return {node.name: pool.differs(node) for node in others}
+        match measure:
+            case Measure.CONFIG_DIFFERS:
+                return {node.name: pool.differs(node) for node in others}
+            case Measure.NODE_AWAY:
+                return {node.name: node.away or bool(node.problem) for node in others}
+            case _:
+                return {}
 
     def _queue(self, rule: AlertRule, queue: str, now: float) -> Reading:
         measure = rule.measure

@@ -33,8 +33,11 @@ def chosen(pool: ClusterPool, wanted: str) -> str:
             configuration as the active node.
 
     Raises:
-        HandOverError: none could, or there is no such node.
+        HandOverError: none could, none is active, or there is no such node.
     """
+    if pool.active is None:
+        detail = f"no node is active for pool {pool.name}; a standby takes over by itself"
+        raise HandOverError(409, "no-active-node", detail)
     ready = sorted(pool.standbys, key=lambda node: (pool.differs(node), node.seen_s, node.name))
     names = ", ".join(node.name for node in ready) or "none"
     if not wanted:

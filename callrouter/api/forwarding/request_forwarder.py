@@ -48,6 +48,8 @@ WEBHOOK_WAITS: Final = 8.0
 15 s after which Twilio gives up."""
 MOST_WAITING: Final = 300
 """Webhooks that wait at a time."""
+SAY_EVERY: Final = 60.0
+"""Seconds between two log lines about an active node that cannot be reached."""
 _LOOK_EVERY: Final = 0.2
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OWN: Final = frozenset({"/healthz", "/metrics"})
@@ -73,6 +75,7 @@ class Forwarder:
         """Requests under way, with the run of the node that they are at."""
         self._tasks = Tasks()
         self._waiting = 0
+        self._said = float("-inf")
         self._counts = counts
 
     async def close(self, _app: web.Application | None = None) -> None:
@@ -246,11 +249,17 @@ class Forwarder:
         """Return what a failure of the link to the active node is told as."""
         self._counts["failed"] += 1
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            logger.debug("the active node cannot be reached: %s", error)
+            self._say(error)
             return _NotReachedError(
                 _unavailable("the active node cannot be reached now; try again")
             )
         return _broke_off()
+
+    def _say(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said >= SAY_EVERY:
+            self._said = now
+            logger.warning("http: requests cannot be passed on to the active node: %s", error)
 
 
 class _NotReachedError(Exception):

@@ -99,7 +99,7 @@ def status_json(backend: Backend, caller: ApiCaller) -> StatusJson:
     """
     extra = {name: tell() for name, tell in backend.extra.items()}
     if (cluster := cluster_status(backend)) is not None:
-        extra["cluster"] = cluster
+        extra["cluster"] = {**extra.get("cluster", {}), **cluster}
     if caller.role != "admin":
         extra.pop("history", None)
         if "store" in extra:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -84,6 +84,15 @@ class ClusterStatusJson(TypedDict):
     node: str
     pool: str
     role: ClusterRole
+    state: NotRequired[Literal["good", "bad"]]
+    active: NotRequired[str]
+    """The node that is active, as far as is known; empty: none is."""
+    since_s: NotRequired[float]
+    """Seconds since this node took its role."""
+    lease_s: NotRequired[float | None]
+    """Seconds for which the active node may serve without asking the database; null: a standby."""
+    problem: NotRequired[str | None]
+    """What keeps this node from taking over or from renewing its lease; null: nothing."""
     epoch: int
     standbys: int
     """How many nodes could take over now."""

@@ -57,6 +57,8 @@ class Shared:
     others: list[ClusterPool] = field(default_factory=list)
     orders: list[tuple[str, str]] = field(default_factory=list)
     away: str = ""
+    obeys: bool = False
+    """Whether a pool that is to be handed over is taken over at once."""
 
 
 class MemoryDirectory:
@@ -89,6 +91,9 @@ class MemoryDirectory:
         if self.shared.away:
             raise DirectoryAwayError(self.shared.away)
         self.shared.orders.append((pool, to))
+        if self.shared.obeys:
+            before = self.shared.pool
+            self.shared.pool = replace(before, holder=to, epoch=before.epoch + 1)
 
 
 class Acts:

@@ -121,7 +121,9 @@ def test_the_readiest_standby_is_chosen() -> None:
             chosen(made, name)
     with pytest.raises(HandOverError, match="has no standby"):
         chosen(pool("a", node("a")), "")
-    assert chosen(pool("a", node("a"), node("b"), lease_left_s=-1.0), "a") == "a"
+    for gone in (pool("", node("a")), pool("a", node("a"), node("b"), lease_left_s=-1.0)):
+        with pytest.raises(HandOverError, match="a standby takes over by itself"):
+            chosen(gone, "")
 
 
 async def test_the_database_is_away(two: Pair) -> None:
