@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, get_args
 
 import aiohttp
@@ -46,8 +46,10 @@ logger = logging.getLogger(__name__)
 WEBHOOK_WAITS: Final = 8.0
 """Seconds for which a webhook waits for an active node: longer than a take-over, and shorter than the
 15 s after which Twilio gives up."""
+REQUEST_WAITS: Final = 2.0
+"""Seconds for which any other request does: longer than a hand-over."""
 MOST_WAITING: Final = 300
-"""Webhooks that wait at a time."""
+"""Webhooks that wait at a time; of other requests half as many."""
 SAY_EVERY: Final = 60.0
 """Seconds between two log lines about an active node that cannot be reached."""
 _LOOK_EVERY: Final = 0.2
@@ -96,7 +98,7 @@ class Forwarder:
                 off; 503 there is none, or it cannot be reached.
         """
         webhook = request.path in request.app[SELF_AUTHENTICATED]
-        async with self._patience(webhook=webhook) as deadline:
+        with self._patience(webhook=webhook) as deadline:
             while True:
                 try:
                     if self._cluster.active:
@@ -108,25 +110,27 @@ class Forwarder:
                         raise error.problem from error
                 await asyncio.sleep(_LOOK_EVERY)
 
-    @asynccontextmanager
-    async def _patience(self, *, webhook: bool) -> AsyncIterator[float]:
-        """Give the time until which a request may wait for an active node; only webhooks do.
+    @contextmanager
+    def _patience(self, *, webhook: bool) -> Iterator[float]:
+        """Give the time until which a request may wait for an active node.
 
-        Nothing asks a webhook a second time, and its caller would hear that the call has failed.
+        A webhook waits for longer: nothing sends it a second time, and its caller would hear that
+        the call has failed.
         """
         now = asyncio.get_running_loop().time()
-        if not webhook or self._waiting >= MOST_WAITING:
+        if self._waiting >= (MOST_WAITING if webhook else MOST_WAITING // 2):
             yield now
             return
         self._waiting += 1
         try:
-            yield now + WEBHOOK_WAITS
+            yield now + (WEBHOOK_WAITS if webhook else REQUEST_WAITS)
         finally:
             self._waiting -= 1
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         node, key = self._cluster.active_node(), self._cluster.key
-        if node is None or node.name == self._cluster.node:
+        # A request that was passed on already came to the node that is about to serve.
+        if node is None or node.name == self._cluster.node or PASSED_ON in request:
             raise _NotReachedError(no_active_node(self._cluster.pool))
         if not key:
             detail = f"{self._cluster.node} has not read the key of the nodes from the database yet"
@@ -358,8 +362,6 @@ async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
     cluster = request.app[BACKEND].cluster
     if cluster is None or cluster.active or _is_own(request, cluster):
         return await handler(request)
-    if PASSED_ON in request:  # the node that has passed it on took us for the active one
-        raise no_active_node(cluster.pool)
     return await request.app[FORWARDER].answer(request, handler)
 
 

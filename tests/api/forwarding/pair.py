@@ -57,6 +57,8 @@ class Shared:
     others: list[ClusterPool] = field(default_factory=list)
     orders: list[tuple[str, str]] = field(default_factory=list)
     away: str = ""
+    slow_to_serve: str = ""
+    """The node that holds the lease and cannot answer requests yet."""
     obeys: bool = False
     """Whether a pool that is to be handed over is taken over at once."""
 
@@ -74,7 +76,8 @@ class MemoryDirectory:
     @property
     def active(self) -> bool:
         found = self.active_node()
-        return found is not None and found.name == self.node
+        ready = self.shared.slow_to_serve != self.node
+        return found is not None and found.name == self.node and ready
 
     def active_node(self) -> ClusterNode | None:
         return self.shared.pool.active

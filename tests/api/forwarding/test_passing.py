@@ -245,7 +245,10 @@ async def test_a_person_logs_in_at_any_node(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- while no node is active
 
 
-async def test_without_an_active_node_a_standby_says_so(two: Pair) -> None:
+async def test_without_an_active_node_a_standby_says_so(
+    two: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_forwarder, "REQUEST_WAITS", 0.3)
     two.serve("")
     answer = await two.standby.get("/api/agents", headers=SUPERVISOR)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
@@ -256,6 +259,28 @@ async def test_without_an_active_node_a_standby_says_so(two: Pair) -> None:
     assert (page.status, page.content_type) == (200, "text/html")
     own = await two.standby.get("/api/cluster", headers=SUPERVISOR)
     assert (await own.json())["pools"][0]["active"] is None
+
+
+async def test_a_request_waits_out_a_hand_over(two: Pair) -> None:
+    two.serve("")
+    waiting = asyncio.create_task(two.standby.get("/api/agents", headers=headers("admin")))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    two.serve("north-1")
+    assert (await waiting).status == 200
+
+
+async def test_what_was_passed_on_to_a_node_that_is_about_to_serve_waits_there(
+    two: Pair, door: Door
+) -> None:
+    """The standby knows of the take-over before the node has read what is stored."""
+    two.shared.slow_to_serve = "north-1"
+    waiting = asyncio.create_task(two.standby.post("/twilio/office/voice", data={"a": "1"}))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    assert two.second.backend.forwarded["failed"] == 0
+    two.shared.slow_to_serve = ""
+    assert (await waiting).status == 200
 
 
 async def test_a_webhook_waits_for_the_next_active_node(
@@ -292,7 +317,8 @@ async def test_a_request_that_was_under_way_ends_with_its_node(two: Pair, door: 
     door.go.set()
 
 
-async def test_a_node_that_is_down_is_as_none(two: Pair) -> None:
+async def test_a_node_that_is_down_is_as_none(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_forwarder, "REQUEST_WAITS", 0.0)
     await two.servers[0].close()
     answer = await two.standby.get("/api/agents", headers=SUPERVISOR)
     assert answer.status == 503
