@@ -56,7 +56,7 @@ def make_pbx(  # noqa: PLR0917 - a MakePbx: called with all of them, in this ord
                 f"pbx {settings.id}: driver twilio needs Twilio's library, and {error.name} is not "
                 f"installed ({extras.remedy('twilio')})"
             ) from error
-        return TwilioPbx(settings.id, settings, post=post, table=table)
+        return TwilioPbx(settings.id, settings, post=post, table=table, authority=authority)
     from callrouter.pbx.simulated import SimulatedPbx  # noqa: PLC0415 - see above
 
     return SimulatedPbx(

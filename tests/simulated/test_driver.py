@@ -10,9 +10,9 @@ from callrouter.clock import SystemClock
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.call_notices import CallCompleted, ConversationStarted
-from callrouter.model.events import ConfigReloaded, SignedIn
+from callrouter.model.events import ConfigReloaded, Event, SignedIn
 from callrouter.model.notices import Notice
-from callrouter.pbx.interface import Pbx
+from callrouter.pbx.interface import ClusterPbx, Pbx
 from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
 from callrouter.runtime import Runtime
 from callrouter.settings import SimulatedSettings
@@ -90,3 +90,32 @@ async def test_new_phones_are_told() -> None:
         assert (PBX, "PJSIP/1001") in runtime.router.floor.device_states
         runtime.post(ConfigReloaded(table=replace(table, agents=less, queues=queues)))
         assert "PJSIP/1001" not in pbx.engine.endpoints()
+
+
+async def test_a_standby_simulates_nothing_until_it_is_active() -> None:
+    class Standby:
+        epoch, active = 1, False
+
+        def sure(self) -> bool:
+            return self.active
+
+        def newer_epoch(self, pbx: str, epoch: int) -> None: ...
+
+    posted: list[Event] = []
+    pbx = SimulatedPbx(
+        PBX,
+        SimulatedSettings(id=PBX, seed=1),
+        post=posted.append,
+        table=call_centre(),
+        traffic=QUICK,
+        authority=Standby(),
+    )
+    assert isinstance(pbx, ClusterPbx)
+    task = asyncio.create_task(pbx.run())
+    await asyncio.sleep(0.05)
+    assert not posted
+    assert pbx.health().detail == "simulated: standby"
+    pbx.activate()
+    await until(lambda: bool(posted))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -23,7 +23,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.model.events import SignedIn
 from callrouter.model.routing_table import Table
-from callrouter.pbx.interface import HasRoutes, Pbx
+from callrouter.pbx.interface import ALONE, Authority, HasRoutes, Pbx
 from callrouter.pbx.twilio.driver import TwilioPbx
 from callrouter.pbx.twilio.webhook import PARTS
 from callrouter.runtime import Runtime
@@ -102,7 +102,11 @@ class Place:
 
 @asynccontextmanager
 async def place(
-    routes: Table | None = None, *, resync_every: float = 0.02, **changes: object
+    routes: Table | None = None,
+    *,
+    resync_every: float = 0.02,
+    authority: Authority = ALONE,
+    **changes: object,
 ) -> AsyncIterator[Place]:
     twilio, clock = Twilio(), SystemClock()
     theirs = web.Application()
@@ -117,6 +121,7 @@ async def place(
             table=routes,
             clock=clock,
             resync_every=resync_every,
+            authority=authority,
         )
         as_pbx: Pbx = pbx  # what mypy is to see: it is one
         assert isinstance(pbx, HasRoutes)

@@ -29,7 +29,8 @@ class SimulatedPbx:
         run_id: a run id that no earlier run has used. Without one, it is made from the time.
         traffic: how callers and agents behave.
         clock: the source of time.
-        authority: tells whether this router may act.
+        authority: tells whether this router may act. Before it may, no call is simulated. The
+            telephone system is in this process alone, so no other router can act on it.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class SimulatedPbx:
     ) -> None:
         self.name = name
         self._post = post
-        self._authority = authority
+        self._active = asyncio.Event()
+        if authority.active:
+            self._active.set()
         self._clock = clock or SystemClock()
         self._timer: asyncio.TimerHandle | None = None
         self._up = False
@@ -61,8 +64,17 @@ class SimulatedPbx:
             run_id=run_id or f"{int(now):x}",
         )
 
+    def activate(self, *, handed_over: bool = False) -> None:
+        """Simulate calls from now on. See `callrouter.pbx.interface.ClusterPbx`."""
+        del handed_over  # each router has a telephone system of its own
+        self._active.set()
+
     async def run(self) -> None:
-        """Simulate calls until cancelled. The router gets a snapshot first, as from a real PBX."""
+        """Simulate calls until cancelled. The router gets a snapshot first, as from a real PBX.
+
+        A standby simulates nothing until `activate`.
+        """
+        await self._active.wait()
         self._up = True
         logger.info("%s: simulated: no phone really rings", self.name)
         self.resync("start")
@@ -75,11 +87,11 @@ class SimulatedPbx:
                 self._timer.cancel()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Execute the commands of one event.
+        """Execute the commands of one event. Does nothing while the driver is not running.
 
-        Does nothing while the driver is not running, or while another router may be active. Their effects follow after a moment, as events from `run`, never before this returns.
+        Their effects follow after a moment, as events from `run`, never before this returns.
         """
-        if not self._up or not self._authority.sure():
+        if not self._up:
             return
         now = self._clock.now()
         for command in commands:
@@ -110,9 +122,11 @@ class SimulatedPbx:
     def health(self) -> PbxHealth:
         """The current health of this driver.
 
-        `up` is True exactly while `run` is running. Nothing else can go wrong here.
+        `up` is True while `run` is running, and for a standby. Nothing else can go wrong here.
         """
-        return PbxHealth(up=self._up, detail="simulated: no phone really rings")
+        standby = not self._active.is_set()
+        detail = "simulated: standby" if standby else "simulated: no phone really rings"
+        return PbxHealth(up=self._up or standby, detail=detail)
 
     def _arm(self) -> None:
         if self._stepping:

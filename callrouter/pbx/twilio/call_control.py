@@ -51,6 +51,7 @@ class CallControl:
         post: receives the events.
         send: receives the requests.
         token: creates unguessable one-shot tokens.
+        on_epoch: receives the epoch that the token of an unknown leg names.
         table: the queues and phones.
         now: the time at the start.
     """
@@ -65,6 +66,7 @@ class CallControl:
         token: Callable[[], str],
         table: Table,
         now: float,
+        on_epoch: Callable[[int], None] = lambda _epoch: None,
     ) -> None:
         urls = WebhookUrls(settings.public_url, name)
         reply = WebhookReply()
@@ -101,6 +103,7 @@ class CallControl:
             legs=LegWebhooks(account, self.leg_control, urls),
             dialogues=self.dialogues,
             number_calls=self.number_calls,
+            on_epoch=on_epoch,
         )
 
     def _on_caller_left(self, leg: TwilioLeg) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -18,9 +16,10 @@ from callrouter.model.events import PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
-from callrouter.pbx.interface import PbxHealth, Post
-from callrouter.pbx.twilio import resync_account
+from callrouter.pbx.interface import ALONE, Authority, PbxHealth, Post
+from callrouter.pbx.twilio import epochs, resync_account
 from callrouter.pbx.twilio.call_control import CallControl
+from callrouter.pbx.twilio.epochs import RequestGate
 from callrouter.pbx.twilio.rest.api_client import ApiClient, ApiUnavailable
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiRequest, ApiResult
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
@@ -58,6 +57,8 @@ class TwilioPbx:
         table: the routing table, with the queues and phones.
         clock: the source of time.
         resync_every: see `RESYNC_EVERY`.
+        authority: tells whether this router may act. One that is not active makes no request until
+            `activate`.
     """
 
     def __init__(
@@ -69,12 +70,15 @@ class TwilioPbx:
         table: Table,
         clock: Clock | None = None,
         resync_every: float = RESYNC_EVERY,
+        authority: Authority = ALONE,
     ) -> None:
         self.name = name
         self._settings = settings
         self._post = post
         self._clock = clock or SystemClock()
         self._resync_every = resync_every
+        self._authority = authority
+        self._gate = None if authority is ALONE else RequestGate(authority)
         self._urls = WebhookUrls(settings.public_url, name)
         self._api: ApiClient | None = None
         self._tasks = Tasks()
@@ -86,7 +90,8 @@ class TwilioPbx:
             settings,
             post=post,
             send=self._send,
-            token=partial(secrets.token_urlsafe, 16),
+            token=lambda: epochs.make_token(authority.epoch),
+            on_epoch=self._on_epoch,
             table=table,
             now=self._clock.now(),
         )
@@ -136,12 +141,29 @@ class TwilioPbx:
         """The routes of the webhooks."""
         return self._webhooks.routes()
 
+    def activate(self, *, handed_over: bool = False) -> None:
+        """Serve this account from now on. See `callrouter.pbx.interface.ClusterPbx`."""
+        del handed_over  # what the router before had requested is in Twilio's lists either way
+        if self._gate is not None:
+            self._gate.activate()
+
+    def _on_epoch(self, epoch: int) -> None:
+        """A webhook has named an epoch. A newer one than ours means that this router is replaced."""
+        if self._gate is not None and self._gate.active and epoch > self._authority.epoch:
+            self._gate.stand_down()
+            self._authority.newer_epoch(self.name, epoch)
+
     async def run(self) -> None:
         """Resync with the REST API, repeatedly, until cancelled.
 
         Webhooks are answered before the first resync too: their callers wait until it is done.
         """
         self._tasks = Tasks()
+        if self._gate is not None:
+            self._detail = "standby"
+            await self._gate.until_active()
+            self._detail = "not asked yet"
+            self._tasks.spawn(self._gate.keep_looking(), f"{self.name}: looking at the lease")
         async with aiohttp.ClientSession() as session:
             settings = self._settings
             self._api = ApiClient(
@@ -214,7 +236,10 @@ class TwilioPbx:
     def health(self) -> PbxHealth:
         """The current health of this driver."""
         counts = dict(self.control.account.counts)
-        return PbxHealth(up=self._up, detail=self._detail, counts=counts)
+        if self._gate is not None and self._gate.not_made:
+            counts["requests not made because another router is active"] = self._gate.not_made
+        standby = self._gate is not None and not self._gate.active
+        return PbxHealth(up=self._up or standby, detail=self._detail, counts=counts)
 
     # ------------------------------------------------------------ ended calls
 
@@ -289,7 +314,10 @@ class TwilioPbx:
         )
 
     async def _make_request(self, api: ApiClient, request: ApiRequest) -> None:
-        result = await api.make(request)
+        if self._gate is not None and not await self._gate.permitted():
+            result = ApiResult(outcome=ApiOutcome.NOT_SENT, detail="another router is active")
+        else:
+            result = await api.make(request)
         self.control.account.take_result(request, result, self._clock.now())
         self._set_timer()
 

@@ -15,10 +15,12 @@ from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.account_state import AccountState
 from callrouter.pbx.twilio.caller_webhooks import CallerWebhooks
 from callrouter.pbx.twilio.calls_and_legs import TwilioLeg
+from callrouter.pbx.twilio.epochs import epoch_of
 from callrouter.pbx.twilio.leg_webhooks import LegWebhooks
 from callrouter.pbx.twilio.legs import LegControl
 from callrouter.pbx.twilio.number_calls import NumberCall, NumberCalls
 from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
+from callrouter.pbx.twilio.rest.api_requests import EndCall
 from callrouter.pbx.twilio.webhook import Handler, MalformedWebhook, Webhook
 
 _SID: Final = re.compile(r"CA[0-9a-f]{32}")
@@ -36,6 +38,7 @@ class WebhookHandlers:
         legs: handles webhooks about legs.
         dialogues: handles webhooks about phone dialogues.
         number_calls: handles webhooks about numbers that are called to verify them.
+        on_epoch: receives the epoch that the token of an unknown leg names.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class WebhookHandlers:
         legs: LegWebhooks,
         dialogues: PhoneDialogues,
         number_calls: NumberCalls,
+        on_epoch: Callable[[int], None] = lambda _epoch: None,
     ) -> None:
+        self._on_epoch = on_epoch
         self._account = account
         self._leg_control = leg_control
         self._callers = callers
@@ -121,6 +126,8 @@ class WebhookHandlers:
             if of_number is not None and number_call is not None:
                 return of_number(webhook, number_call)
             leg = self._account.by_token.get(webhook.token)
+            if leg is None and (epoch := epoch_of(webhook.token)):
+                return self._answer_earlier(webhook, epoch, of_leg)
             if leg is None:
                 self._account.counts["unknown token"] += 1
                 return twiml.goodbye(twiml.NOTHING_HERE)
@@ -130,3 +137,20 @@ class WebhookHandlers:
             return of_leg(webhook, leg)
 
         return handle
+
+    def _answer_earlier(
+        self, webhook: Webhook, epoch: int, of_leg: Callable[[Webhook, TwilioLeg], str]
+    ) -> str:
+        """Answer for a leg that a router of another epoch rang.
+
+        If it was adopted, its conversation goes on, and this is news of it. Otherwise this router
+        cannot know what it rang for: the phone is stopped, or its user hears that the call is taken.
+        """
+        self._account.counts["webhooks for an earlier router"] += 1
+        self._on_epoch(epoch)
+        for leg in self._account.legs.values():
+            if leg.sid == webhook.sid:
+                return of_leg(webhook, leg)
+        if not webhook.call_is_over:
+            self._account.send_request(EndCall(sid=webhook.sid), lambda _result: None)
+        return twiml.goodbye(twiml.TAKEN)
