@@ -11,10 +11,13 @@ import pytest_asyncio
 
 from callrouter.lab import Dialog, Install
 from callrouter.model.call_notices import ConversationStarted
+from callrouter.model.routing_table import Table
 from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.diagnostics.examination import Examination, examine
 from callrouter.pbx.asterisk.execution.write_gate import ARRIVES_WITHIN
 from callrouter.pbx.interface import ALONE, ClusterPbx
-from tests.asterisk.floor import Answer, RingOnly, mobile, person, queue, staff, tell
+from callrouter.settings import AsteriskSettings
+from tests.asterisk.floor import DIALPLAN, Answer, RingOnly, mobile, person, queue, staff, tell
 from tests.asterisk.pair import Pair, pair
 
 pytestmark = [
@@ -414,3 +417,52 @@ async def test_a_router_without_a_cluster_clears_what_a_cluster_left(here: Pair)
     assert await here.value() == ""
     await caller.bye()
     await here.new.quiet()
+
+
+def before_clusters(text: str) -> str:
+    """The dialplan without what it knows of epochs."""
+    text = re.sub(r"\[callrouter-epoch\]\n(?:.*\n)*?(?=\[)", "", text)
+    text = re.sub(r"exten => _=X\.,1\(order\).*\n(?: same => .*\n)*", "", text)
+    text = re.sub(r" same => n\(turn\),GotoIf.*\?older\)\n", "", text)
+    return re.sub(r"mobile,1\(turn\),GotoIf.*\?older\)\n same => n,", "mobile,1,", text)
+
+
+async def test_an_older_dialplan_serves_and_is_complained_of(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = before_clusters(DIALPLAN)
+    assert "GLOBAL(CALLROUTER_EPOCH)" not in old
+    async with pair(install, 1, dialplan=old) as here:
+        await here.begin(*staff(1), queues=[queue("support", ["a1"])])
+        assert "the dialplan knows no epochs" in caplog.text
+        caller = await here.old.call()
+        await caller.wait_heard("1001")
+        await here.take_over()
+        assert caller.state == "up"
+        assert here.rung("1001") == 1
+        assert await here.value() == str(here.epoch + 1)
+        await caller.bye()
+        await here.new.quiet()
+
+
+async def test_doctor_tells_which_router_asterisk_obeys(here: Pair) -> None:
+    await here.begin(*staff(1), queues=[queue("support", ["a1"])])
+
+    async def said(*, cluster: bool) -> dict[str, bool | None]:
+        settings = AsteriskSettings(
+            id="office",
+            port=here.old.lab.asterisk.ami_port,
+            username="callrouter",
+            secret="change-me",
+        )
+        wanted = Examination(spoken={}, router=None, cluster=cluster)
+        looks = examine("office", settings, Table(), wanted)
+        return {re.sub(r" \(.*?\)", "", one.what): one.ok async for one in looks}
+
+    found = await said(cluster=True)
+    assert found[f"obeys the router of epoch {here.epoch}"]
+    assert "another router serves this Asterisk" not in found
+    found = await said(cluster=False)
+    await here.end()
+    found = await said(cluster=False)
+    assert found["Asterisk still obeys a router of a cluster, and none is running"] is None

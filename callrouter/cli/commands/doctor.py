@@ -110,6 +110,7 @@ def _asterisk(
         else RouterRun(status["pid"], parse(status["started_at"]).timestamp()),
         codes=settings.codes,
         counts={} if status is None else status["pbx"].get(office.id, {}).get("counts", {}),
+        cluster=settings.cluster is not None,
     )
     return asterisk.examine(office.id, office, settings.table, wanted)
 

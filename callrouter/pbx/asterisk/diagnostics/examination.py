@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
@@ -19,6 +18,7 @@ from callrouter.pbx.asterisk.diagnostics import (
     inbound_checks,
     phone_checks,
     requirement_checks,
+    router_checks,
 )
 from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
 from callrouter.pbx.asterisk.execution import actions
@@ -29,10 +29,6 @@ from callrouter.settings import AsteriskSettings
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
 """The versions that are tested and documented."""
 
-_BEATS = 1.3
-"""Seconds. A router that is in step updates its tick every second."""
-_SAME_START = 5.0
-"""Seconds by which two readings of a router's start time may differ."""
 CLOCK_MAY_DIFFER = 2.0
 """Seconds. After a restart, the waiting times of existing calls are off by the difference."""
 
@@ -46,12 +42,14 @@ class Examination:
         router: the run of the router with this configuration; None if it is not running.
         codes: the feature codes that agents dial.
         counts: what that router has counted on this Asterisk.
+        cluster: whether other routers of a cluster may serve it.
     """
 
     spoken: Mapping[str, Iterable[str]]
     router: contract.RouterRun | None
     codes: PhoneCodes = SHIPPED_CODES
     counts: Mapping[str, int] = field(default_factory=dict)
+    cluster: bool = False
 
 
 async def examine(
@@ -127,7 +125,9 @@ async def _requirements(
     report = await requirement_checks.read_actions(asterisk)
     for finding in requirement_checks.check_actions(report):
         yield finding
-    async for finding in _routers(asterisk, examination.router):
+    async for finding in router_checks.check_routers(
+        asterisk, examination.router, cluster=examination.cluster
+    ):
         yield finding
     missing = await requirement_checks.missing_contexts(asterisk)
     if missing:
@@ -218,33 +218,3 @@ async def _clock(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
         yield Finding(True, "clocks agree")
     else:
         yield Finding(False, f"clocks are {apart:.0f} s apart", "run NTP on both machines")
-
-
-async def _routers(
-    asterisk: InspectedAsterisk, ours: contract.RouterRun | None
-) -> AsyncIterator[Finding]:
-    """Check whether another router serves this Asterisk.
-
-    Each router updates the tick every second.
-    """
-    before = await asterisk.variable(contract.TICK)
-    await asyncio.sleep(_BEATS)
-    now = await asterisk.variable(contract.TICK)
-    if before == now:
-        return  # no router, or one that is not running any more
-    for tick in {before, now}:
-        found = contract.run_of_tick(tick)
-        if found is not None and (ours is None or not _same_run(found, ours)):
-            pid, since = found.pid, datetime.fromtimestamp(found.started_at, UTC)
-            yield Finding(
-                False,
-                f"another router (process {pid} on its machine, running since {since:%d %b %H:%M} UTC) "
-                "serves this Asterisk",
-                "two would ring phones for the same callers: stop one of them",
-            )
-            return
-    yield Finding(True, "the router of this configuration serves it")
-
-
-def _same_run(one: contract.RouterRun, other: contract.RouterRun) -> bool:
-    return one.pid == other.pid and abs(one.started_at - other.started_at) <= _SAME_START
