@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 
 from callrouter.lab import Install, find_asterisk
@@ -27,24 +28,31 @@ def main() -> int:
         return 2
     install = asyncio.run(_asterisk())  # before the network is another one: it may be fetched
     network = new_network()
-    try:
-        _, bad = asyncio.run(
-            cluster_chaos(
-                install,
-                network,
-                asked.seconds,
-                asked.seed,
-                only=asked.only,
-                routers=asked.routers,
-                agents=asked.agents,
-                keep=f"/tmp/callrouter-cluster-chaos-{asked.seed}.log",
-            )
+
+    async def run() -> list[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        # As Ctrl-C does: everything is ended and removed on the way out.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        _, bad = await cluster_chaos(
+            install,
+            network,
+            asked.seconds,
+            asked.seed,
+            only=asked.only,
+            routers=asked.routers,
+            agents=asked.agents,
+            keep=f"/tmp/callrouter-cluster-chaos-{asked.seed}.log",
         )
-    except KeyboardInterrupt:
+        return bad
+
+    try:
+        return 1 if asyncio.run(run()) else 0
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("\ninterrupted; all is removed\n")
         return 130
     finally:
         network.close()
-    return 1 if bad else 0
 
 
 async def _asterisk() -> Install:

@@ -16,6 +16,7 @@ from tests.chaos.run import tracebacks
 from tests.cluster_chaos.cluster_faults import ALL, ALONE, Blow
 from tests.cluster_chaos.crowd import CrowdOfMany
 from tests.cluster_chaos.exchange import NIGHT, emptied
+from tests.cluster_chaos.fake_clock import library
 from tests.cluster_chaos.ledger import Ledger, Strike, ledger
 from tests.cluster_chaos.network import Network
 from tests.cluster_chaos.site import EXCHANGES, ROUTERS, SERVERS, Site, site
@@ -182,6 +183,10 @@ async def cluster_chaos(
     """
     sys.stdout.write(f"\n    cluster chaos with seed {seed} for {seconds:.0f} s")
     many = routers > 1
+    if library() is None:
+        sys.stdout.write(
+            "\n    libfaketime could not be had: only the routers' clocks are an hour apart"
+        )
     async with site(install, network, agents=agents, routers=routers, many=many) as here:
         run = ClusterRun(here, seed, only)
         made = await run.go(seconds)

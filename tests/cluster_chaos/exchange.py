@@ -12,6 +12,7 @@ from callrouter.lab import Asterisk, Dialog, Install, Pace, Phone, RegistrationF
 from callrouter.lab.fixtures import close_phones, start_phones
 from callrouter.pbx.asterisk.contract import is_dead_shell
 from tests.asterisk.floor import DIALPLAN, MANAGER
+from tests.cluster_chaos.fake_clock import environ
 from tests.cluster_chaos.network import Machine
 
 TRUNK_PORT = 5060
@@ -102,10 +103,15 @@ class Exchange:
 
 
 async def start_exchange(
-    install: Install, machine: Machine, numbers: Sequence[str], others: Sequence[Machine]
+    install: Install,
+    machine: Machine,
+    numbers: Sequence[str],
+    others: Sequence[Machine],
+    clock_off: int,
 ) -> Exchange:
-    """Start it with its phones; all are registered."""
-    here = replace(install, command=(*machine.launch(), *install.command))
+    """Start it with its phones; all are registered. Its wall clock is so many seconds off."""
+    clock = [f"{name}={value}" for name, value in environ(clock_off).items()]
+    here = replace(install, command=(*machine.launch(), "/usr/bin/env", *clock, *install.command))
 
     async def start() -> Exchange:
         asterisk = await Asterisk.start(

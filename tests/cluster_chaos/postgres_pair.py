@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.cluster_chaos.fake_clock import LIBRARY, environ, library
 from tests.cluster_chaos.network import Machine
 from tests.store.server import LIBRARIES, PACKAGE
 
@@ -41,13 +42,15 @@ class PostgresDownError(RuntimeError):
 class _Server:
     """One server on its machine; `folder` has the binaries, which both share, and its data."""
 
-    def __init__(self, machine: Machine, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, machine: Machine, folder: Path, clock_off: int) -> None:
         self.machine = machine
         self.data = folder / machine.name
         self.log = folder / f"{machine.name}.log"
         self._folder = folder
         self._binaries = folder / PACKAGE.name / "pginstall/bin"
-        self._environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environ}
+        self._environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        clock = environ(clock_off, folder / LIBRARY)
+        self._clock = ["/usr/bin/env", *(f"{name}={value}" for name, value in clock.items())]
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, name: str, *words: str) -> None:
@@ -59,7 +62,7 @@ class _Server:
     async def _exec(self, name: str, *words: str) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *self.machine.launch(user=_NOBODY), str(self._binaries / name), *words,
+                *self.machine.launch(user=_NOBODY), *self._clock, str(self._binaries / name), *words,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ,
                 cwd=self._folder, start_new_session=True,
             )  # fmt: skip
@@ -136,15 +139,15 @@ class PostgresPair:
         first: where the primary is at first.
         second: where the standby is at first.
         folder: for everything.
-        clocks: environment by the machine's name, for servers whose clock is another one's.
+        clocks: seconds by which the wall clock of each machine is off, by name.
     """
 
     def __init__(
-        self, first: Machine, second: Machine, folder: Path, clocks: Mapping[str, Mapping[str, str]]
+        self, first: Machine, second: Machine, folder: Path, clocks: Mapping[str, int]
     ) -> None:
         self._folder = folder / "postgres"
         self.primary, self.standby = (
-            _Server(machine, self._folder, clocks.get(machine.name, {}))
+            _Server(machine, self._folder, clocks.get(machine.name, 0))
             for machine in (first, second)
         )
         hosts = ",".join(f"{machine.address}:{PORT}" for machine in (first, second))
@@ -155,6 +158,8 @@ class PostgresPair:
         self._folder.mkdir()
         for part in (PACKAGE, LIBRARIES):
             await asyncio.to_thread(shutil.copytree, part, self._folder / part.name)
+        if (faked := library()) is not None:
+            shutil.copy(faked, self._folder / LIBRARY)
         os.chown(self._folder, _NOBODY, _NOBODY)
         for place in self._folder.parents:
             if place.stat().st_mode & 0o001 == 0:  # the servers' user must get in

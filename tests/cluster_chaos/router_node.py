@@ -107,16 +107,15 @@ class RouterNode:
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it with a signal, and wait for its end."""
-        process = self._process
-        if number == signal.SIGKILL and process is not None and process.returncode is None:
-            process.kill()  # at once, whatever else waits for the lock
+        if number == signal.SIGKILL:
+            self._signal(number)  # at once, whatever else waits for the lock
         async with self._one_at_a_time:
-            process, self._process = self._process, None
-            if process is None:
+            if self._process is None:
                 return
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.send_signal(number)
+            if number != signal.SIGKILL:
+                self._signal(signal.SIGCONT)
+            self._signal(number)
+            process, self._process = self._process, None
             try:
                 async with asyncio.timeout(20):
                     await process.wait()
@@ -137,7 +136,8 @@ class RouterNode:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            with suppress(ProcessLookupError):  # not by Popen, which would reap it beside asyncio
+                os.kill(self._process.pid, number)
 
     async def ask(
         self, path: str, body: dict[str, Any] | None = None, *, within: float = 2.0

@@ -20,9 +20,11 @@ from tests.cluster_chaos.router_node import RouterNode
 EXCHANGES = ("north", "south", "west")
 ROUTERS = ("r1", "r2", "r3")
 SERVERS = ("db1", "db2")
-HOUR = 3600.0
-_OFF = {"r1": 0.0, "r2": HOUR, "r3": -HOUR}
-"""By how much each router's wall clock is off."""
+HOUR = 3600
+CLOCKS = {
+    "r1": 0, "r2": HOUR, "r3": -HOUR, "north": 0, "south": HOUR, "west": -HOUR, "db1": 0, "db2": HOUR,
+}  # fmt: skip
+"""By how many seconds each machine's wall clock is off."""
 
 
 @dataclass
@@ -125,7 +127,7 @@ async def site(
         tempfile.tempdir = name  # the ports' folders, which are others' in another network
         exchanges: dict[str, Exchange] = {}
         nodes: dict[str, RouterNode] = {}
-        base = PostgresPair(network["db1"], network["db2"], folder, {})
+        base = PostgresPair(network["db1"], network["db2"], folder, CLOCKS)
         try:
             await base.start()
             desks = {
@@ -135,11 +137,11 @@ async def site(
             for place in EXCHANGES:
                 others = [network[other] for other in EXCHANGES if other != place]
                 exchanges[place] = await start_exchange(
-                    install, network[place], desks[place], others
+                    install, network[place], desks[place], others, CLOCKS[place]
                 )
             people = people_yaml(desks, many=many)
             for one in ROUTERS[:routers]:
-                nodes[one] = node = RouterNode(network[one], folder, _OFF[one])
+                nodes[one] = node = RouterNode(network[one], folder, CLOCKS[one])
                 node.configure(list(exchanges.values()), base.url, people, alone=routers == 1)
                 await node.start()
             made = Site(network, base, exchanges, nodes, many)
