@@ -76,7 +76,7 @@ class ClusterRun:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 await self._break()
-                await here.in_step(60.0)
+                await here.in_step()
                 await asyncio.sleep(self.rng.uniform(1.0, 4.0))
             await self._drain()
             stuck = await self._last_round()

@@ -69,7 +69,7 @@ class Site:
                 )
             await asyncio.sleep(0.1)
 
-    async def in_step(self, within: float = 60.0) -> None:
+    async def in_step(self, within: float = 180.0) -> None:
         """Wait until some router is active and in step with every Asterisk."""
         end = time.monotonic() + within
         while True:
