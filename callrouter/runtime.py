@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from callrouter.clock import Clock
 from callrouter.core.router import Router
 from callrouter.model.commands import PbxCommand
-from callrouter.model.events import ConfigReloaded, Event, TimePassed
+from callrouter.model.events import ConfigReloaded, Event, PbxSnapshot, TimePassed
 from callrouter.model.notices import Notice
 from callrouter.pbx.interface import Pbx
 
@@ -26,6 +26,8 @@ STOOD_STILL: Final = 0.5
 """Seconds. A deadline can only be this late if the process or the loop stood still."""
 CATCH_UP: Final = 0.25
 """Seconds to read what has piled up, before deadlines expire that it may have met."""
+TOGETHER: Final = 0.5
+"""Seconds for which the first PBX in step waits for the others, before offers are made."""
 
 
 class Runtime:
@@ -38,6 +40,10 @@ class Runtime:
     After the whole process (or the loop) stood still, time goes on for the core only when
     everything that arrived in the meantime has been read. Otherwise an agent who picked up in time
     would be too late because of us.
+
+    At the start, offers wait until every PBX is in step, or `TOGETHER` after the first. Otherwise the
+    callers of the first would be served before those of the others who came earlier, and agents would
+    be rung who talk with a caller of a PBX that has not been compared yet.
     """
 
     def __init__(self, router: Router, clock: Clock) -> None:
@@ -57,6 +63,9 @@ class Runtime:
         self._going_on = False
         """Set for the first event after catching up, which uses the real time unconditionally."""
         self._closed = False
+        self._missing: set[str] = set()
+        """PBXes that have not been in step since the start; empty once offers are made."""
+        self._together: asyncio.TimerHandle | None = None
 
     def attach(self, pbx: Pbx) -> None:
         """From now on, pass commands for the PBX of this name to it.
@@ -124,10 +133,11 @@ class Runtime:
             pbx.resync(why)
 
     def start(self) -> None:
-        """Arm the timer for the first deadline.
+        """Arm the timer for the first deadline, and make no offer before every PBX is in step.
 
         Until now no deadline wakes the loop. Every `post` arms the timer too.
         """
+        self._missing = set(self.pbxes)
         self._arm()
 
     def close(self) -> None:
@@ -141,6 +151,8 @@ class Runtime:
 
     def _handle(self, event: Event) -> None:
         self.handled += 1
+        if self._missing and isinstance(event, PbxSnapshot):
+            self._first_in_step(event.pbx)
         try:
             output = self.router.handle(event, *self._times())
         except Exception:
@@ -225,6 +237,21 @@ class Runtime:
         finally:
             self._going_on = False
         self._arm()
+
+    def _first_in_step(self, pbx: str) -> None:
+        """A PBX is in step for the first time: offers wait for the others, for a moment."""
+        self._missing.discard(pbx)
+        if self._missing and self._together is None and self._behind is None:
+            self._behind = math.nextafter(self.clock.now(), 0.0)
+            loop = asyncio.get_running_loop()
+            self._together = loop.call_later(TOGETHER, self._waited_for_all)
+        elif not self._missing and self._together is not None:
+            self._together.cancel()
+            self._behind = None  # this event is handled at the real time, and offers are made
+
+    def _waited_for_all(self) -> None:
+        self._missing.clear()
+        self._caught_up()
 
     def _arm(self) -> None:
         if self._behind is not None:

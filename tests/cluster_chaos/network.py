@@ -36,10 +36,10 @@ _OURS = re.compile(r"^crx(\d+)-[a-z0-9]+$", re.MULTILINE)
 _NEW_NET, _NEW_TIME = 0x40000000, 0x80  # CLONE_NEWNET, CLONE_NEWTIME (sched.h)
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# Becomes a program on a machine: network, steady clocks, user; it dies with the thread that started it. Its shared
-# memory is its own, so that nothing of it is left when it is killed.
+# Becomes a program on a machine: network, steady clocks, user; it dies with the thread that started it. It has
+# the boot id of its machine; its shared memory is its own, so that nothing of it is left when it is killed.
 _LAUNCH = """
-import ctypes, os, sys
+import ctypes, os, sys, uuid
 c = ctypes.CDLL(None, use_errno=True)
 parent, net, steady, user, *command = sys.argv[1:]
 def must(result):
@@ -49,6 +49,9 @@ must(c.setns(os.open(net, os.O_RDONLY), 0x40000000))
 must(c.unshare(0x08020000))
 must(c.mount(None, b"/", None, 0x44000, None))
 must(c.mount(b"shm", b"/dev/shm", b"tmpfs", 0, None))
+with open("/dev/shm/boot", "w") as file:
+    file.write(str(uuid.uuid5(uuid.NAMESPACE_URL, net)) + "\\n")
+must(c.mount(b"/dev/shm/boot", b"/proc/sys/kernel/random/boot_id", None, 0x1000, None))
 if steady != "0":
     must(c.unshare(0x80))
     with open("/proc/self/timens_offsets", "w") as file:
