@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ class Told:
         self.name = name
         self._rung = rung
 
-    def execute(self, commands: list[PbxCommand]) -> None:
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
         self._rung += [one.call for one in commands if isinstance(one, Ring)]
 
     def __getattr__(self, name: str) -> Any:
