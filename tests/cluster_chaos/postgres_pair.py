@@ -97,14 +97,13 @@ class _Server:
                 raise PostgresDownError(self._tail())
             await asyncio.sleep(0.05)
 
-    async def ask(self, text: str) -> list[tuple[object, ...]]:
-        """The rows of one statement; raises psycopg.OperationalError."""
-        return await asyncio.to_thread(self._ask, text)
+    async def ask(self, text: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """The rows of one statement; raises psycopg.Error."""
+        return await asyncio.to_thread(self._ask, text, database)
 
-    def _ask(self, text: str) -> list[tuple[object, ...]]:
-        address = (
-            f"postgresql://callrouter@{self.machine.address}:{PORT}/postgres?connect_timeout=2"
-        )
+    def _ask(self, text: str, database: str) -> list[tuple[object, ...]]:
+        place = f"{self.machine.address}:{PORT}/{database}"
+        address = f"postgresql://callrouter@{place}?connect_timeout=2"
         with psycopg.connect(address, autocommit=True) as link:
             found = link.execute(text.encode())
             return found.fetchall() if found.description is not None else []

@@ -154,14 +154,6 @@ class RouterNode:
         with urllib.request.urlopen(request, timeout=within) as answer:
             return str(answer.read().decode())
 
-    async def role(self) -> str:
-        """What it says of itself: active, standby, or nothing if it does not answer."""
-        if not self.running or self.frozen:
-            return ""
-        with suppress(OSError, ValueError):
-            return str((await self.ask("healthz", within=1.0)).get("role", "active"))
-        return ""
-
     async def in_step(self, within: float = 40.0) -> None:
         """Wait until it is in step with every PBX."""
         end = time.monotonic() + within

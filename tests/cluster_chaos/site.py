@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from callrouter.lab import Dialog, Install, Phone
 from tests.cluster_chaos.exchange import Exchange, start_exchange
 from tests.cluster_chaos.network import Network
@@ -25,6 +27,7 @@ CLOCKS = {
     "r1": 0, "r2": HOUR, "r3": -HOUR, "north": 0, "south": HOUR, "west": -HOUR, "db1": 0, "db2": HOUR,
 }  # fmt: skip
 """By how many seconds each machine's wall clock is off."""
+_HOLDER = "SELECT holder FROM callrouter_cluster.pools WHERE pool = 'main' AND NOT released"
 
 
 @dataclass
@@ -51,22 +54,21 @@ class Site:
         return [dialog for one in self.exchanges.values() for dialog in one.dialogs()]
 
     async def active(self, within: float = 20.0) -> RouterNode:
-        """The router that says it is active.
+        """The router that holds the lease, by the database; the only one where there is one.
 
         Raises:
             TimeoutError: there is none within `within` seconds.
         """
+        if len(self.routers) == 1:
+            return next(iter(self.routers.values()))
         end = time.monotonic() + within
         while True:
-            nodes = list(self.routers.values())
-            roles = await asyncio.gather(*(node.role() for node in nodes))
-            found = [node for node, role in zip(nodes, roles, strict=True) if role == "active"]
-            if found:
-                return found[0]
+            with suppress(psycopg.Error):
+                for (holder,) in await self.base.primary.ask(_HOLDER, "calls"):
+                    if self.routers[str(holder)].running:
+                        return self.routers[str(holder)]
             if time.monotonic() > end:
-                raise TimeoutError(
-                    f"no router is active: {dict(zip(self.routers, roles, strict=True))}"
-                )
+                raise TimeoutError("no router holds the lease")
             await asyncio.sleep(0.1)
 
     async def in_step(self, within: float = 180.0) -> None:
