@@ -101,6 +101,8 @@ class EpochKeeper:
         self._resync: Callable[[str], None] = _ignore
         self._fenced_orders = 0
         self._wait = ARRIVES_WITHIN
+        self._is_first = False
+        """Whether Asterisk has not obeyed this router since its take-over."""
         self._task: asyncio.Task[None] | None = None
 
     def use(
@@ -172,6 +174,7 @@ class EpochKeeper:
             return
         self.active = True
         self._wait = HANDED_OVER if handed_over else ARRIVES_WITHIN
+        self._is_first = True
         self._client.use_events(events)
         if self._client.up:
             self.link_up()
@@ -231,8 +234,8 @@ class EpochKeeper:
         """
         self.active = False
         self.gate.close()
-        self._client.use_events(STANDBY_EVENTS)
         self._client.drop(f"this router stops acting: {why}")
+        self._client.use_events(STANDBY_EVENTS)  # at the next login; nothing is written now
 
     # ------------------------------------------------------------ making Asterisk obey
 
@@ -268,9 +271,13 @@ class EpochKeeper:
                 )
             return False
         await self._write_now(asked_at if found == ours else None)
-        if 0 < found < ours:
+        # An empty epoch means that Asterisk was restarted, and then nothing is under way, or that it
+        # lost its variables, perhaps at the very end of the router before.
+        if found or self._is_first:
             await asyncio.sleep(self._wait)
-            return await self._read_now() == ours
+            if await self._read_now() != ours:
+                return False
+        self._is_first = False
         return True
 
     async def _read_now(self) -> int:

@@ -34,8 +34,9 @@ Asterisk execute N's epoch at time E. Then every action of O is executed in one 
   leg, a requeue or a leave: O decided on it while it was the active router, and N's list, which is
   later, shows the result. So in this span O can do nothing that N does not see.
 - *After N's list.* By 1 to 3 nothing of O is left. What would have to fail for that: O's process
-  stops in the microseconds between `permit` and `send`, or O's whole machine sleeps while bytes of
-  it are unacknowledged, and Asterisk's side keeps the connection. Even then: a leg is unknown to N,
+  stops in the microseconds between `permit` and `send`; or it stops while Asterisk's socket is so
+  full that bytes of it wait in this process; or its whole machine sleeps while bytes of it are
+  unacknowledged, and Asterisk's side keeps the connection. Even then: a leg is unknown to N,
   which hangs it up as soon as its channel appears, and its user is never connected, since the
   dialplan ends it. A connect of a waiting caller is stopped by the dialplan. `Setvar` of the tick
   makes callers wait for one more turn. `Setvar` of CALLROUTER_LEG matters only to a connect, and
