@@ -227,8 +227,12 @@ async def test_each_role_sees_its_part(client: Client, world: AuditedWorld) -> N
     for who, (headers, wanted) in world_sees.items():
         found = await world.acts(client, **headers)
         assert [one["call"] or one["agent"] or one["target"] for one in found] == wanted, who
+    assert (await world.acts(client, **SUPERVISOR))[3]["from"] == "127.0.0.1"
+    assert (await world.acts(client, **ALICE))[0]["from"] is None  # where a supervisor sits
     own = await world.acts(client, **sam.cookie)
     assert [one["call"] or one["agent"] or one["target"] for one in own] == ["sam", "c1", "bob"]
+    bob = await person(client, "bob")
+    assert [one["from"] for one in await world.acts(client, **bob.cookie)] == ["127.0.0.1", None]
     nameless = {"Authorization": f"Bearer {TOKENS[2].token}"}
     assert await world.acts(client, **nameless) == []
 

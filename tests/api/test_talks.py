@@ -51,14 +51,17 @@ async def test_an_attended_transfer(client: Client, world: World) -> None:
     talk(world)
     view = await post(client, "consult", agent="bob")
     assert (view["held"], view["can_hold"], view["consulting"]) == (True, True, "bob")
+    assert view["consulting_state"] == "ringing"
     assert "has not answered yet" in (await post(client, "complete", 409))["detail"]
     ring = [c for c in world.pbx.commands if isinstance(c, Ring)][-1]
     assert ring.agent == "bob"
     world.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
     asked = [c for c in world.pbx.commands if isinstance(c, Consult)][-1]
     world.runtime.post(ConnectSucceeded(call="c1", offer=asked.offer))
+    assert (await (await client.get("/api/calls/c1")).json())["consulting_state"] == "talking"
     view = await post(client, "complete")
     assert (view["agent"], view["held"], view["consulting"]) == ("bob", False, None)
+    assert view["consulting_state"] is None
     assert any(isinstance(command, PutThrough) for command in world.pbx.commands)
     story = await (await client.get("/api/calls/c1")).json()
     assert [step["kind"] for step in story["decisions"][-4:]] == [

@@ -64,7 +64,7 @@ def a_call(**more: Any) -> CallJson:
     base: dict[str, Any] = {
         "id": "office-1795839848.363", "pbx": "office", "queue": "support",
         "caller_number": "+442079460018", "caller_name": "Jane", "called_number": None,
-        "tag": None, "state": "waiting", "agent": None, "held": False, "can_hold": False, "consulting": None,
+        "tag": None, "state": "waiting", "agent": None, "held": False, "can_hold": False, "consulting": None, "consulting_state": None,
         "entered_at": "2026-11-24T10:30:00Z", "wait_s": 754.0, "talk_s": None, "priority": 50,
         "position": 1, "offers": [], "ended_at": None, "result": None,
     }  # fmt: skip

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
+from callrouter.api.access.auth import identify
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_bytes, unknown_field
 
@@ -19,6 +23,8 @@ WITHIN: Final = 60.0
 """Seconds allowed for it to arrive."""
 AT_ONCE: Final = 4
 """Bodies that are read at the same time; each may need several times its size."""
+EACH_AT_ONCE: Final = 2
+"""Of these, those of one person: bodies that come slowly must not keep the others from their files."""
 _AT_ONCE_BYTES: Final = 64 * 1024
 """Smaller ones are parsed on the loop."""
 _WANTED: Final = {
@@ -35,10 +41,34 @@ T = TypeVar("T")
 
 
 class LargeBodies:
-    """Counts the large bodies that are being read."""
+    """Counts the large bodies that are being read, each person's apart."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, person: str) -> Iterator[None]:
+        """Hold one of the places while a body of `person` is read.
+
+        Raises:
+            ApiProblem: 503, all places are taken; 429, the person has as many as one may have.
+        """
+        wait = {"Retry-After": "1"}
+        if self._of[person] >= EACH_AT_ONCE:
+            detail = (
+                f"{EACH_AT_ONCE} of your requests with files are being read; try again in a second"
+            )
+            raise ApiProblem(429, "too-many-requests", detail, wait)
+        if self._of.total() >= AT_ONCE:
+            detail = "too many people edit the files at this moment; try again in a second"
+            raise ApiProblem(503, "busy", detail, wait)
+        self._of[person] += 1
+        try:
+            yield
+        finally:
+            self._of[person] -= 1
+            if not self._of[person]:
+                del self._of[person]
 
 
 LARGE_BODIES: Final = web.AppKey("large bodies", LargeBodies)
@@ -52,23 +82,17 @@ async def read_large_body(request: web.Request, body: type[T]) -> T:
         body: the type of the body, one of `callrouter.api.schemas.editor_bodies`.
 
     Raises:
-        ApiProblem: those of `read_body`, and 503 if too many are being read already.
+        ApiProblem: those of `read_body`, and those of `LargeBodies.place`.
         ConnectionResetError: the client closed the connection before its body was read.
     """
-    large = request.app[LARGE_BODIES]
-    if large.count >= AT_ONCE:
-        detail = "too many people edit the files at this moment; try again in a second"
-        raise ApiProblem(503, "busy", detail, {"Retry-After": "1"})
-    large.count += 1
-    try:
+    caller = identify(request)
+    with request.app[LARGE_BODIES].place(f"{caller.role} {caller.name}"):
         whole = request.clone(client_max_size=MOST_BYTES + 1)
         raw = await read_bytes(whole, WITHIN, MOST_BYTES)
         if len(raw) <= _AT_ONCE_BYTES:
             found: T = _parsed(raw, body)
         else:
             found = await asyncio.to_thread(_parsed, raw, body)
-    finally:
-        large.count -= 1
     return found
 
 

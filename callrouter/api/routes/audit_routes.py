@@ -33,7 +33,7 @@ async def audited(request: web.Request) -> web.Response:
     """``GET /api/audit``: what the caller may see of the audit.
 
     An admin sees everything. A supervisor sees acts on the agents and queues that they see, an agent
-    those on the agent, and both their own at the page.
+    those on the agent, and both their own at the page. An agent is not told the addresses of others.
 
     Raises:
         ApiProblem: 404 there is no record, 422 the query is wrong, 503 the database cannot be read.
@@ -50,11 +50,13 @@ async def audited(request: web.Request) -> web.Response:
         found = await record.lookups.ask(look)
     except StoreError as error:
         raise ApiProblem(503, "record-away", str(error)) from error
+    caller = identify(request)
+    own = caller.name if caller.role == "agent" else None
     page: ActsJson = {
-        "acts": [_act_json(row) for row in found[:most]],
+        "acts": [_act_json(row, own) for row in found[:most]],
         "next": str(found[most - 1].serial) if len(found) > most else None,
     }
-    request.app[RATES].charge(identify(request), most / USUAL_ACTS)
+    request.app[RATES].charge(caller, most / USUAL_ACTS)
     return answer(page)
 
 
@@ -97,7 +99,8 @@ def _cursor(text: str) -> int | None:
     raise ApiProblem(422, "wrong-query", "'cursor' must be what 'next' of the page before says")
 
 
-def _act_json(row: ActRow) -> ActJson:
+def _act_json(row: ActRow, own: str | None) -> ActJson:
+    """Return an act as it is shown; `own`: the agent whom the addresses of others are not told."""
     values = json.loads(row.details)
     return {
         "id": str(row.serial),
@@ -105,7 +108,7 @@ def _act_json(row: ActRow) -> ActJson:
         "who": row.who,
         "role": row.role,
         "via": row.via.value,
-        "from": row.source,
+        "from": row.source if own is None or row.who in {own, ""} else None,
         "act": row.act,
         "agent": row.agent or None,
         "queue": row.queue or None,

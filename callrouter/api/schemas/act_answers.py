@@ -16,7 +16,7 @@ ActJson = TypedDict(
         "who": str,
         "role": str,
         "via": Literal["page", "token", "socket", "phone", "file", "unknown"],
-        "from": str,
+        "from": str | None,
         "act": str,
         "agent": str | None,
         "queue": str | None,
@@ -30,7 +30,7 @@ ActJson = TypedDict(
 """An act: a request to change something, a log-in or a log-out, and how it ended.
 
 `who` is the id of a user or agent, the name of a token, or a local user; empty: not known. `from` is an
-address, ``socket uid 0``, or the phone. `act` is a stable word, such as ``agents.pause``; `agent`, `queue`,
+address, ``socket uid 0``, or the phone; null: an agent is not told that of another person. `act` is a stable word, such as ``agents.pause``; `agent`, `queue`,
 `call` and `target` are what it is about, `values` what else matters. `kind` says why it was refused, as
 the end of a problem's `type`.
 """

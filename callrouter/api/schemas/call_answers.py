@@ -138,6 +138,8 @@ class CallJson(TypedDict):
     the phone do that, if they can. False unless it is connected."""
     consulting: str | None
     """The colleague whom the agent is asking."""
+    consulting_state: Literal["ringing", "talking"] | None
+    """Whether that colleague has answered; null: no one is being asked."""
     entered_at: Moment
     wait_s: float | None
     """Seconds it waited in its queue."""

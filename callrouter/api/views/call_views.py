@@ -19,7 +19,7 @@ from callrouter.api.schemas.call_answers import (
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName
 from callrouter.api.views.agent_views import state_name
 from callrouter.core.calls.waiting import position
-from callrouter.core.state import Call, CallState, Offer, Queue
+from callrouter.core.state import Call, CallState, Offer, OfferState, Queue
 from callrouter.model.agent_status import AgentState
 from callrouter.reports.service_level import Definition, LevelCounts, Target
 
@@ -116,6 +116,12 @@ def _call_state(call: Call) -> CallStateName:
     return cast("CallStateName", call.state.value)
 
 
+def _consulting_state(call: Call) -> Literal["ringing", "talking"] | None:
+    if call.consult is None:
+        return None
+    return "talking" if call.consult.state is OfferState.TALKING else "ringing"
+
+
 def call_json(call: Call, now: float, hold_pbxes: Collection[str]) -> CallJson:
     """Return an active call as in ``GET /api/calls``.
 
@@ -143,6 +149,7 @@ def call_json(call: Call, now: float, hold_pbxes: Collection[str]) -> CallJson:
         "held": call.held,
         "can_hold": talking is not None and call.can_hold and call.pbx in hold_pbxes,
         "consulting": call.consult.agent.id if call.consult is not None else None,
+        "consulting_state": _consulting_state(call),
         "entered_at": moment(call.entered_at),
         "wait_s": seconds((talking if talking is not None else now) - call.queued_at),
         "talk_s": None if talking is None else seconds(now - talking),
@@ -188,6 +195,7 @@ def ended_json(call: LoggedCall) -> CallJson:
         "held": False,
         "can_hold": False,
         "consulting": None,
+        "consulting_state": None,
         "entered_at": moment(call.entered_at),
         "wait_s": None if call.wait is None else seconds(call.wait),
         "talk_s": None if call.talk is None else seconds(call.talk),

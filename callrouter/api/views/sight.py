@@ -194,5 +194,6 @@ def visible_call(view: CallJson, sight: Sight, *, own: bool) -> CallJson:
         "tag": None,
         "agent": None,
         "consulting": None,
+        "consulting_state": None,
         "offers": [],
     }

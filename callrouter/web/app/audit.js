@@ -28,7 +28,7 @@ function Row({ act, about }) {
   return html`<tr class=${act.outcome}>
     <td data-title=${t("audit.at")}><bdi class="time">${dayAndTime(act.at, true)}</bdi></td>
     <td data-title=${t("audit.who")}><bdi>${act.who || t("audit.unknown")}</bdi>${" "}
-      <small class="from">${t(`audit.via.${act.via}`)} · <bdi dir="ltr">${act.from}</bdi></small></td>
+      <small class="from">${t(`audit.via.${act.via}`)}${act.from && html` · <bdi dir="ltr">${act.from}</bdi>`}</small></td>
     <td data-title=${t("audit.act")}>${wordFor(`audit.act.${act.act}`, act.act)}</td>
     <td data-title=${t("audit.about")}>${what.map((id) => html`<button key=${id} type="button" class="plain link"
       onClick=${() => about(id)} title=${t("audit.only", { name: id })}><bdi>${id}</bdi></button>`)}</td>

@@ -65,7 +65,7 @@ export function CallPage() {
     setAsking(false);
   };
   // A live call's story is read again a moment after the call has changed, as the record follows it.
-  const stage = live ? [live.state, live.queue, live.agent, live.held, live.consulting, live.priority, live.offers.length].join() : "ended";
+  const stage = live ? [live.state, live.queue, live.agent, live.held, live.consulting, live.consulting_state, live.priority, live.offers.length].join() : "ended";
   useEffect(() => { setTold(null); setProblem(""); }, [id]);
   useEffect(() => {
     look();

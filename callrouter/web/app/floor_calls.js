@@ -18,7 +18,7 @@ function CallRow({ call, place, up, down }) {
     <td><bdi>${queueName(call.queue)}</bdi></td>
     <td>${t(`call.${call.state}`)}${place ? html` <small>${t("floor.place", { place })}</small>` : ""}
       ${call.held && html` <strong>${t("floor.held")}</strong>`}
-      ${call.consulting && html` <small>${t("floor.asks", { name: agentName(call.consulting) })}</small>`}</td>
+      ${call.consulting && html` <small>${t("floor.asks", { name: agentName(call.consulting) })}: ${t(`mine.consulted.${call.consulting_state}`)}</small>`}</td>
     <td><bdi>${who}</bdi></td>
     <td><${Time} s=${running(talks(call) ? call.talk_s : call.wait_s, call.at)} /></td>
     <td class="acts"><${CallControls} call=${call} up=${up} down=${down} /> <a class="button" href=${address("call", call.id)}>${t("why")}</a></td></tr>`;

@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
 import { running } from "./live.js";
+import { agentName } from "./names.js";
 import { ownPath } from "./minestate.js";
 import { Act, attempt, Dialogue, Num, State, Time } from "./parts.js";
 import { isTalking, queueName } from "./ringalert.js";
@@ -42,8 +43,9 @@ function Talk({ call }) {
   const [moving, setMoving] = useState(false);
   const body = { call: call.id };
   return html`<p class="buttons">
-      ${call.consulting ? html`<span class="consulting">${t("mine.consulting")} <bdi>${call.consulting}</bdi></span>
-        <${Act} kind="main" to=${ownPath("call/complete")} body=${body}>${t("complete")}</${Act}>
+      ${call.consulting ? html`<span class=${`consulting ${call.consulting_state}`} role="status">${t("mine.consulting")} <bdi>${agentName(call.consulting)}</bdi>:
+          <strong>${t(`mine.consulted.${call.consulting_state}`)}</strong></span>
+        <${Act} kind="main" off=${call.consulting_state !== "talking"} to=${ownPath("call/complete")} body=${body}>${t("complete")}</${Act}>
         <${Act} to=${ownPath("call/cancel")} body=${body}>${t("cancel")}</${Act}>`
         : html`${!call.can_hold ? "" : call.held ? html`<${Act} kind="main" to=${ownPath("call/unhold")} body=${body}>${t("unhold")}</${Act}>`
           : html`<${Act} to=${ownPath("call/hold")} body=${body}>${t("hold")}</${Act}>`}

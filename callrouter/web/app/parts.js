@@ -33,7 +33,7 @@ export function Toast() {
 }
 
 /** A button that sends a request and cannot be pressed twice while it does. */
-export function Act({ to, body, done, children, kind = "", label, ask: question }) {
+export function Act({ to, body, done, children, kind = "", label, off = false, ask: question }) {
   const [busy, setBusy] = useState(false);
   const press = async () => {
     if (question && !confirm(question)) return;
@@ -41,7 +41,7 @@ export function Act({ to, body, done, children, kind = "", label, ask: question 
     await attempt(typeof to === "function" ? to : () => ask("POST", to, body), done);
     setBusy(false);
   };
-  return html`<button class=${kind} disabled=${busy} onClick=${press} aria-label=${label}>${children}</button>`;
+  return html`<button class=${kind} disabled=${busy || off} onClick=${press} aria-label=${label}>${children}</button>`;
 }
 
 /** A dialogue above the page. Escape and a click outside close it; the focus goes back afterwards. */

@@ -59,7 +59,7 @@ export function shown(value, column, found) {
   switch (column.shown) {
     case "count": return typeof value === "number" ? count(value) : String(value);
     case "number": return number(value, 1);
-    case "duration": return value > 0 && value < 10 ? t("reports.seconds", { count: number(value, 1) }) : duration(value);
+    case "duration": return duration(typeof value === "number" ? Math.round(value) : value);
     case "share": return new Intl.NumberFormat(locale(), { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value / 100);
     case "time": return shownMoment(value, found.timezone);
     case "interval": return shownInterval(value, found);
