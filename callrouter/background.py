@@ -94,3 +94,8 @@ def keep_for_good() -> None:
     may be dropped again.
     """
     gc.freeze()
+
+
+def let_go() -> None:
+    """Undo `keep_for_good`: what was kept has been closed, and its memory can be freed."""
+    gc.unfreeze()

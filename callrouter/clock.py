@@ -16,6 +16,14 @@ _SINCE_BOOT: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock shared by all processes that can't be set and runs during suspend (clock_gettime(2))."""
 
 
+def since_boot() -> float:
+    """Return the seconds since this machine's boot, those in which it slept included.
+
+    It cannot be set, and it goes on while the process is stopped.
+    """
+    return time.clock_gettime(_SINCE_BOOT)
+
+
 class Clock(Protocol):
     """The source of `now`."""
 

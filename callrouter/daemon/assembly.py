@@ -39,6 +39,7 @@ from callrouter.cluster_views import ClusterPool
 from callrouter.config_source.start_config import StartConfig
 from callrouter.core.router import Router
 from callrouter.daemon.alert_watch import AlertWatch
+from callrouter.daemon.clustered.cluster_member import ClusterMember, Tenure
 from callrouter.daemon.editing.config_editor import ConfigEditor
 from callrouter.daemon.ended_call_memory import EndedCallMemory
 from callrouter.daemon.history_recall import HistoryRecall
@@ -63,13 +64,14 @@ from callrouter.runtime import Runtime
 from callrouter.settings import PbxSettings, Settings
 from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
-from callrouter.store.location import Place, choose
+from callrouter.store.location import EpochFence, Place, choose
 from callrouter.store.repositories import unless_stopping
 from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
     from callrouter.mobiles.mobile_records import AuditRow
+    from callrouter.model.events import Event
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
     from callrouter.pbx.interface import Authority, DeviceBoard, Pbx, Post
@@ -77,6 +79,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard, Authority], Pbx]"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRole:
+    """The part of one router in a cluster.
+
+    Attributes:
+        member: this process.
+        tenure: tells whether this router may act.
+    """
+
+    member: ClusterMember
+    tenure: Tenure
+
+    def fence(self) -> EpochFence:
+        """Return what keeps this router's store from writing unless it is the active one."""
+        pool = self.member.settings.pool
+        return EpochFence(pool, lambda: self.tenure.epoch, self.member.refused)
+
+    def only_if_active(self, post: Post) -> Post:
+        """Return what passes events to the core only while this router is the active one."""
+        tenure = self.tenure
+
+        def pass_on(event: Event) -> None:
+            if tenure.active:
+                post(event)
+
+        return pass_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +142,7 @@ def assemble(
     make: MakePbx,
     control: ControlSocket,
     *,
-    authority: Authority = ALONE,
+    role: ClusterRole | None = None,
 ) -> Parts:
     """Build the daemon. Nothing runs yet.
 
@@ -122,7 +152,7 @@ def assemble(
         start: What the daemon is started with.
         make: Makes the driver of a PBX.
         control: The command line's socket.
-        authority: Tells whether this router may act on the PBXes.
+        role: The router's part in a cluster; None: it is alone.
 
     Raises:
         CannotDrive: A driver is not available.
@@ -143,11 +173,12 @@ def assemble(
     retention = Retention(
         lambda: config.settings.history, clock.now, now, lambda before: [DeleteActs(before)]
     )
-    store = StoreService(router.board, runtime.post, clock, place, upkeep=retention)
+    fence = None if role is None else role.fence()
+    store = StoreService(router.board, runtime.post, clock, place, upkeep=retention, fence=fence)
     runtime.listen_to_rows(store.rows_changed)
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
-    _attach_pbxes(runtime, settings, make, run_id, authority)
+    _attach_pbxes(runtime, settings, make, run_id, role)
     sessions, logins = _make_sessions(settings, store, clock)
     screens = WallScreens(
         clock, put=store.screens.put, forget=lambda name: store.screens.forget_key((name,))
@@ -165,7 +196,7 @@ def assemble(
         callers=router.board.callers,
         additions=mobiles,
         on_folder_replaced=lambda: control.also_for(folder),
-        on_files_changed=partial(files_changed, acts.add),
+        on_files_changed=_if_active(role, partial(files_changed, acts.add)),
     )
     feature_codes = _make_feature_codes(runtime, config, mobiles, store, tasks, acts=acts)
 
@@ -228,6 +259,7 @@ def assemble(
             **({"queue_log": queue_log[1].status} if queue_log else {}),
             "alerts": alert_watch.status,
             "outbox": outgoing.status,
+            **({"cluster": role.member.status} if role else {}),
         },
     )
     return Parts(
@@ -254,6 +286,16 @@ def assemble(
     )
 
 
+def _if_active(
+    role: ClusterRole | None, record: Callable[[str, str, tuple[str, ...]], None]
+) -> Callable[[str, str, tuple[str, ...]], None]:
+    """Return what records a change of the files, on the active router alone."""
+    if role is None:
+        return record
+    tenure = role.tenure
+    return lambda who, how, lines: record(who, how, lines) if tenure.active else None
+
+
 def _target(settings: Settings, queue: str) -> Target:
     level = settings.service_levels.get(queue)
     return Target() if level is None else Target(level.within, level.short_abandon, level.target)
@@ -274,12 +316,16 @@ def _refused_logins(backend: Backend, feature_codes: FeatureCodes) -> int:
 
 
 def _attach_pbxes(
-    runtime: Runtime, settings: Settings, make: MakePbx, run_id: str, authority: Authority
+    runtime: Runtime, settings: Settings, make: MakePbx, run_id: str, role: ClusterRole | None
 ) -> None:
     board = runtime.router.board
+    post: Post = runtime.post
+    authority: Authority = ALONE
+    if role is not None:
+        post, authority = role.only_if_active(runtime.post), role.tenure
     keepers: dict[str, KeepsRecords] = {}
     for item in settings.pbxes.values():
-        pbx = make(item, runtime.post, settings.table, run_id, board, authority)
+        pbx = make(item, post, settings.table, run_id, board, authority)
         runtime.attach(pbx)
         if isinstance(pbx, KeepsRecords):
             keepers[pbx.name] = pbx

@@ -16,14 +16,15 @@ from callrouter.api.live import LiveViews
 from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.background import keep_for_good
-from callrouter.daemon.assembly import Parts
+from callrouter.daemon.assembly import ClusterRole, Parts
 from callrouter.daemon.process import LastResort, LoopErrors
 from callrouter.daemon.systemd import Systemd
 from callrouter.mobiles.mobile_service import READ_WITHIN
 from callrouter.model.text import counted
-from callrouter.pbx.interface import HasRoutes
+from callrouter.pbx.interface import ClusterPbx, HasRoutes
 from callrouter.runtime import Runtime
 from callrouter.store.repositories import unless_stopping
+from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
     from callrouter.pbx.interface import Pbx
@@ -57,6 +58,16 @@ async def watch_pbxes(runtime: Runtime, on_ready: Callable[[str], None]) -> None
         await asyncio.sleep(LOOK_EVERY)
 
 
+async def first_of(tasks: Tasks, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [tasks.spawn(event.wait(), "one of several events") for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
 async def keep_running(pbx: Pbx) -> None:
     """Restart a driver that fails: other drivers and its own calls need the process alive.
 
@@ -88,6 +99,7 @@ class Daemon:
         control: the command line's socket.
         environ: the environment, for systemd.
         last_resort: started with the shutdown. The caller of `run` cancels it afterwards.
+        role: the router's part in a cluster; None: it is alone.
     """
 
     def __init__(
@@ -96,44 +108,80 @@ class Daemon:
         control: ControlSocket,
         environ: Mapping[str, str],
         last_resort: LastResort,
+        role: ClusterRole | None = None,
     ) -> None:
         self._parts = parts
         self._control = control
         self._systemd = Systemd(environ)
         self._last_resort = last_resort
+        self._role = role
         self._stop = asyncio.Event()
+        self._serving = False
+        self._drivers: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Serve until told to stop.
+
+        In a cluster it waits as a standby until it is the active router, and ends also when another
+        router is to be the active one.
+
+        Returns whether it was told to stop; False: another router of this process is to stand by.
 
         Raises:
             CannotListen: the HTTP side cannot be opened.
         """
         http = await self._open_http()
-        parts = self._parts
         try:
-            # Before any request can arrive and any PBX can ring.
-            await parts.store.start()
-            parts.tasks.spawn(parts.recall.restore(), "what the record knows")
-            if not parts.store.status()["problem"]:
-                await parts.recall.wait_for_tried()
-            parts.record.start()
-            if parts.queue_log is not None:
-                parts.queue_log.start()
-            # Do not wait a second time for a store known to be down.
-            await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
-            await self._restore_sessions()
-            parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
-            parts.tasks.spawn(parts.outgoing.recall(), "events of before")
-            parts.tasks.spawn(parts.alert_watch.run(), "alarms")
+            if self._role is None:
+                await self._serve(http)
+                await self._stop.wait()
+            else:
+                await self._stand_by(http, self._role)
+                if not self._stop.is_set():
+                    await self._serve(http)
+                    await first_of(self._parts.tasks, self._stop, self._role.tenure.ended)
+            if self._stop.is_set():
+                self._last_resort.begin()
+        finally:
+            await self._end(http)
+        return self._stop.is_set()
+
+    async def _stand_by(self, http: HttpServer, role: ClusterRole) -> None:
+        """Wait, connected and silent, until this router is the active one or is told to stop."""
+        await http.start()
+        self._begin()
+        for name, pbx in self._parts.runtime.pbxes.items():
+            if isinstance(pbx, ClusterPbx):
+                self._run_driver(name, pbx)
+        settings = role.member.settings
+        self._systemd.ready(f"{settings.name} is a standby of pool {settings.pool}")
+        role.member.campaign()
+        await first_of(self._parts.tasks, self._stop, role.tenure.began)
+
+    async def _serve(self, http: HttpServer) -> None:
+        """Read what is stored, then connect the PBXes."""
+        self._serving = True
+        parts = self._parts
+        # Before any request can arrive and any PBX can ring.
+        await parts.store.start()
+        parts.tasks.spawn(parts.recall.restore(), "what the record knows")
+        if not parts.store.status()["problem"]:
+            await parts.recall.wait_for_tried()
+        parts.record.start()
+        if parts.queue_log is not None:
+            parts.queue_log.start()
+        # Do not wait a second time for a store known to be down.
+        await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
+        await self._restore_sessions()
+        parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
+        parts.tasks.spawn(parts.outgoing.recall(), "events of before")
+        parts.tasks.spawn(parts.alert_watch.run(), "alarms")
+        if self._role is None:
             # Before the PBXes are connected: calls of some of them arrive by HTTP.
             await http.start()
             keep_for_good()
-            self._start()
-            await self._stop.wait()
-            self._last_resort.begin()
-        finally:
-            await self._end(http)
+            self._begin()
+        self._start()
 
     async def _restore_sessions(self) -> None:
         """Restore who is logged in at the page and who is locked out, if possible before any request."""
@@ -166,24 +214,37 @@ class Daemon:
             for route in pbx.routes()
         ]
         app = make_app(parts.backend, parts.tokens, live, routes, changes)
-        return HttpServer(app, listening, self._control.listener)
+        # A copy: the socket is closed with the server, and there may be another server after it.
+        return HttpServer(app, listening, self._control.listener.dup())
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        """Take signals, follow the configuration, and watch this process."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop_signal, number)
         loop.add_signal_handler(signal.SIGHUP, self._on_reload_signal)
         self._log_start()
         parts = self._parts
-        parts.runtime.start()
-        for name, pbx in parts.runtime.pbxes.items():
-            parts.tasks.spawn(keep_running(pbx), f"pbx {name}")
         parts.tasks.spawn(parts.config.follow(), "configuration")
-        parts.tasks.spawn(watch_pbxes(parts.runtime, self._systemd.ready), "pbx watch")
         parts.tasks.spawn(parts.self_check.run(), "self-check")
         if self._systemd.watchdog is not None:
             parts.tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         parts.loop_lag.start()
+
+    def _start(self) -> None:
+        """Let the router act on the PBXes."""
+        runtime = self._parts.runtime
+        runtime.start()
+        for name, pbx in runtime.pbxes.items():
+            if self._role is not None and isinstance(pbx, ClusterPbx):
+                term = self._role.tenure.term
+                pbx.activate(handed_over=term is not None and term.after_release)
+            if name not in self._drivers:
+                self._run_driver(name, pbx)
+        self._parts.tasks.spawn(watch_pbxes(runtime, self._systemd.ready), "pbx watch")
+
+    def _run_driver(self, name: str, pbx: Pbx) -> None:
+        self._drivers[name] = self._parts.tasks.spawn(keep_running(pbx), f"pbx {name}")
 
     def _log_start(self) -> None:
         config, table = self._parts.config, self._parts.runtime.router.board.table
@@ -201,17 +262,29 @@ class Daemon:
     async def _end(self, http: HttpServer) -> None:
         """Shut down in order: commands, requests, links. Calls stay up."""
         parts = self._parts
-        self._systemd.stopping()
+        if self._stop.is_set():
+            self._systemd.stopping()
         parts.loop_lag.stop()
         parts.runtime.close()
-        if parts.queue_log is not None:
-            await asyncio.to_thread(parts.queue_log.close, CLOSE_QUEUE_LOG_WITHIN)
-        await parts.outgoing.close()
-        parts.record.close()
-        await parts.store.close()
+        if self._role is not None:
+            await self._leave_pbxes()
+        if self._serving:
+            if parts.queue_log is not None:
+                await asyncio.to_thread(parts.queue_log.close, CLOSE_QUEUE_LOG_WITHIN)
+            await parts.outgoing.close()
+            parts.record.close()
+            await parts.store.close()
         parts.database_lock.close()
+        if self._role is not None:
+            await self._role.member.release(self._role.tenure)
         await http.close()
         await parts.tasks.close()
+
+    async def _leave_pbxes(self) -> None:
+        """Cut the links before the lease is given back, so that nothing of ours arrives after it."""
+        for task in self._drivers.values():
+            task.cancel()
+        await asyncio.gather(*self._drivers.values(), return_exceptions=True)
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
         # A second signal changes nothing: we are already stopping. A shell and its child often send

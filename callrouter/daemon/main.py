@@ -15,6 +15,7 @@ from callrouter.clock import SystemClock
 from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon import last_good
 from callrouter.daemon.assembly import MakePbx, assemble
+from callrouter.daemon.clustered.cluster_process import ClusterProcess
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.lifecycle import Daemon
 from callrouter.daemon.process import LastResort, loop_factory, raise_descriptor_limit
@@ -66,9 +67,13 @@ def _serve(
     raise_descriptor_limit()
     last_resort = LastResort()
     try:
-        parts = assemble(folder, environ, start, make, control)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(Daemon(parts, control, environ, last_resort).run())
+            if start.settings.cluster is None:
+                parts = assemble(folder, environ, start, make, control)
+                runner.run(Daemon(parts, control, environ, last_resort).run())
+            else:
+                process = ClusterProcess(folder, environ, make, control, last_resort)
+                runner.run(process.run(start, start.settings.cluster))
         logger.info("stopped; every call stays where it is")
         last_resort.cancel()
     except (CannotListen, CannotDrive, StoreError) as error:

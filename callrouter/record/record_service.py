@@ -107,8 +107,14 @@ class RecordService:
             self._timer = self._loop.call_later(EVERY, self._flush)
 
     def start(self) -> None:
-        """Begin to write. What was recorded before is not lost."""
+        """Begin to write. What was recorded before is not lost.
+
+        The run begins now: a standby may have waited for days.
+        """
         self._loop = asyncio.get_running_loop()
+        self._started_at = self._known_until = self._clock.now()
+        self._first_serial = int(self._started_at * 1e6)
+        self._recorder.serial_is_above(self._first_serial)
         self._spawn(self._take_over(), "the record of the last run")
         self._note_alive()
         self._flush()

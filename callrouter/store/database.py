@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 import sqlalchemy as sa
 
 from callrouter.store.codec import columns, parse, values
-from callrouter.store.location import File, Place, StoreError
+from callrouter.store.location import EpochFence, File, Place, StoreError
 from callrouter.store.pending_rows import PendingRows
 from callrouter.store.recorded_queue import Recorded
 from callrouter.store.sqlite import Sqlite
@@ -73,6 +73,14 @@ class Server(Protocol):
         Returns what can still be read; nothing if there was no damage.
         """
 
+    def seal(self) -> None:
+        """Called at the end of each transaction that writes; it may commit it.
+
+        Raises:
+            FencedError: another router of the pool is active; nothing was written.
+            StoreError: the outcome is unknown.
+        """
+
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Keep a copy of the old version before an upgrade, so that the operator can go back.
 
@@ -103,17 +111,22 @@ class Server(Protocol):
         """
 
 
-def server_at(place: Place, now: Callable[[], float]) -> Server:
+def server_at(place: Place, now: Callable[[], float], fence: EpochFence | None = None) -> Server:
     """Return the database at a place. Nothing is opened yet.
 
     For PostgreSQL, `choose` has checked that the client library is installed.
+
+    Args:
+        place: the place.
+        now: returns the time.
+        fence: keeps a router of a cluster from writing that is not the active one.
     """
     if isinstance(place, File):
         return Sqlite(place.path, now)
     # Imported here: it is an optional extra and slow to load.
     from callrouter.store.postgres import Postgres  # noqa: PLC0415
 
-    return Postgres(place)
+    return Postgres(place, fence)
 
 
 class Database:
@@ -236,14 +249,14 @@ class Database:
         """
         with self._explained():
             try:
-                with self._link.begin():
+                with self._writing():
                     for statement, values_ in self._statements(rows):
                         self._link.execute(statement, values_)
             except _REFUSED:
                 self._write_each(self._statements(rows))
 
     def _write_each(self, work: Iterable[tuple[Any, list[dict[str, Any]]]]) -> None:
-        with self._link.begin():
+        with self._writing():
             for statement, values_ in work:
                 for row in values_:
                     try:
@@ -308,11 +321,11 @@ class Database:
         work = [(self._upsert_recorded(table), rows) for table, rows in by_table.items()]
         with self._explained():
             try:
-                with self._link.begin():
+                with self._writing():
                     for statement, rows in work:
                         self._link.exec_driver_sql(statement, rows)
             except _REFUSED:
-                with self._link.begin():
+                with self._writing():
                     for statement, rows in work:
                         self._write_recorded_each(statement, rows)
 
@@ -358,11 +371,17 @@ class Database:
         Raises:
             StoreError: the database cannot be written.
         """
-        with self._explained(), self._link.begin():
+        with self._explained(), self._writing():
             for journal in JOURNAL_TABLES:
                 table = _TABLES[journal]
                 old = now - journal.days * DAY
                 self._link.execute(sa.delete(table).where(table.c.at < old))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._link.begin():
+            yield
+            self._server.seal()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

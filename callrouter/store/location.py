@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 from callrouter.files import Folder
@@ -18,6 +18,10 @@ from callrouter.settings.state_location import state_folder
 
 class StoreError(Exception):
     """Something cannot be stored or read now; the text says why and what to do."""
+
+
+class FencedError(StoreError):
+    """Nothing may be written any more: another router of the pool is active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,39 @@ class Address:
 
 
 Place: TypeAlias = File | Address
+
+
+REFUSED: Final = "XCR01"
+"""The SQLSTATE of a transaction that was refused. Classes that begin with I to Z are free for users."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFence:
+    """Each transaction that writes is checked at its end.
+
+    The check and the commit are one message, and the check locks the pool's row. So the server puts each commit either
+    before the take-over by another router, which then reads it, or refuses it.
+
+    Attributes:
+        pool: the pool.
+        epoch: returns the epoch of this router.
+        overtaken: called in the store's thread, with a text, when a transaction was refused.
+    """
+
+    pool: str
+    epoch: Callable[[], int]
+    overtaken: Callable[[str], None]
+
+    def check(self) -> str:
+        """Return the statement that raises `REFUSED` unless this router is the active one."""
+        pool = self.pool.replace("'", "''")
+        return f"""DO $fence$ BEGIN
+PERFORM FROM callrouter_cluster.pools
+    WHERE pool = '{pool}' AND epoch = {int(self.epoch())} AND NOT released FOR SHARE;
+IF NOT FOUND THEN
+    RAISE EXCEPTION 'another router of the pool is active' USING ERRCODE = '{REFUSED}';
+END IF;
+END $fence$"""
 
 
 def choose(database: str, folder: Path, environ: Mapping[str, str], *, pool: str = ALONE) -> Place:

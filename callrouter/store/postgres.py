@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.pool import NullPool
 
-from callrouter.store.location import Address, StoreError
+from callrouter.store.location import REFUSED, Address, EpochFence, FencedError, StoreError
 from callrouter.store.schemas import enter_to_write
 
 CONNECT_WITHIN: Final = 5
@@ -43,6 +43,9 @@ needs a moment to notice.
 """
 _LOCK: Final = "SELECT pg_advisory_lock(hashtext('callrouter'), hashtext(current_schema()))"
 
+_SHARED_LOCK: Final = _LOCK.replace("pg_advisory_lock", "pg_advisory_lock_shared")
+"""Routers of a cluster keep each other out by their epoch: one that stands still keeps its session."""
+
 
 class Postgres:
     """The part of a pool in the database at an address.
@@ -51,8 +54,9 @@ class Postgres:
     callrouter out of the same schema.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, fence: EpochFence | None = None) -> None:
         self._address = address
+        self._fence = fence
         self._link: psycopg.Connection[Any] | None = None
         self._patience: _Patience | None = None
         self._engine = sa.create_engine(
@@ -80,13 +84,12 @@ class Postgres:
             raise
         return link
 
-    @staticmethod
-    def _claim(link: sa.Connection) -> None:
+    def _claim(self, link: sa.Connection) -> None:
         if link.exec_driver_sql("SHOW server_encoding").scalar_one() != "UTF8":
             raise StoreError("its encoding is not UTF8; make a new one with ENCODING 'UTF8'")
         link.exec_driver_sql(_set("LOCAL lock_timeout", LEAVES_WITHIN).decode())
         try:
-            link.exec_driver_sql(_LOCK)
+            link.exec_driver_sql(_LOCK if self._fence is None else _SHARED_LOCK)
         except sa.exc.OperationalError as error:
             if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
                 raise
@@ -102,7 +105,8 @@ class Postgres:
             ("statement_timeout", ANSWER_WITHIN),
             # Shorter, so that a wait for a lock is reported as one.
             ("lock_timeout", 0.8 * ANSWER_WITHIN),
-            ("idle_in_transaction_session_timeout", 30),
+            # A router that stands still in the middle must not keep the next one of a cluster waiting.
+            ("idle_in_transaction_session_timeout", 30 if self._fence is None else 2),
         ):
             self._link.execute(_set(setting, seconds))
         self._link.commit()
@@ -148,6 +152,27 @@ class Postgres:
             link.exec_driver_sql(_set("statement_timeout", ANSWER_WITHIN).decode())
         if self._patience is not None:
             self._patience.ends_in(HANGS)
+
+    def seal(self) -> None:
+        """Commit what was written, if this router is the active one of its pool.
+
+        Without a cluster it does nothing, and the caller's own commit follows.
+
+        Raises:
+            FencedError: another router is; nothing was written.
+            StoreError: the outcome is unknown.
+        """
+        if self._fence is None or self._link is None:
+            return
+        try:
+            self._link.execute(f"{self._fence.check()}; COMMIT".encode())
+        except psycopg.Error as error:
+            if error.sqlstate == REFUSED:
+                text = "another router of the pool is active"
+                raise FencedError(text) from error
+            raise StoreError(
+                self._address.without_password(" ".join(str(error).split()))
+            ) from error
 
     def there(self) -> bool:
         """Return True: a connection always leads to the database it was opened to.

@@ -13,7 +13,7 @@ from callrouter.clock import Clock
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.events import AgentRestored, Event
 from callrouter.store.availability import RETRY
-from callrouter.store.location import Place
+from callrouter.store.location import EpochFence, Place
 from callrouter.store.record_writing import RecordWriter
 from callrouter.store.repositories import (
     EndedCallRepository,
@@ -71,6 +71,7 @@ class StoreService:
         place: the database.
         retry: seconds between two attempts to reach a database that failed.
         upkeep: see `Writer`.
+        fence: see `Writer`.
     """
 
     def __init__(
@@ -82,11 +83,12 @@ class StoreService:
         *,
         retry: float = RETRY,
         upkeep: Upkeep | None = None,
+        fence: EpochFence | None = None,
     ) -> None:
         self._agents = agents
         self._post = post
         self._clock = clock
-        self._writer = Writer(place, clock, self._was_read, retry=retry, upkeep=upkeep)
+        self._writer = Writer(place, clock, self._was_read, retry=retry, upkeep=upkeep, fence=fence)
         self.mobiles = MobileRepository(self._writer)
         self.ended_calls = EndedCallRepository(self._writer)
         self.lockouts = LockoutRepository(self._writer)

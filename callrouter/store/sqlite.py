@@ -137,6 +137,9 @@ class Sqlite:
         except sqlite3.Error:
             return []
 
+    def seal(self) -> None:
+        """Do nothing: a file has one router, which a lock sees to."""
+
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Copy the file beside itself before it is upgraded.
 

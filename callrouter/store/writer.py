@@ -25,7 +25,7 @@ from callrouter.mobiles.mobile_records import AuditRow
 from callrouter.store.availability import RETRY, Availability
 from callrouter.store.database import Database, Server, server_at
 from callrouter.store.known_rows import KnownRows
-from callrouter.store.location import Place, StoreError
+from callrouter.store.location import EpochFence, FencedError, Place, StoreError
 from callrouter.store.pending_rows import PendingRows
 from callrouter.store.recorded_queue import Recorded, RecordedQueue
 from callrouter.store.tables import (
@@ -76,6 +76,7 @@ class Writer:
             first attempt fails, it is called with None first.
         retry: seconds before a failed attempt is repeated the first time.
         upkeep: what is done with the database when nothing else is to be done; None: nothing.
+        fence: keeps a router of a cluster from writing that is not the active one; None: no cluster.
     """
 
     def __init__(
@@ -86,8 +87,11 @@ class Writer:
         *,
         retry: float = RETRY,
         upkeep: Upkeep | None = None,
+        fence: EpochFence | None = None,
     ) -> None:
         self.place = place
+        self._fence = fence
+        self._overtaken = False
         self._clock = clock
         self._on_read = on_read
         self._recorded = RecordedQueue()
@@ -217,6 +221,9 @@ class Writer:
 
     def _attempt(self) -> None:
         """Open the database if necessary, write what is unsaved, then answer the questions."""
+        if self._overtaken:
+            self._drop(FencedError("another router of the pool is active"))
+            return
         self._availability.begin()
         try:
             self._open()
@@ -226,6 +233,8 @@ class Writer:
             self._queue.work_again()
             self._answer()
             self._keep_up()
+        except FencedError as error:
+            self._drop(error)
         except (OSError, StoreError) as error:
             self._failed(error)
         except Exception as error:
@@ -245,7 +254,7 @@ class Writer:
             logger.error("%s was taken away; creating it again", self.place)
             self._close_database()
         if self._server is None:
-            self._server = server_at(self.place, self._clock.now)
+            self._server = server_at(self.place, self._clock.now, self._fence)
         database = Database(self._server)
         try:
             found = StateRows({table: database.read(table) for table in STATE_TABLES})
@@ -318,6 +327,23 @@ class Writer:
         """Take a step of the upkeep, unless rows or questions have come in: those go first."""
         if self._upkeep is not None and self._database is not None and not self._queue.busy:
             self._database.use(self._upkeep.work)
+
+    def _drop(self, error: FencedError) -> None:
+        """Another router is active: what waits belongs to a past that it has corrected."""
+        states, recorded = len(self._rows.unsaved), len(self._recorded)
+        self._rows.saved()
+        while self._recorded.take(PORTION):
+            self._recorded.written()
+        if not self._overtaken:
+            self._overtaken = True
+            logger.warning(
+                "%s: nothing more is written (%d agents' states and others and %d rows of the record "
+                "are dropped): %s",
+                *(self.place, states, recorded, error),
+            )
+            if self._fence is not None:
+                self._fence.overtaken(str(error))
+        self._failed(error)
 
     def _failed(self, error: Exception) -> None:
         self._availability.failed(error, len(self._rows.unsaved))

@@ -1,0 +1,140 @@
+"""The lease of a pool, without I/O and without a clock: who may act, and who may take over.
+
+The lease is a row in PostgreSQL. Its holder renews it every second, and each renewal changes the
+row. Two rules keep two daemons from being sure of themselves at the same moment:
+
+1. The holder is sure for `VALID - MARGIN` after the moment *before* it sent the last renewal that was confirmed.
+2. Another takes the lease only after it has seen the same row for `VALID`, counted from the moment
+   *after* it first saw it; the same statement checks that the row still is what it saw.
+
+Between the two moments the database has committed the renewal. So no times of two machines are ever compared, only
+durations, each counted by its own machine's clock since boot (`CLOCK_BOOTTIME`, which runs while the
+machine sleeps or the process is stopped, and which no person can set). It is right as long as these clocks
+run at rates within 5 % of the true one: `(VALID - MARGIN) * 1.05 < VALID * 0.95`. The database's own clock serves to show
+when the lease ends; a step of it makes no difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+VALID: Final = 3.0
+"""Seconds for which a lease is valid."""
+MARGIN: Final = 0.3
+"""Seconds by which the holder counts its lease as shorter. See above."""
+RENEW_EVERY: Final = 1.0
+"""Seconds between two renewals."""
+LOOK_EVERY: Final = 0.2
+"""Seconds between two looks of a standby, and between two attempts to renew after a failure."""
+ANY: Final = "*"
+"""Stands for any node in `PoolRow.hand_to`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """The row of a pool.
+
+    Attributes:
+        holder: the node that holds the lease or held it last; empty: none ever has.
+        holder_run: the run of that node.
+        epoch: raised with each take-over.
+        renewals: raised with each take-over and each renewal.
+        released: whether the holder has given it back.
+        hand_to: the node that is to take it over, `ANY`, or empty.
+    """
+
+    holder: str = ""
+    holder_run: str = ""
+    epoch: int = 0
+    renewals: int = 0
+    released: bool = True
+    hand_to: str = ""
+
+
+class Watch:
+    """What a standby has seen of a pool's row.
+
+    Args:
+        name: of this node.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._since = 0.0
+        self.row: PoolRow | None = None
+        """As last seen; None: not seen since the connection was made."""
+
+    def saw(self, row: PoolRow, at: float) -> None:
+        """Note the row.
+
+        Args:
+            row: the row.
+            at: this machine's time when the answer had arrived, in seconds since boot.
+        """
+        before = self.row
+        if before is None or _lease_of(before) != _lease_of(row):
+            self._since = at
+        self.row = row
+
+    def lost_sight(self) -> None:
+        """The connection was lost: what was seen before counts no more.
+
+        The database may have been away for the holder as well. It gets the time to renew its lease
+        before anyone takes it.
+        """
+        self.row = None
+
+    def takes_at(self) -> float | None:
+        """Return from when on this node may take the lease, in seconds since boot.
+
+        None: there is nothing to take yet.
+        """
+        row = self.row
+        if row is None:
+            return None
+        if row.released and row.hand_to in {"", ANY, self._name}:
+            return self._since
+        return self._since + VALID
+
+
+def _lease_of(row: PoolRow) -> tuple[str, int, int, bool]:
+    return row.holder_run, row.epoch, row.renewals, row.released
+
+
+class Term:
+    """The time for which a node holds the lease, from one take-over on.
+
+    Args:
+        epoch: of this take-over.
+        asked_at: this machine's time before the lease was asked for, in seconds since boot.
+        after_release: whether the holder before had given the lease back; otherwise its last commands
+            may still be under way.
+    """
+
+    def __init__(self, epoch: int, asked_at: float, *, after_release: bool = False) -> None:
+        self.epoch = epoch
+        self.after_release = after_release
+        self._until = asked_at + VALID - MARGIN
+        self._over = False
+
+    def renewed(self, asked_at: float) -> None:
+        """A renewal was confirmed. See `Term` for `asked_at`."""
+        self._until = max(self._until, asked_at + VALID - MARGIN)
+
+    def end(self) -> None:
+        """This node gives the lease back, or has lost it. It is never sure again in this term."""
+        self._over = True
+
+    @property
+    def over(self) -> bool:
+        """Whether the term has ended. A term whose lease could not be renewed in time has not."""
+        return self._over
+
+    def sure(self, now: float) -> bool:
+        """Return whether the lease is certainly valid at `now`, in seconds since boot."""
+        return now < self._until and not self._over
+
+    def left(self, now: float) -> float:
+        """Return the seconds for which it certainly is valid."""
+        return 0.0 if self._over else max(0.0, self._until - now)

@@ -1,0 +1,221 @@
+"""A connection to PostgreSQL on which nothing takes longer than its limit. For a thread.
+
+psycopg's own connections wait for an answer for as long as the operating system believes in the other side, which can be
+minutes. Here each step waits on the socket with a deadline, by libpq's functions for asynchronous use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from callrouter.clock import since_boot
+from callrouter.store.location import Address, StoreError
+
+CONNECT_WITHIN: Final = 1.0
+"""Seconds to connect to one host and to log in."""
+ANSWER_WITHIN: Final = 1.0
+"""Seconds for an answer."""
+
+_OWN: Final[dict[str, Any]] = {
+    "application_name": "callrouter cluster",
+    "keepalives": 1,
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 1000,
+    "target_session_attrs": "read-write",
+}
+"""The address's own options take precedence."""
+_LIMITS: Final = (
+    f"SET statement_timeout = '{ANSWER_WITHIN * 1000:.0f}ms'; "
+    f"SET lock_timeout = '{ANSWER_WITHIN * 800:.0f}ms'; "
+    f"SET idle_in_transaction_session_timeout = '{ANSWER_WITHIN * 1000:.0f}ms'"
+)
+_COMPLETE: Final = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
+
+Rows: TypeAlias = list[tuple[str | None, ...]]
+"""Each value as PostgreSQL's text; None is NULL."""
+
+
+class LeaseLink:
+    """Connects when it is first asked, and again after every failure.
+
+    Args:
+        address: the database. Of several hosts, the one that was reached last is tried first.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._hosts = _hosts(address.url)
+        self._link: pq.abc.PGconn | None = None
+        self._warned = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection that no question has failed on."""
+        return self._link is not None
+
+    def close(self) -> None:
+        """Close it. The next question connects again."""
+        link, self._link = self._link, None
+        if link is not None:
+            with contextlib.suppress(Exception):
+                link.finish()
+
+    def ask(self, text: str, *values: str | float | None) -> Rows:
+        """Send a statement and return the rows of its answer.
+
+        Args:
+            text: the statement, with ``$1`` and so on for the values. Without values it may be several.
+            values: the values.
+
+        Raises:
+            StoreError: there was no answer in time, or the database refused. What was asked for may
+                have been done all the same. The connection is closed.
+        """
+        try:
+            if self._link is None:
+                self._link = self._connect()
+            return self._ask(self._link, text, values)
+        except OSError as error:
+            self.close()
+            raise StoreError(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    # ------------------------------------------------------------ connecting
+
+    def _connect(self) -> pq.abc.PGconn:
+        failure = StoreError("no host")
+        for index, host in enumerate(self._hosts):
+            try:
+                link = self._connect_to(host)
+            except StoreError as error:
+                failure = error
+                continue
+            self._hosts.insert(0, self._hosts.pop(index))
+            return link
+        raise failure
+
+    def _connect_to(self, conninfo: str) -> pq.abc.PGconn:
+        deadline = since_boot() + CONNECT_WITHIN
+        link = pq.PGconn.connect_start(conninfo.encode())
+        try:
+            self._log_in(link, deadline)
+            link.nonblocking = 1
+            link.notice_handler = self._notice
+            self._ask(link, _LIMITS, ())
+        except TimeoutError:
+            link.finish()
+            raise self._failure(f"it did not answer within {CONNECT_WITHIN:.0f} s") from None
+        except BaseException:
+            link.finish()
+            raise
+        return link
+
+    def _log_in(self, link: pq.abc.PGconn, deadline: float) -> None:
+        while (state := link.connect_poll()) != pq.PollingStatus.OK:
+            if state == pq.PollingStatus.FAILED:
+                raise self._failure(link.get_error_message())
+            writing = state == pq.PollingStatus.WRITING
+            _wait(link.socket, select.POLLOUT if writing else select.POLLIN, deadline)
+
+    def _notice(self, result: pq.abc.PGresult) -> None:
+        severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b""
+        if severity == b"WARNING":
+            said = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+            self._warned = said.decode("utf-8", "replace")
+
+    # ------------------------------------------------------------ asking
+
+    def _ask(self, link: pq.abc.PGconn, text: str, values: Sequence[object]) -> Rows:
+        deadline = since_boot() + ANSWER_WITHIN
+        self._warned = ""
+        try:
+            if values:
+                given = [None if value is None else str(value).encode() for value in values]
+                link.send_query_params(text.encode(), given)
+            else:
+                link.send_query(text.encode())
+            while link.flush():
+                _wait(link.socket, select.POLLIN | select.POLLOUT, deadline)
+                link.consume_input()
+            rows = self._answers(link, deadline)
+        except TimeoutError:
+            raise self._failure(f"it did not answer within {ANSWER_WITHIN:.0f} s") from None
+        except psycopg.Error as error:
+            raise self._failure(str(error)) from error
+        if self._warned:
+            # Such as: the wait for the synchronous standby was given up. Then the commit may be
+            # lost, so it does not count.
+            raise self._failure(self._warned)
+        return rows
+
+    def _answers(self, link: pq.abc.PGconn, deadline: float) -> Rows:
+        rows: Rows = []
+        refusal: StoreError | None = None
+        while True:
+            while link.is_busy():
+                _wait(link.socket, select.POLLIN, deadline)
+                link.consume_input()
+            result = link.get_result()
+            if result is None:
+                break
+            if result.status in _COMPLETE:
+                rows = _rows(result)
+            else:
+                refusal = refusal or self._failure(result.get_error_message())
+        if refusal is not None:
+            raise refusal
+        return rows
+
+    def _failure(self, text: str) -> StoreError:
+        return StoreError(self._address.without_password(" ".join(text.split())))
+
+
+def _wait(descriptor: int, events: int, deadline: float) -> None:
+    """Wait until a socket is ready.
+
+    Raises:
+        TimeoutError: it was not before the deadline.
+    """
+    waiting = select.poll()
+    waiting.register(descriptor, events)
+    left = deadline - since_boot()
+    if left <= 0 or not waiting.poll(left * 1000):
+        raise TimeoutError
+
+
+def _rows(result: pq.abc.PGresult) -> Rows:
+    return [
+        tuple(
+            None if (value := result.get_value(row, column)) is None else value.decode()
+            for column in range(result.nfields)
+        )
+        for row in range(result.ntuples)
+    ]
+
+
+def _hosts(url: str) -> list[str]:
+    """Return an address for each host of an address, in their order.
+
+    So each has a time limit of its own, and one that does not answer does not use up that of the others.
+    """
+    given = {**_OWN, **conninfo_to_dict(url)}
+    places = {
+        key: str(given[key]).split(",") for key in ("host", "hostaddr", "port") if given.get(key)
+    }
+    several = max((len(found) for found in places.values()), default=1)
+    hosts = []
+    for index in range(several):
+        own = {key: found[index if len(found) > 1 else 0] for key, found in places.items()}
+        hosts.append(make_conninfo(**{**given, **own}))
+    return hosts
