@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+
+import aiohttp
 
 from bench.page_watchers import PER_TOKEN, watchers
 from bench.versus import results
 from bench.versus.results import Results, Spread
 from bench.versus.stage import Stage
 from bench.versus.systems import Callrouter, System, configuration
-from callrouter.demo.child import DaemonProcess
 from callrouter.demo.demo_config import free_port
 from tests.store.server import PostgresServer
 
@@ -100,30 +102,56 @@ class Clustered(OnPostgres):
     def __init__(self) -> None:
         """Nothing runs yet."""
         super().__init__()
-        self._standby: DaemonProcess | None = None
+        self._standby: asyncio.subprocess.Process | None = None
 
     async def start(self, stage: Stage) -> None:
-        """Start the active router, then the standby."""
+        """Start the active router, then the standby.
+
+        Raises:
+            RuntimeError: the standby does not answer.
+        """
         await super().start(stage)
-        folder = stage.folder / "standby"
+        folder, port = stage.folder / "standby", free_port()
         folder.mkdir(exist_ok=True)
-        (folder / "bench.yaml").write_text(self._named(stage, "bench-2"))
-        self._standby = DaemonProcess(folder, stage.folder / "standby.log")
-        await self._standby.start()
+        (folder / "bench.yaml").write_text(self._named(stage, "bench-2", port))
+        with (stage.folder / "standby.log").open("ab") as log:
+            self._standby = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "callrouter", "--config", str(folder), "run"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        if not await _answers(port):
+            raise RuntimeError((stage.folder / "standby.log").read_text())
 
     async def stop(self) -> None:
         """Stop the standby first, so that it does not take over."""
         standby, self._standby = self._standby, None
         if standby is not None:
-            await standby.stop()
+            with suppress(ProcessLookupError):
+                standby.terminate()
+            await standby.wait()
         await super().stop()
 
     def configured(self, stage: Stage) -> str:
         """Return the active router's file."""
-        return self._named(stage, "bench-1")
+        return self._named(stage, "bench-1", free_port())
 
-    def _named(self, stage: Stage, node: str) -> str:
-        return f"{super().configured(stage)}cluster: {{name: {node}, pool: main}}\n"
+    def _named(self, stage: Stage, node: str, port: int) -> str:
+        text = without_http(super().configured(stage))
+        return f"{text}http: {{listen: 127.0.0.1:{port}}}\ncluster: {{name: {node}, pool: main}}\n"
+
+
+async def _answers(port: int, within: float = 20.0) -> bool:
+    """Wait until a daemon answers, as a standby does too; False: it did not in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with session.get(f"http://127.0.0.1:{port}/healthz"):
+                        return True
+                await asyncio.sleep(0.1)
+    return False
 
 
 def without_http(text: str) -> str:
