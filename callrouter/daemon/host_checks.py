@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.api.server.sockets import CannotListen, listen_tcp
+from callrouter.config_source.current_settings import current_config
 from callrouter.pbx.interface import Finding
-from callrouter.settings import HttpSettings, Settings
+from callrouter.settings import ConfigError, HttpSettings, Settings
 from callrouter.settings.config_files import read_snapshot
 from callrouter.settings.config_history import HISTORY_FOLDER
 from callrouter.settings.state_location import state_candidates
@@ -58,6 +60,8 @@ async def look(
         advice = f"database and port are tried from here, as user {who}"
         yield Finding(None, "the daemon does not run", advice)
     for finding in (*_files(folder), *_kept_files(settings, folder, environ)):
+        yield finding
+    for finding in await asyncio.to_thread(_stored_configuration, settings, folder, environ):
         yield finding
     if status is not None:
         yield _kept(status["store"])
@@ -113,6 +117,24 @@ def _mode(path: Path) -> int:
 def _others_get_to(path: Path) -> bool:
     """Return whether every folder on the path is accessible to all users."""
     return all(_mode(place) & stat.S_IXOTH for place in path.resolve().parents)
+
+
+def _stored_configuration(
+    settings: Settings, folder: Path, environ: Mapping[str, str]
+) -> list[Finding]:
+    """Check that the configuration in the database can be read, if it is there."""
+    if settings.config != "database":
+        return []
+    try:
+        config = current_config(folder, environ)
+    except ConfigError as error:
+        return [Finding(False, error.problems[0].text)]
+    found = [Finding(None, f"{item.file} {item.text}", item.hint) for item in config.unread()]
+    if config.away:
+        what = f"the configuration in the database cannot be read: {config.away}"
+        return [*found, Finding(False, what, "this is what was last in force here")]
+    what = f"the configuration is version {config.snapshot.version} of the database"
+    return [*found, Finding(True, what)]
 
 
 # ---------------------------------------------------------------- database

@@ -137,10 +137,13 @@ class LiveConfig:
         )
 
     def say_start(self) -> None:
-        """Log that the files could not be used at the start, if so.
+        """Log that the files could not be used at the start, if so, and which are not read at all.
 
         Nothing is logged if the files in the folder are in force.
         """
+        if isinstance(self.source, DatabaseSource):
+            for name in self.source.unread_files():
+                logger.warning("%s is not read: the configuration is in the database", name)
         if not self.state.last_good:
             return
         for problem in self.state.problems:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.cli.commands.init import NAMES, SECRET
+from callrouter.settings.bootstrap import read_bootstrap
 from tests.daemon.process import Place
 
 
@@ -94,3 +95,37 @@ def test_what_it_cannot_do(place: Place, tmp_path: Path) -> None:
         assert answer.returncode == status, answer
         assert said in answer.stderr
         assert answer.stdout == ""
+
+
+def test_a_router_whose_configuration_is_in_the_database(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    url = "postgresql://callrouter:${DB_PASSWORD}@127.0.0.1/callrouter"
+    words = ("--database", url, "--name", "north-1", "--pool", "north")
+    refused = place.call("init", str(folder), *words)
+    assert refused.returncode == 2
+    assert "environment variable" in refused.stderr
+    assert not folder.exists()
+    secret = {"DB_PASSWORD": "hunter2"}
+    made = place.call("init", str(folder), *words, env=secret)
+    assert (made.returncode, made.stderr) == (0, ""), made
+    assert modes(folder) == {"callrouter.yaml": 0o640}
+    found = read_bootstrap(folder, secret)
+    assert found is not None
+    assert (found.database, found.pool) == (url.replace("${DB_PASSWORD}", "hunter2"), "north")
+    assert b"hunter2" not in found.content
+    assert f"--config {folder} config push site" in made.stdout
+    again = place.call("init", str(folder), *words, env=secret)
+    assert again.returncode == 1
+    assert "callrouter.yaml already" in again.stderr
+
+
+def test_the_options_of_such_a_router_go_together(place: Place, tmp_path: Path) -> None:
+    assert place.call("init", str(tmp_path / "a"), "--name", "x").returncode == 2
+    for words, said in (
+        (("--database", "x.db"), "only a PostgreSQL database"),
+        (("--database", "postgresql://h/d", "--pool", "A B"), "small letters"),
+    ):
+        refused = place.call("init", str(tmp_path / "b"), *words)
+        assert refused.returncode == 2
+        assert said in refused.stderr, refused
+        assert not (tmp_path / "b").exists()
