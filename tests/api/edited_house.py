@@ -126,7 +126,10 @@ class Editing:
     async def put(
         self, name: str, text: str, etag: str | None, status: int = 200, **more: Any
     ) -> Any:
-        headers = {**self.who, **({"If-Match": f'"{etag}"'} if etag else {})}
+        """Save a text. An empty `etag` means a new file; None says nothing of what was there."""
+        headers = dict(self.who)
+        if etag is not None:
+            headers |= {"If-Match": f'"{etag}"'} if etag else {"If-None-Match": "*"}
         answer = await self.client.put(
             f"/api/config/files/{name}", headers=headers, json={"text": text, **more}
         )

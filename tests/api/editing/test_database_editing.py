@@ -127,7 +127,7 @@ async def test_a_mistake_is_refused_before_it_is_stored(
     missing = text.replace("0123456789abcdef", '"${NOT_HERE}"')
     answer = await boss.put("site.yaml", missing, etag, 422)
     assert "is not set" in answer["problems"][0]["message"]
-    answer = await boss.put("callrouter.yaml", "timezone: UTC\n", None, 422)
+    answer = await boss.put("callrouter.yaml", "timezone: UTC\n", "", 422)
     assert "each router's own file" in answer["detail"]
     assert house.source().version() == 1
 
