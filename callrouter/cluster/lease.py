@@ -81,7 +81,7 @@ class Watch:
         """The connection was lost: what was seen before counts no more.
 
         The database may have been away for the holder as well. It gets the time to renew its lease
-        before anyone takes it.
+        before another takes it.
         """
         self.row = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from callrouter.cluster.lease import ANY, LOOK_EVERY, RENEW_EVERY, PoolRow, Term, Watch
@@ -21,6 +22,7 @@ from callrouter.cluster.lease_queries import (
     renew,
     show_node,
     take,
+    too_new,
 )
 from callrouter.store.location import Address, StoreError
 
@@ -90,6 +92,8 @@ class LeaseKeeper:
         self._newest = 0
         # Of the thread alone, and read by others.
         self._link = LeaseLink(address)
+        self._schema = address.schema
+        self._unfit = ""
         self._watch = Watch(node.name)
         self._term: Term | None = None
         self._prepared = False
@@ -105,8 +109,8 @@ class LeaseKeeper:
 
     @property
     def trouble(self) -> str:
-        """Why the lease can neither be watched nor renewed now, in words; empty: it can."""
-        return self._trouble
+        """Why this node can neither take over nor renew its lease now, in words; empty: it can."""
+        return self._trouble or self._unfit
 
     @property
     def row(self) -> PoolRow | None:
@@ -202,7 +206,7 @@ class LeaseKeeper:
         stood = now - self._alive_at()
         if stood > STALLED:
             raise StoreError(f"the event loop has stood still for {stood:.0f} s")
-        renewed = renew(self._link, self.node, self._state(), term.epoch)
+        renewed = renew(self._link, self.node, self._shown(), term.epoch)
         if renewed is None:
             self._lost(term)
             return now
@@ -247,7 +251,8 @@ class LeaseKeeper:
     def _look(self) -> float:
         now = self._clock()
         if now >= self._show_at:
-            free = show_node(self._link, self.node, self._state())
+            self._look_at_version()
+            free = show_node(self._link, self.node, self._shown())
             if not free and not self._name_taken:
                 logger.error(
                     "another callrouter in the pool %s is named %s too: give each a name of its own",
@@ -259,7 +264,7 @@ class LeaseKeeper:
         self._watch.saw(row, self._clock())
         takes_at = self._watch.takes_at()
         now = self._clock()
-        if takes_at is None or not self._campaigning:
+        if takes_at is None or not self._campaigning or self._unfit:
             return now + LOOK_EVERY
         if now < takes_at:
             return min(takes_at, now + LOOK_EVERY)
@@ -275,6 +280,17 @@ class LeaseKeeper:
         self._renew_at = now + RENEW_EVERY
         self._listener.taken(term, taken.before)
         return self._renew_at
+
+    def _look_at_version(self) -> None:
+        """See that a node of an old version does not take over a database that it cannot read."""
+        unfit = too_new(self._link, self._schema)
+        if unfit and unfit != self._unfit:
+            logger.error("cluster: this standby cannot take over: %s", unfit)
+        self._unfit = unfit
+
+    def _shown(self) -> NodeState:
+        state = self._state()
+        return replace(state, problem=state.problem or self._unfit)
 
     def _give_back(self, term: Term | None) -> float:
         """Give the lease back, once: if the database is away, it ends by itself."""

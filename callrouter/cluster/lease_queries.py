@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from callrouter import __version__
 from callrouter.cluster.cluster_tables import FIND_VERSION, HAS_TABLES, MAKE, SCHEMA, VERSION
 from callrouter.cluster.lease import ANY, VALID, PoolRow
 from callrouter.cluster.lease_link import LeaseLink
+from callrouter.store.upgrade import REVISIONS, VERSION_TABLE
 
 _POOLS: Final = f"{SCHEMA}.pools"
 _NODES: Final = f"{SCHEMA}.nodes"
@@ -143,6 +145,31 @@ def _node_values(node: NodeFacts, state: NodeState) -> tuple[str | int | float, 
     return (
         *(node.pool, node.name, node.run_id, node.pid, node.host, node.url, node.version),
         *(state.config_digest, state.config_source, state.since_s, state.problem),
+    )
+
+
+def too_new(link: LeaseLink, schema: str) -> str:
+    """Return why this callrouter cannot serve the pool's part of the database; empty: it can.
+
+    A router that took a pool over and could not read its states would be worse than none.
+
+    Args:
+        link: the connection.
+        schema: of the pool's tables; empty: the one that the connection has by itself.
+
+    Raises:
+        StoreError: the database cannot be reached.
+    """
+    table = f'"{schema}".{VERSION_TABLE}' if schema else VERSION_TABLE
+    if link.ask("SELECT to_regclass($1) IS NOT NULL", table) != [("t",)]:
+        return ""  # not made yet
+    found = link.ask(f"SELECT version_num FROM {table}")  # noqa: S608 - names of ours
+    version = (found[0][0] or "") if found else ""
+    if not version or version in REVISIONS:
+        return ""
+    return (
+        f"the database is of version {version} and this callrouter {__version__} knows up to "
+        f"{REVISIONS[-1]}: upgrade it"
     )
 
 

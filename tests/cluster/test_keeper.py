@@ -48,7 +48,7 @@ class Node:
             url="http://127.0.0.1:1", version="1",
         )  # fmt: skip
         self.keeper = LeaseKeeper(
-            Address(url), facts, self,
+            Address(url, pool), facts, self,
             state=lambda: NodeState(problem=self.problem),
             alive_at=lambda: self.stands_still_since or since_boot(),
             clock=since_boot,
@@ -437,3 +437,31 @@ def test_an_unknown_pool_has_a_row_that_no_one_holds(server: PostgresServer) -> 
         wait(lambda: a.keeper.row is not None)
         assert a.keeper.row == PoolRow()
     assert MARGIN > 0
+
+
+@pytest.mark.parametrize("pool", ["main", "north-1"])
+def test_a_node_that_cannot_read_the_database_takes_nothing(
+    server: PostgresServer, caplog: pytest.LogCaptureFixture, pool: str
+) -> None:
+    """As the old one does during an upgrade, when the new one has brought the database up."""
+    url = server.database()
+    where = "callrouter_north_1" if pool == "north-1" else "public"
+    with psycopg.connect(url) as link:
+        link.execute(f"CREATE SCHEMA IF NOT EXISTS {where}".encode())
+        link.execute(f"CREATE TABLE {where}.callrouter_version (version_num text)".encode())
+        link.execute(f"INSERT INTO {where}.callrouter_version VALUES ('9999')".encode())
+    node = Node(url, "a", pool)
+    try:
+        node.keeper.campaign()
+        wait(
+            lambda: "this standby cannot take over: the database is of version 9999" in caplog.text
+        )
+        time.sleep(0.5)
+        assert node.term is None
+        with psycopg.connect(url, autocommit=True) as link:
+            told = "SELECT problem FROM callrouter_cluster.nodes"
+            assert "upgrade it" in str(link.execute(told).fetchone())
+            link.execute(f"UPDATE {where}.callrouter_version SET version_num = '0001'".encode())
+        wait(lambda: node.sure, within=3.0)
+    finally:
+        node.keeper.close(SOON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from callrouter.api.control_socket import ControlSocket
@@ -13,8 +14,9 @@ from callrouter.clock import SystemClock
 from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon import last_good
 from callrouter.daemon.assembly import ClusterRole, MakePbx, assemble
-from callrouter.daemon.clustered.cluster_member import ClusterMember
+from callrouter.daemon.clustered.cluster_member import ClusterMember, ConfigShown
 from callrouter.daemon.lifecycle import Daemon
+from callrouter.daemon.live_config import LiveConfig
 from callrouter.daemon.process import LastResort
 from callrouter.settings import ConfigError
 from callrouter.settings.loaded import ClusterSettings
@@ -74,6 +76,7 @@ class ClusterProcess:
                     self._control,
                     role=role,
                 )
+                member.show_config = partial(_shown, parts.config)
                 daemon = Daemon(parts, self._control, self._environ, self._last_resort, role)
                 if await daemon.run():
                     break
@@ -89,3 +92,8 @@ class ClusterProcess:
         except ConfigError as error:
             logger.error("standing by with the configuration of before: %s", error)  # noqa: TRY400
             return before
+
+
+def _shown(config: LiveConfig) -> ConfigShown:
+    source = "database" if config.state.in_database else "files"
+    return ConfigShown(config.settings.digest, source)
