@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -22,6 +22,7 @@ from callrouter.model.notices import AgentResumed
 from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AgentSpec, KeepWaiting, SignIn
 from callrouter.pbx.asterisk import queue_log_writer as queuelogwriter
+from callrouter.pbx.asterisk.ami import AmiError, AmiNotPermitted, AmiReply
 from callrouter.queue_log import log_lines as queuelog
 from tests.asterisk.floor import (
     Dialog,
@@ -259,6 +260,29 @@ async def test_lines_beyond_all_measure_are_counted_and_reported(
     up = True
     writer.write()
     assert sent == [f"E{n}" for n in range(4, 14)]
+
+
+async def test_lines_that_were_not_permitted_are_sent_again_in_their_order() -> None:
+    """In a cluster, while the lease is uncertain. They were certainly not written, so none is lost."""
+    told: list[tuple[str, Callable[[AmiReply | AmiError], None]]] = []
+    up = True
+    writer = queuelogwriter.QueueLogWriter(
+        "office",
+        lambda action, tell: told.append((str(action["Event"]), tell)),
+        lambda: up,
+        SystemClock(),
+    )
+    for n in range(4):
+        writer.add(queuelog.QueueLogLine(f"E{n}"), None)
+    for round_up in (True, False):  # the gate is only unsure, or it is closed
+        up = round_up
+        held, told[:] = list(told), []
+        for _, tell in held:
+            tell(AmiNotPermitted("not now"))
+        up = True
+        writer.write()
+        assert [event for event, _ in told] == ["E0", "E1", "E2", "E3"]
+    assert (len(writer), writer.lost) == (4, 0)
 
 
 async def test_everyone_left(here: Floor) -> None:

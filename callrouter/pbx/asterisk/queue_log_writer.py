@@ -5,11 +5,20 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.model.text import counted
-from callrouter.pbx.asterisk.ami import Action, AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
+from callrouter.pbx.asterisk.ami import (
+    Action,
+    AmiDown,
+    AmiError,
+    AmiNotPermitted,
+    AmiRejected,
+    AmiReply,
+    AmiTimeout,
+)
 from callrouter.queue_log.log_lines import QueueLogLine
 
 logger = logging.getLogger(__name__)
@@ -34,7 +43,8 @@ class QueueLogWriter:
 
     Why at most once, and not at least once: if the link breaks after a line was sent, the line may
     or may not have been written, and Asterisk cannot be asked. A report counts a second line as a
-    second call, which no reader can undo. A missing line is counted and logged instead.
+    second call, which no reader can undo. A missing line is counted and logged instead. A line that
+    this router was not permitted to send was certainly not written, and goes back to its place.
 
     Why the order holds although lines wait here: there is one queue, a line leaves it only at the
     front, and AMI executes the actions of a session in the order in which they were written.
@@ -64,6 +74,8 @@ class QueueLogWriter:
         self._clock = clock
         self._waiting: deque[tuple[QueueLogLine, float]] = deque()
         self._unconfirmed = 0
+        self._returned = 0
+        """Lines at the front that were not permitted and are to be sent again."""
         self._has_app_queue = True
 
     def __len__(self) -> int:
@@ -104,18 +116,23 @@ class QueueLogWriter:
         now = self._clock.now()
         while self._waiting and self._unconfirmed < MAX_UNCONFIRMED and self._up():
             line, at = self._waiting.popleft()
+            self._returned = max(0, self._returned - 1)
             self._unconfirmed += 1
-            self._send(line.action(at if now - at > LATE else None), self._on_reply)
+            on_reply = partial(self._on_reply, line, at)
+            self._send(line.action(at if now - at > LATE else None), on_reply)
 
     def close(self) -> None:
         """Report the lines that remain unwritten because the daemon is stopping."""
         if self._waiting:
-            self._report(len(self._waiting), "Asterisk is away and the router stops")
+            self._report(len(self._waiting), "the router stops, and Asterisk has not taken them")
             self._waiting.clear()
 
-    def _on_reply(self, reply: AmiReply | AmiError) -> None:
+    def _on_reply(self, line: QueueLogLine, at: float, reply: AmiReply | AmiError) -> None:
         self._unconfirmed -= 1
-        if isinstance(reply, AmiDown):
+        if isinstance(reply, AmiNotPermitted):
+            self._waiting.insert(self._returned, (line, at))  # they come back in their order
+            self._returned += 1
+        elif isinstance(reply, AmiDown):
             self._report(1, "the link broke before Asterisk confirmed them")
         elif isinstance(reply, AmiTimeout):
             self._report(1, "Asterisk did not confirm them")
