@@ -217,6 +217,20 @@ async def test_the_fallback_of_each_asterisk_rings_the_address_there(here: Site)
     assert published(SOUTH) == "PJSIP/2001 PJSIP/1001@north^-"
 
 
+async def test_without_a_router_the_fallback_rings_the_other_asterisks_phone(here: Site) -> None:
+    """South's callers reach ann of north, who must press 1: no router sees who answers."""
+    await here.fresh(agents()[0], queues=[queue("support", ["ann"])])
+    known = here.pbxes[SOUTH]._fallback
+    assert known is not None
+    await here.until(lambda: "PJSIP/1001@north" in str(known._published.get("support")))
+    await here.pbxes[SOUTH].client.request({"Action": "Ping"}, timeout=20.0)
+    await here.crash()
+    here.phone("1001").behaviour = Answer(dtmf=((2.0, "1", "rfc4733"),))
+    caller = await here.call(SOUTH)
+    await caller.wait_heard("1001", within=20)
+    await caller.bye()
+
+
 async def test_a_code_is_dialled_at_home_and_holds_everywhere(here: Site) -> None:
     await here.fresh(
         *(replace(spec, sign_in=SignIn.MANUAL) for spec in agents()),

@@ -58,7 +58,9 @@ async def check_phones(
                 yield Finding(
                     False, text, "check state: of this phone under agents:, and the dialplan"
                 )
-        yield _phone_finding(what, device, phones, len(registered.get(device.endpoint, ())))
+        elsewhere = any(own.watch_answer for own in agent.devices if own.id == device.id)
+        count = len(registered.get(device.endpoint, ()))
+        yield _phone_finding(what, device, phones, count, watched=elsewhere)
 
 
 async def check_headers(
@@ -86,7 +88,10 @@ def _kind_of(endpoint: str) -> EndpointKind:
         return EndpointKind.PHONE
 
 
-def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registered: int) -> Finding:
+def _phone_finding(
+    what: str, device: DeviceSpec, phones: PhoneStates, registered: int, *, watched: bool
+) -> Finding:
+    """What there is to say of a phone; `watched`: its home must see it in use when it answers."""
     watch = phones.watched[device.endpoint]
     own, kind = phones.devices.get(watch.device, ""), _kind_of(device.endpoint)
     if own in {"", "INVALID"}:
@@ -105,11 +110,12 @@ def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registere
         )
         return Finding(True, f"{what}: takes no calls at present, says {said}")
     if kind is not EndpointKind.PHONE:
-        who = (
-            "asks for key 1"
-            if device.confirm
-            else "without key 1 (confirm: false): a voicemail could take the call"
-        )
+        if watched:
+            who = "an answer counts if its home sees the phone in use, else with key 1"
+        elif device.confirm:
+            who = "asks for key 1"
+        else:
+            who = "without key 1 (confirm: false): a voicemail could take the call"
         return Finding(True, f"{what}: can be rung; {who}")
     more = f", {registered} phones registered" if registered > 1 else ""
     return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
