@@ -191,8 +191,11 @@ class People(World):
         match state:
             case AgentState.ON_CALL:
                 assert any(leg.accepted for leg in legs) or self._in_use(agent), said
-            case AgentState.RINGING | AgentState.RESERVED:
+            case AgentState.RINGING:
                 assert legs, said
+            case AgentState.RESERVED:
+                # Without a leg: the phone's home still sees the call that was.
+                assert legs or self._in_use(agent), said
             case AgentState.AVAILABLE:
                 assert not legs or agent.spec.capacity > 1, said
                 assert requested.here, said
@@ -204,14 +207,14 @@ class People(World):
 
     def _in_use(self, agent: Agent) -> bool:
         return any(
-            self.pbxes[pbx].endpoints.get(device.endpoint) is DeviceState.IN_USE
+            self.pbxes[pbx].endpoints.get(device.endpoint_on(pbx)) is DeviceState.IN_USE
             for device in agent.spec.devices
             for pbx in device.pbxes
         )
 
     def _can_ring(self, agent: Agent, requested: Requested) -> bool:
         return any(
-            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint) is DeviceState.IDLE)
+            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint_on(pbx)) is DeviceState.IDLE)
             and device.id not in requested.off
             and (device.hours is None or device.hours.on(self.router.floor.now))
             for device in agent.spec.devices

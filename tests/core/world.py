@@ -30,7 +30,7 @@ from callrouter.model.call_requests import (
     ConversationAction,
     ConversationRequested,
 )
-from callrouter.model.commands import PbxCommand
+from callrouter.model.commands import Disregard, PbxCommand
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
@@ -198,6 +198,8 @@ class World:
                     continue  # of a deadline that fell due before the loss was known: dropped
                 assert command.pbx not in self.down, f"{command} was ordered while out of step"
                 self.pbxes[command.pbx].execute(command)
+                if isinstance(command, Disregard):
+                    self.phone_left(command.pbx, command.endpoint)
         assert self.books.open == set(self.router.floor.calls)
         self.sound = True
 
@@ -319,9 +321,19 @@ class World:
         if known:
             endpoint = rng.choice(known)
             state = rng.choice([*DeviceState, DeviceState.IDLE, DeviceState.IDLE])
-            self.pbxes[pbx].phone_is(endpoint, state)
-            self.said(pbx, EndpointChanged(pbx=pbx, endpoint=endpoint, state=state))
+            self.phone_is(pbx, endpoint, state)
             self.done()
+
+    def phone_is(self, pbx: str, endpoint: str, state: DeviceState) -> None:
+        """A PBX tells of a phone. One that is free has left what it was in through another PBX."""
+        self.pbxes[pbx].phone_is(endpoint, state)
+        if state is not DeviceState.IN_USE:
+            self.phone_left(pbx, endpoint)
+        self.said(pbx, EndpointChanged(pbx=pbx, endpoint=endpoint, state=state))
+
+    def phone_left(self, pbx: str, endpoint: str) -> None:
+        """Whoever talks on a leg to this phone from elsewhere is somebody else by now."""
+        self.moved |= {leg.id for _, leg in self.legs() if leg.ring.endpoint == f"{endpoint}@{pbx}"}
 
     def home_sees(self, rng: Random) -> None:
         """A phone that is rung, or no longer rung, through another PBX is in use at its home, or free."""
@@ -339,8 +351,7 @@ class World:
             return
         endpoint, home, pbx, leg = rng.choice(ways)
         for state in rng.choice(([DeviceState.IN_USE], [DeviceState.IN_USE, DeviceState.IDLE])):
-            self.pbxes[home].phone_is(endpoint, state)
-            self.said(home, EndpointChanged(pbx=home, endpoint=endpoint, state=state))
+            self.phone_is(home, endpoint, state)
         if rng.random() < 0.5 and not leg.accepted:
             pbx.press_1(leg)
         self.done()

@@ -105,7 +105,7 @@ SPECS: list[tuple[type[OptionGroup], Any, set[str]]] = [
     (AnnounceOptions, AnnounceSpec, set()),
     (ServiceLevelOptions, ServiceLevel, set()),
     (AgentOptions, AgentSpec, {"id", "zone"}),
-    (DeviceOptions, DeviceSpec, {"id", "agent"}),
+    (DeviceOptions, DeviceSpec, {"id", "agent", "addresses", "homes", "watch_answer"}),
     (PauseOptions, PauseSpec, {"reason"}),
     (AsteriskOptions, AsteriskSettings, {"id", "dial_numbers", "queue_log", "home", "ca"}),
     (TwilioOptions, TwilioSettings, {"id", "phone_codes"}),

@@ -27,8 +27,16 @@ def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> Non
         if next(all_members(queue), None) is not None:
             _no_phone_there(queue, table, callers, document)
             _outside_hours(queue, table, document)
+    shared = {
+        pbx
+        for agent in table.agents.values()
+        for device in agent.devices
+        if len(device.addresses) > 1
+        for pbx in device.addresses
+    }
     for pbx, entered in callers.items():
-        _not_reached_from(pbx, entered, table, document)
+        if pbx in shared:
+            _not_reached_from(pbx, entered, table, document)
 
 
 def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:
@@ -76,6 +84,7 @@ def _not_reached_from(
 ) -> None:
     """Warn of agents who have no phone on a PBX whose callers their colleagues are rung for.
 
+    Called for a PBX that rings phones at home elsewhere; at other sites each has its own agents.
     A queue none of whose agents has a phone there has a warning of its own.
     """
     missed: dict[str, None] = {}

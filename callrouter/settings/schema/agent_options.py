@@ -33,7 +33,7 @@ class DeviceOptions(OptionGroup):
         None,
         "A phone that the PBX knows, such as PJSIP/1001. A phone that several PBXes can ring has an "
         'address on each: {north: PJSIP/1001, south: "PJSIP/1001@north"}.',
-        example='{north: PJSIP/1001, south: "PJSIP/1001@north"}',
+        example="PJSIP/1001",
     )
     number: p.PhoneNumber | None = option(
         None,
