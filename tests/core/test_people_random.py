@@ -214,7 +214,10 @@ class People(World):
 
     def _can_ring(self, agent: Agent, requested: Requested) -> bool:
         return any(
-            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint_on(pbx)) is DeviceState.IDLE)
+            (
+                device.number
+                or self.pbxes[pbx].endpoints.get(device.endpoint_on(pbx)) is DeviceState.IDLE
+            )
             and device.id not in requested.off
             and (device.hours is None or device.hours.on(self.router.floor.now))
             for device in agent.spec.devices

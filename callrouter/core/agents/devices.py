@@ -213,6 +213,7 @@ def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> Non
     if streak.until > floor.now:
         floor.cooldowns[agent.id, device] = streak.until
         floor.timers.cooldown.set((agent.id, device), streak.until)
+    if (agent.id, device) in floor.cooldowns:  # one that runs may have another reason now
         floor.mark_devices_changed(agent)
 
 
