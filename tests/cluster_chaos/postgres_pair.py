@@ -28,8 +28,8 @@ RELAX = 2.0
 _NOBODY = pwd.getpwnam("nobody").pw_uid
 _SETTINGS = {
     "listen_addresses": "*", "fsync": "off", "shared_buffers": "16MB", "max_connections": "80",
-    "max_wal_senders": "8", "wal_keep_size": "64MB", "hot_standby": "on", "wal_sender_timeout": "3s",
-    "wal_receiver_timeout": "3s", "wal_retrieve_retry_interval": "200ms", "tcp_keepalives_idle": "2",
+    "max_wal_senders": "8", "wal_keep_size": "64MB", "hot_standby": "on", "wal_sender_timeout": "10s",
+    "wal_receiver_timeout": "10s", "wal_retrieve_retry_interval": "200ms", "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3", "tcp_user_timeout": "3s",
     "client_connection_check_interval": "1s", "log_min_messages": "warning",
 }  # fmt: skip
@@ -81,8 +81,16 @@ class _Server:
         """Become a standby of `primary`, from a copy of all that it has."""
         await asyncio.to_thread(shutil.rmtree, self.data, ignore_errors=True)
         link = f"host={primary.machine.address} port={PORT} user=callrouter connect_timeout=2"
-        await self.run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast",
-                       "-d", f"{link} application_name={self.machine.name}")  # fmt: skip
+        words = ("-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "-d")
+        for last in (False, False, True):  # a busy machine may break off a copy
+            try:
+                await self.run(
+                    "pg_basebackup", *words, f"{link} application_name={self.machine.name}"
+                )
+                break
+            except PostgresDownError:
+                if last:
+                    raise
         await self.start()
 
     async def start(self) -> None:
