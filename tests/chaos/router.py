@@ -31,7 +31,7 @@ _GUARD = (
 class RouterProcess:
     """`callrouter run` for one configuration folder; `pbxes` and `tokens` are more of them, in YAML.
 
-    `database` is one that is not a file in `folder`.
+    `database` is one that is not a file in `folder`; `cluster` is the name of this node in its pool.
 
     Attributes:
         began: `time.monotonic` of the last start.
@@ -51,6 +51,7 @@ class RouterProcess:
         pbxes: str = "",
         tokens: str = "",
         database: str = "",
+        cluster: str = "",
     ) -> None:
         self.folder = folder
         self.config = folder / "config"
@@ -75,6 +76,7 @@ class RouterProcess:
             f"{pbxes}http:\n  listen: 127.0.0.1:{self.port}\n"
             f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}{tokens}]\n"
             f"database: {database or self.database}\n"
+            f"{f'cluster: {{name: {cluster}}}' if cluster else ''}\n"
         )
         for name, text in (("callrouter", operator), ("agents", agents), ("queues", queues)):
             (self.config / f"{name}.yaml").write_text(text)

@@ -106,13 +106,13 @@ async def active_stopped(blow: Blow) -> None:
 
 
 async def handed_over(blow: Blow) -> None:
+    """By a row in the database, as the command does where no daemon answers."""
     node = await blow.site.active()
     await blow.aim()
-    try:
-        await node.ask("api/cluster/hand-over", {}, within=10.0)
-        blow.say(f"from {node.name}", fails_over=True)
-    except OSError as error:
-        blow.say(f"from {node.name}: {error}")
+    await blow.site.base.primary.ask(
+        "UPDATE callrouter_cluster.pools SET hand_to = '*' WHERE NOT released", "calls"
+    )
+    blow.say(f"from {node.name}", fails_over=True)
 
 
 async def standby_killed(blow: Blow) -> None:
