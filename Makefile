@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # after them, five at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test coverage bench scale pageload screenshots soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
+.PHONY: demo test coverage bench scale pageload screenshots browser-matrix soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -77,6 +77,12 @@ scale: $(STAMP)
 # Ten minutes of a busy floor on a supervisor's screen; SECONDS=n makes it shorter, PAGELOAD="--view floor" and so on.
 pageload: $(STAMP)
 	@$(BIN)/python -m bench.pageload $(if $(SECONDS),--seconds $(SECONDS)) $(PAGELOAD)
+
+# Every task at the page by mouse and by keyboard, at 320 and 1920 pixels, in every language: a quarter of an hour.
+# make test does each task in some of these ways. MATRIX="-k tables" tries some of them.
+browser-matrix: $(STAMP)
+	@$(BIN)/python -m tests.browser.chromium
+	@BROWSER_MATRIX=1 $(BIN)/python -m tests.twice -n 2 --dist loadfile tests/browser $(MATRIX)
 
 # Pictures of every page into docs/images, of the demo in a real browser.
 screenshots: $(STAMP)

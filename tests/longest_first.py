@@ -22,6 +22,7 @@ TOGETHER = {
     "tests/browser/test_yaml_text": "tests/browser: common floor, files",
     "tests/browser/test_people": "tests/browser: common floor, files",
     "tests/browser/test_logging_in": "tests/browser: common floor, files",
+    "tests/browser/test_cluster_page": "tests/browser: common floor, calls",
     "tests/browser/test_accessible": "tests/browser: common floor, calls",
     "tests/browser/test_cut_off": "tests/browser: common floor, calls",
     "tests/browser/test_floor": "tests/browser: common floor, calls",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
+
+from callrouter.api.schemas.vocabulary import PhraseJson
+from callrouter.model.text import Phrase
 
 Json: TypeAlias = dict[str, Any]
 
@@ -33,3 +37,13 @@ def seconds(value: float) -> float:
     What is overdue, such as a wrap-up that is about to be ended, is shown as 0.
     """
     return max(0.0, round(value, 3))
+
+
+def phrases_json(lines: Iterable[str]) -> list[PhraseJson]:
+    """Return sentences as codes with values."""
+    return [
+        {"code": line.code, "values": dict(line.values)}
+        if isinstance(line, Phrase)
+        else {"code": "", "values": {}}
+        for line in lines
+    ]

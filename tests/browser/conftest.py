@@ -18,7 +18,7 @@ from playwright.async_api import Browser
 from callrouter.lab import Answer, Install, find_asterisk
 from tests.browser import chromium
 from tests.browser.page_floor import PEOPLE, PageFloor, page_floor
-from tests.browser.visits import LOOKS, Look, Visits, browser
+from tests.browser.visits import Look, Visits, browser, looks
 
 HERE = Path(__file__).parent
 
@@ -79,7 +79,7 @@ async def visits(chrome: Browser, floor: PageFloor) -> AsyncIterator[Visits]:
     await made.close()
 
 
-@pytest.fixture(params=LOOKS, ids=str)
+@pytest.fixture(params=looks(), ids=str)
 def look(request: pytest.FixtureRequest) -> Look:
     """Each way to look at the page in turn."""
     found: Look = request.param

@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from callrouter.lab import Answer, RingOnly
 from tests.asterisk.ear import Ear, key
 from tests.browser.page_floor import MOBILE, QUEUES, PageFloor
-from tests.browser.visits import LOOKS, Hand, Look, Visits, words
+from tests.browser.visits import Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -25,7 +25,7 @@ def number(look: Look, value: int) -> str:
     return "٠١٢٣٤٥٦٧٨٩"[value] if look.language == "ar" else str(value)
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", looks(), ids=str)
 async def test_a_day(floor: PageFloor, visits: Visits, look: Look) -> None:
     await floor.quiet()
     await floor.sign_out("alice")
@@ -75,7 +75,7 @@ async def test_a_day(floor: PageFloor, visits: Visits, look: Look) -> None:
     await floor.agent("alice", signed_in=False)
 
 
-@pytest.mark.parametrize("look", LOOKS[1:3], ids=str)
+@pytest.mark.parametrize("look", looks(1, 2), ids=str)
 async def test_a_mobile(floor: PageFloor, visits: Visits, look: Look) -> None:
     carrier, ear = floor.lab["carrier"], Ear(floor)
     carrier.behaviour = Answer(after=0.1)

@@ -15,7 +15,7 @@ from callrouter.tasks import Tasks
 from tests.api.forwarding.pair import Pair, node, pair
 from tests.api.test_sessions import made
 from tests.browser.page_floor import PASSWORD
-from tests.browser.visits import LOOKS, Hand, Look, Visits, words
+from tests.browser.visits import Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -41,7 +41,7 @@ async def tick(two: Pair) -> None:
             world.clock.at += 0.1
 
 
-@pytest.mark.parametrize("look", LOOKS[:2], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1), ids=str)
 async def test_an_admin_hands_over_to_the_standby_that_the_page_comes_through(
     visits: Visits, two: Pair, look: Look
 ) -> None:
@@ -76,6 +76,6 @@ async def test_all_see_that_no_standby_is_ready(visits: Visits, two: Pair) -> No
     two.shared.pool = replace(two.shared.pool, nodes=two.shared.pool.nodes[:1])
     url = f"http://127.0.0.1:{two.active.port}/"
     for user in ("bob", "sam"):
-        page = await visits.log_in(user, LOOKS[0], view="board", url=url)
+        page = await visits.log_in(user, Look(), view="board", url=url)
         await expect(page.locator(".clusterline.bad")).to_contain_text("main")
         await expect(page.get_by_role("link", name="Cluster")).to_have_count(0)

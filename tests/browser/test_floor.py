@@ -11,7 +11,7 @@ from playwright.async_api import Locator, Page, Route, expect
 
 from callrouter.lab import Answer, RingOnly
 from tests.browser.page_floor import PageFloor
-from tests.browser.visits import LOOKS, Hand, Look, Visits, words
+from tests.browser.visits import Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -198,7 +198,7 @@ async def test_a_line_to_an_agent(floor: PageFloor, visits: Visits) -> None:
     await expect(alice.locator("main")).to_contain_text("sam: Please call me")
 
 
-@pytest.mark.parametrize("look", LOOKS[:3], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1, 2), ids=str)
 async def test_a_calls_story_is_found_and_sent_to_a_colleague(
     floor: PageFloor, visits: Visits, look: Look
 ) -> None:

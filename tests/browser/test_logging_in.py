@@ -32,6 +32,32 @@ async def test_a_wrong_password_is_said(visits: Visits) -> None:
     await expect(page.get_by_role("alert")).to_have_text(t("wrong-login"))
 
 
+async def test_what_the_daemon_says_is_said_in_the_language_of_the_page(visits: Visits) -> None:
+    page, t = await visits.page(Look(language="zh")), words("zh")
+    said = await page.evaluate(
+        """async ([lines, phrases]) => {
+          const { phrased, refusalText } = await import("/page/app/phrases.js");
+          return [...phrased(lines, phrases), refusalText("busy", "busy"), refusalText("refused", "alice is not here")];
+        }""",
+        [
+            ["paused by sam at 12:03: lunch", "in wrap-up for 75 s more", "a later reason", "old"],
+            [
+                {"code": "paused", "values": {"by": "sam", "at": "12:03", "reason": "lunch"}},
+                {"code": "wrap-up", "values": {"left_s": 75}},
+                {"code": "of-a-later-version", "values": {}},
+            ],
+        ],
+    )
+    assert said == [
+        f"{t('reason.paused-by', by='sam', at='12:03')}: lunch",
+        t("reason.wrap-up", left="1:15"),
+        "a later reason",
+        "old",
+        t("refusal.busy"),
+        "alice is not here",
+    ]
+
+
 async def test_another_language_needs_no_reload(visits: Visits, floor: PageFloor) -> None:
     page = await visits.log_in("sam")
     await page.evaluate("window.loadedOnce = true")

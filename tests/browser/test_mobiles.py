@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from callrouter.lab import Answer
 from tests.asterisk.ear import Ear, key
 from tests.browser.page_floor import MOBILE, OPERATOR, PageFloor
-from tests.browser.visits import LOOKS, Hand, Look, Visits, words
+from tests.browser.visits import Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -42,7 +42,7 @@ async def waits(floor: PageFloor) -> bool:
     return bool(await floor.get("mobiles?status=waiting"))
 
 
-@pytest.mark.parametrize("look", LOOKS[:2], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1), ids=str)
 async def test_a_mobile_waits_for_a_supervisor(
     floor: PageFloor, visits: Visits, look: Look
 ) -> None:

@@ -11,7 +11,7 @@ import yaml
 from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.page_floor import PASSWORD, PageFloor, password_hash
-from tests.browser.visits import Hand, Look, Visits, words
+from tests.browser.visits import Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -119,7 +119,7 @@ async def test_mistakes_are_marked_where_they_are(visits: Visits, floor: PageFlo
     assert "on_full: queue:sales\n" in tables.file("queues.yaml")
 
 
-@pytest.mark.parametrize("look", [Look("mouse", 1920), Look("keys", 320, "ar", dark=True)], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1), ids=str)
 async def test_agents_are_moved_between_levels(
     visits: Visits, floor: PageFloor, look: Look
 ) -> None:
@@ -294,7 +294,7 @@ async def test_a_folder_that_cannot_be_written_to_says_why(
     await expect(page.get_by_role("button", name="+ Add a queue")).to_have_attribute("title", why)
 
 
-@pytest.mark.parametrize("look", [Look("keys", 320, "ar", dark=True), Look()], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1), ids=str)
 async def test_a_rule_is_made(visits: Visits, floor: PageFloor, look: Look) -> None:
     tables = await open_tables(visits, floor, "ada", "rules", look=look)
     page, t, hand = tables.page, tables.t, Hand(tables.page, look)

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from callrouter.lab import RingOnly
 from tests.browser.page_floor import AGENTS, QUEUES, PageFloor
-from tests.browser.visits import Look, Visits, words
+from tests.browser.visits import Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -53,7 +53,7 @@ async def test_a_thousand_agents(visits: Visits, floor: PageFloor) -> None:
     await visits.accessible(page)
 
 
-@pytest.mark.parametrize("look", [Look(width=320, language="ar", dark=True), Look()], ids=str)
+@pytest.mark.parametrize("look", looks(0, 1), ids=str)
 async def test_who_waits_too_long(floor: PageFloor, visits: Visits, look: Look) -> None:
     """By the queue's own target, in colour, shape and words."""
     await floor.quiet()

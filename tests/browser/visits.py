@@ -57,13 +57,27 @@ class Look:
         return f"{self.hand}-{self.width}-{self.language}-{'dark' if self.dark else 'light'}"
 
 
-LOOKS = (
+USUAL = (
     Look("mouse", 1920, "en"),
     Look("keys", 320, "ar", dark=True),
     Look("keys", 1920, "zh", dark=True),
     Look("mouse", 320, "en"),
 )
 """Both hands at both widths, in every language and both colours."""
+ALL = tuple(
+    Look(hand, width, language, dark=hand == "keys")
+    for language in LANGUAGES
+    for width in (1920, 320)
+    for hand in ("mouse", "keys")
+)
+"""Every hand at every width in every language: for ``make browser-matrix``."""
+
+
+def looks(*places: int) -> tuple[Look, ...]:
+    """The ways to look at a task: those of `USUAL`, or the ones at these places; `ALL` if ``BROWSER_MATRIX`` is set."""
+    if os.environ.get("BROWSER_MATRIX"):
+        return ALL
+    return tuple(USUAL[place] for place in places) or USUAL
 
 
 @cache

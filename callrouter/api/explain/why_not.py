@@ -10,6 +10,7 @@ from typing import Final
 
 from callrouter.api.calllog.agent_timelines import Standing
 from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
+from callrouter.api.json_values import phrases_json
 from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
 from callrouter.core.agents import agent_availability, presence, unavailability_text
@@ -56,6 +57,7 @@ def explain_agent(
         "state": agent.status.state.value,
         "available": not own,
         "reasons": own,
+        "reasons_phrases": phrases_json(own),
         "queues": found,
         "states": [],
         "decisions": [],

@@ -14,7 +14,7 @@ from callrouter.api.explain.explanation_text import NAMED, lacking
 from callrouter.api.explain.offer_decisions import DecisionContext
 from callrouter.api.explain.offer_outcomes import offers_of, outcome, ringing_at
 from callrouter.api.explain.past_moment import PastMoment, WaitingThen
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrases_json
 from callrouter.api.schemas.vocabulary import AgentStateName
 from callrouter.api.schemas.why_answers import (
     AgentDecisionJson,
@@ -126,6 +126,7 @@ def explain_moment(asked: Asked, then: PastMoment) -> WhyNotJson:
         "state": None if state is None else _STATES[state.state],
         "available": available,
         "reasons": reasons,
+        "reasons_phrases": phrases_json(reasons),
         "queues": queues,
         "states": [] if state is None else [_span(state)],
         "decisions": [],
@@ -336,6 +337,7 @@ def explain_call_for(asked: Asked, found: PastCall, states: Sequence[AgentStateR
         "state": None if first is None else _STATES[first.state],
         "available": first is not None and first.status == _AVAILABLE,
         "reasons": [],
+        "reasons_phrases": [],
         "queues": [],
         "states": [_span(row) for row in states],
         "decisions": decisions,

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import AgentStateName, DeviceKind, DeviceStateName, Moment
+from callrouter.api.schemas.vocabulary import (
+    AgentStateName,
+    DeviceKind,
+    DeviceStateName,
+    Moment,
+    PhraseJson,
+)
 
 
 class DeviceJson(TypedDict):
@@ -146,6 +152,8 @@ class AgentJson(TypedDict):
     devices: list[DeviceJson]
     why_not: list[str]
     """Every reason why the agent is not available, in words."""
+    why_not_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     messages: list[MessageJson]
     """What the agent was told lately, oldest first."""
 

@@ -40,6 +40,15 @@ Moment: TypeAlias = Annotated[
 Counts: TypeAlias = dict[str, int]
 
 
+class PhraseJson(TypedDict):
+    """A sentence as a code with values, for pages in other languages."""
+
+    code: str
+    """A stable word such as ``paused``; empty: the sentence has none."""
+    values: dict[str, str | float]
+    """Names as they are, and durations in seconds in keys that end in ``_s``."""
+
+
 class ProblemJson(TypedDict):
     """An error (RFC 9457)."""
 

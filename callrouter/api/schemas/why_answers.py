@@ -6,7 +6,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import AgentStateName, Moment
+from callrouter.api.schemas.vocabulary import AgentStateName, Moment, PhraseJson
 
 
 class PassedOverJson(TypedDict):
@@ -134,6 +134,8 @@ class WhyNotJson(TypedDict):
     available: bool
     reasons: list[str]
     """The reasons that hold for every queue."""
+    reasons_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     queues: list[QueueReasonsJson]
     states: list[AgentSpanJson]
     """What the agent was doing at that time, or while the call waited. Empty for now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias, cast
 
-from callrouter.api.json_values import moment, seconds
+from callrouter.api.json_values import moment, phrases_json, seconds
 from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.vocabulary import AgentStateName
 from callrouter.core.agents import (
@@ -74,7 +74,8 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
             for member in agent.memberships.values()
         ],
         "devices": [device_json(floor, device, now) for device in agent.spec.devices],
-        "why_not": unavailability_text.why_not(floor, agent, now),
+        "why_not": (lines := unavailability_text.why_not(floor, agent, now)),
+        "why_not_phrases": phrases_json(lines),
         "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
     }
 

@@ -164,6 +164,7 @@ def visible_agent(view: AgentJson, sight: Sight) -> AgentJson:
         "calls": [],
         "devices": [],
         "why_not": [],
+        "why_not_phrases": [],
         "messages": [],
     }
 

@@ -20,7 +20,7 @@ from callrouter.core.agents.agent_availability import (
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.routing_table import DeviceSpec
-from callrouter.model.text import rough_duration
+from callrouter.model.text import Phrase, rough_duration
 
 
 def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
@@ -44,20 +44,28 @@ def reason_lines(
     """
     match reason:
         case Unavailable.SIGNED_OUT:
-            return [f"signed out{_by(floor, agent)}"]
+            by = _by(floor, agent)
+            return [Phrase(f"signed out{_by_words(by)}", "signed-out", **by)]
         case Unavailable.PAUSED:
             why = f": {agent.pause}" if agent.pause else ""
-            return [f"paused{_by(floor, agent)}{why}"]
+            by = _by(floor, agent)
+            given = {"reason": agent.pause} if agent.pause else {}
+            return [Phrase(f"paused{_by_words(by)}{why}", "paused", **by, **given)]
         case Unavailable.SIGNING_OUT | Unavailable.PAUSING:
-            return [f"{reason.value}{_asked(agent)}"]
+            code = "signing-out" if reason is Unavailable.SIGNING_OUT else "pausing"
+            return [Phrase(f"{reason.value}{_asked(agent)}", code, **_asked_by(agent))]
         case Unavailable.WRAP_UP:
             until = agent.wrap_until or 0.0
-            return [f"in wrap-up for {_left(floor, until, now):.0f} s more"]
+            left = _left(floor, until, now)
+            return [Phrase(f"in wrap-up for {left:.0f} s more", "wrap-up", left_s=round(left))]
         case Unavailable.ENGAGED | Unavailable.CLEARING:
-            return [reason.value]
+            code = "engaged" if reason is Unavailable.ENGAGED else "clearing"
+            return [Phrase(reason.value, code)]
         case Unavailable.PRIVATE_CALL:
             device = private_call(floor, agent)
-            return [private_call_text(floor, device, now)] if device is not None else []
+            if device is None:
+                return []
+            return [Phrase(private_call_text(floor, device, now), "private-call", device=device.id)]
         case Unavailable.NO_PHONE:
             return device_lines(floor, agent, now)
 
@@ -68,13 +76,30 @@ def device_lines(floor: Floor, agent: Agent, now: float | None = None) -> list[s
     For an agent without devices there is one line that says so. `now` is as in `why_not`.
     """
     if not agent.spec.devices:
-        return ["no device"]
+        return [Phrase("no device", "no-device")]
     return [
-        f"{device.id} ({pbx}): {trouble}"
+        _device_line(floor, device, pbx, trouble, now)
         for device in agent.spec.devices
         for pbx in device.pbxes
         if (trouble := trouble_text(floor, device, pbx, now))
     ]
+
+
+def _device_line(
+    floor: Floor, device: DeviceSpec, pbx: str, trouble: str, now: float | None
+) -> str:
+    """One device that can't ring, with the code of its trouble."""
+    values: dict[str, str | float] = {"device": device.id, "pbx": pbx}
+    found = device_trouble(floor, device, pbx)
+    agent = floor.agents.get(device.agent)
+    if found is DeviceTrouble.SWITCHED_OFF and agent is not None:
+        by, _ = agent.devices_off[device.id]
+        values |= {"by": by} if by else {}
+    elif found is DeviceTrouble.COOLDOWN:
+        until = floor.cooldowns[device.agent, cooling(floor, device, pbx)]
+        values["left_s"] = round(_left(floor, until, now))
+    code = f"device-{found.name.lower().replace('_', '-')}" if found is not None else ""
+    return Phrase(f"{device.id} ({pbx}): {trouble}", code, **values)
 
 
 def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
@@ -143,17 +168,26 @@ def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None
     return f"{words} ({channel}, for {rough_duration(lasts)})" if channel else words
 
 
-def _by(floor: Floor, agent: Agent) -> str:
+def _by(floor: Floor, agent: Agent) -> dict[str, str]:
     """Who put the agent in the present state and when; empty if it was the agent."""
     if agent.changed_by in {"", agent.id} or agent.changed_at is None:
-        return ""
+        return {}
     at = datetime.fromtimestamp(agent.changed_at, floor.table.zone)
-    return f" by {agent.changed_by} at {at:%H:%M}"
+    return {"by": agent.changed_by, "at": f"{at:%H:%M}"}
+
+
+def _by_words(by: dict[str, str]) -> str:
+    return f" by {by['by']} at {by['at']}" if by else ""
+
+
+def _asked_by(agent: Agent) -> dict[str, str]:
+    by = agent.pending_by
+    return {} if by in {"", agent.id} else {"by": by}
 
 
 def _asked(agent: Agent) -> str:
-    by = agent.pending_by
-    return "" if by in {"", agent.id} else f", asked for by {by}"
+    by = _asked_by(agent)
+    return f", asked for by {by['by']}" if by else ""
 
 
 def _left(floor: Floor, until: float, now: float | None) -> float:

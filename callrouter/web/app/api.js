@@ -1,6 +1,7 @@
 // Requests to the daemon, with the session's cookie and the token that proves they come from this page.
 
 import { signal } from "../vendor/preact.js";
+import { refusalText } from "./phrases.js";
 
 /** Who is logged in, as `GET /api/session` says; null: no one; undefined: not known yet. */
 export const session = signal(undefined);
@@ -12,10 +13,11 @@ export const identity = signal("");
  * all that it says. */
 export class Refusal extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || String(status));
+    const kind = (problem.type || "").split(":").pop();
+    super(refusalText(kind, problem.detail) || problem.title || String(status));
     this.status = status;
     this.problem = problem;
-    this.kind = (problem.type || "").split(":").pop();
+    this.kind = kind;
   }
 }
 

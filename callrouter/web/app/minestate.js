@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
 import { ago, left, now, queues } from "./live.js";
 import { Act, SHAPES, stateName, Time } from "./parts.js";
+import { phrased } from "./phrases.js";
 import { clockTime, duration, t } from "./words.js";
 
 export const ownPath = (rest) => `/api/agents/${encodeURIComponent(session.value.agent)}/${rest}`;
@@ -68,7 +69,7 @@ export function Standing({ agent }) {
     ${agent.state === "wrap-up" && html`<${WrapUp} agent=${agent} />`}
     ${agent.state === "paused" && agent.until && html`<${End} agent=${agent} />`}
     ${agent.pending && html`<${Pending} agent=${agent} />`}
-    ${idle && agent.why_not.length > 0 && html`<ul class="why">${agent.why_not.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
+    ${idle && agent.why_not.length > 0 && html`<ul class="why">${phrased(agent.why_not, agent.why_not_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
     <p class="buttons">
       ${!agent.signed_in && html`<${Act} kind="main" to=${ownPath("sign-in")}>${t("sign-in")}</${Act}>`}
       ${agent.state === "wrap-up" && html`<${Act} kind="main" to=${ownPath("ready")}>${t("ready")}</${Act}>`}
