@@ -241,6 +241,7 @@ def assemble(
         oidc=OidcLogins(lambda: config.settings.http, sessions.people, clock),
         screens=screens,
         acts=acts,
+        cluster=None if role is None else role.member.known,
         listen=lambda: sockets.url(settings.http),
         public_url=lambda: config.settings.http.public_url,
         trusted_proxies=lambda: config.settings.http.trusted_proxies,

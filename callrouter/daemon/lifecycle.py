@@ -182,6 +182,8 @@ class Daemon:
             keep_for_good()
             self._begin()
         self._start()
+        if self._role is not None:
+            self._role.tenure.serving = True
 
     async def _restore_sessions(self) -> None:
         """Restore who is logged in at the page and who is locked out, if possible before any request."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,13 +17,19 @@ from callrouter.cli.commands.query import (
     local_now,
     show_on,
 )
+from callrouter.cli.global_options import asks_remote_daemon, choose, global_options_of
 from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from callrouter.api.schemas.cluster_answers import ClusterJson, HandOverJson
     from callrouter.cli.daemon_client import DaemonClient
+    from callrouter.cluster_views import ClusterPool
+    from callrouter.settings.loaded import ClusterSettings
+    from callrouter.store.location import Address
 
 HAND_OVER_WITHIN: Final = 15.0
 """Seconds for the other node to become active."""
@@ -38,12 +45,15 @@ _now: Final = SystemClock().now
 @json_option
 @click.pass_context
 def cluster(context: click.Context, *, as_json: bool) -> None:
-    """Show the pools of the database: which node is active since when, and which could take over."""
+    """Show the pools of the database: which node is active since when, and which could take over.
+
+    It asks the daemon. If that does not run, it reads the database itself.
+    """
     if context.invoked_subcommand is not None:
         if as_json:
             raise click.UsageError("--json belongs after hand-over")
         return
-    view = _Daemon(client_for(context)).read()
+    view = _source(context).read()
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
@@ -64,7 +74,7 @@ def hand_over(context: click.Context, *, to: str | None, pool: str | None, as_js
     Callers wait on in their places and conversations go on. The node that was active becomes a
     standby.
     """
-    source = _Daemon(client_for(context))
+    source = _source(context)
     began = _now()
     order = source.hand_over(pool, to)
     if not as_json:
@@ -78,7 +88,7 @@ def hand_over(context: click.Context, *, to: str | None, pool: str | None, as_js
         click.echo(f"{order['to']} is active for pool {order['pool']}, after {took:.1f} s")
 
 
-def _wait(source: _Daemon, order: HandOverJson) -> None:
+def _wait(source: _Daemon | _Database, order: HandOverJson) -> None:
     """Wait until the node has taken over.
 
     Raises:
@@ -104,6 +114,9 @@ def _wait(source: _Daemon, order: HandOverJson) -> None:
     )
 
 
+# ---------------------------------------------------------------- the daemon, or the database
+
+
 class _Daemon:
     """The cluster as a daemon tells of it."""
 
@@ -120,3 +133,88 @@ class _Daemon:
         with exit_on_refusal():
             order: HandOverJson = self._client.post("cluster", "hand-over", body=body)
         return order
+
+
+class _Database:
+    """The cluster as its tables say, while no daemon of this configuration runs."""
+
+    def __init__(self, own: ClusterSettings, address: Address) -> None:
+        from callrouter.cluster.lease_link import LeaseLink  # noqa: PLC0415 - psycopg takes its time
+
+        self._own = own
+        self._link = LeaseLink(address)
+
+    def read(self) -> ClusterJson:
+        from callrouter.api.forwarding.pool_views import cluster_json  # noqa: PLC0415
+
+        return cluster_json(self._own.name, self._own.pool, self._pools(), active=False)
+
+    def hand_over(self, pool: str | None, to: str | None) -> HandOverJson:
+        from callrouter.api.forwarding.pool_views import (  # noqa: PLC0415
+            HandOverError,
+            chosen,
+            find_pool,
+        )
+        from callrouter.cluster.lease_queries import ask_to_hand_over  # noqa: PLC0415
+
+        try:
+            found = find_pool(self._pools(), pool or self._own.pool)
+            node = chosen(found, to or "")
+        except HandOverError as error:
+            raise CommandFailed(1 if error.status == 409 else 2, str(error)) from error
+        self._ask(lambda: ask_to_hand_over(self._link, found.name, node))
+        active = found.active.name if found.active is not None else None
+        return {"pool": found.name, "active": active, "to": node, "epoch": found.epoch}
+
+    def _pools(self) -> Sequence[ClusterPool]:
+        from callrouter.cluster.pool_reader import read_pools  # noqa: PLC0415
+
+        found: Sequence[ClusterPool] = self._ask(lambda: read_pools(self._link))
+        return found
+
+    def _ask(self, work: Any) -> Any:
+        from callrouter.store.location import StoreError  # noqa: PLC0415
+
+        try:
+            return work()
+        except StoreError as error:
+            raise CommandFailed(
+                3, f"the daemon does not run, and the database can't be asked: {error}"
+            ) from error
+
+
+def _source(context: click.Context) -> _Daemon | _Database:
+    """Return what can be asked about the cluster.
+
+    Raises:
+        CommandFailed: this configuration belongs to no cluster, or nothing can be asked.
+    """
+    if asks_remote_daemon(context):
+        return _Daemon(client_for(context))
+    from callrouter.api import control_socket  # noqa: PLC0415 - only here
+
+    folder = choose(global_options_of(context).config, os.environ)
+    try:
+        found = control_socket.find(folder, os.environ)
+    except control_socket.ControlSocketError as error:
+        raise CommandFailed(3, str(error)) from error
+    if found is not None:
+        return _Daemon(client_for(context))
+    from callrouter.cli.commands.check import read_settings  # noqa: PLC0415 - pydantic takes its time
+    from callrouter.store.location import Address, StoreError  # noqa: PLC0415
+    from callrouter.store.location import choose as place_of  # noqa: PLC0415
+
+    settings = read_settings(folder)
+    if settings.cluster is None:
+        raise CommandFailed(
+            2,
+            f"the configuration in {folder} belongs to no cluster; give it one with `cluster:` in "
+            "callrouter.yaml",
+        )
+    try:
+        place = place_of(settings.database, folder, os.environ)
+    except StoreError as error:
+        raise CommandFailed(2, str(error)) from error
+    if not isinstance(place, Address):
+        raise CommandFailed(2, "a cluster needs a database: postgresql://…")
+    return _Database(settings.cluster, place)

@@ -17,6 +17,7 @@ from callrouter.model.text import clock_duration, counted
 
 if TYPE_CHECKING:
     from callrouter.api.schemas.call_answers import QueueJson
+    from callrouter.api.schemas.cluster_answers import ClusterStatusJson
     from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
     from callrouter.api.schemas.status_answers import (
         AlertStatusJson,
@@ -53,7 +54,7 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
         table.add_row(f"pbx {name}", state(pbx["state"], pbx["detail"]))
     table.add_row("http", plain(view["listen"]))
     table.add_row("config", _config(view["config"]))
-    shown: Shown = [table]
+    shown: Shown = [table, *_cluster(view.get("cluster"))]
     if problems := view["config"]["problems"]:
         shown.append(Text("\nmistakes in the configuration", style="bold"))
         shown.extend(plain(line) for item in problems for line in problem(item))
@@ -77,6 +78,15 @@ def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
     if faults := view.get("faults"):
         shown.append(Text(f"\n{counted(faults, 'fault')} so far: see the log", style="red"))
     return shown
+
+
+def _cluster(cluster: ClusterStatusJson | None) -> Iterator[Text]:
+    """Yield which part the daemon has in its cluster, if it belongs to one."""
+    if cluster is not None:
+        said = f"{cluster['node']} is {cluster['role']} for pool {cluster['pool']}"
+        trouble = f"; {cluster['problem']}" if cluster.get("problem") else ""
+        ready = counted(cluster["standbys"], "standby")
+        yield Text("cluster     ", style="bold") + plain(f"{said}, {ready}{trouble}")
 
 
 def _alarms(alerts: Sequence[AlertStatusJson]) -> Iterator[Text]:

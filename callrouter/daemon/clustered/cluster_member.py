@@ -18,6 +18,7 @@ from callrouter.clock import since_boot
 from callrouter.cluster.lease import ANY, PoolRow, Term
 from callrouter.cluster.lease_keeper import LeaseKeeper
 from callrouter.cluster.lease_queries import NodeFacts, NodeState
+from callrouter.daemon.clustered.known_cluster import KnownCluster
 from callrouter.settings.loaded import ClusterSettings
 from callrouter.store.location import Address
 
@@ -56,6 +57,8 @@ class Tenure:
         self.ended = asyncio.Event()
         self.end: TenureEnd | None = None
         self.hand_to = ANY
+        self.serving = False
+        """Whether what is stored has been read since, so that requests can be answered here."""
 
     @property
     def epoch(self) -> int:
@@ -132,6 +135,8 @@ class ClusterMember:
             url=settings.url,
             version=__version__,
         )
+        self.known = KnownCluster(settings, address, node.run_id)
+        """What the API knows of the cluster."""
         self.keeper = LeaseKeeper(
             address,
             node,
@@ -146,11 +151,13 @@ class ClusterMember:
         self._loop = asyncio.get_running_loop()
         self._note_alive()
         self.keeper.start()
+        self.known.start()
 
     def new_tenure(self) -> Tenure:
         """Return the authority of the next router. The one before is closed."""
-        self._tenure = Tenure(self._overtaken)
-        return self._tenure
+        tenure = self._tenure = Tenure(self._overtaken)
+        self.known.is_active = lambda: tenure.serving and tenure.active
+        return tenure
 
     def campaign(self) -> None:
         """The router is ready to take over: let it do so as soon as no other is active."""
@@ -172,6 +179,7 @@ class ClusterMember:
     async def close(self) -> None:
         """Take no lease any more, and take this node off the list."""
         self.keeper.rest()
+        self.known.close()
         await asyncio.to_thread(self.keeper.close, CLOSE_WITHIN)
         if self._timer is not None:
             self._timer.cancel()

@@ -1,0 +1,144 @@
+"""The cluster as the database tells it: a thread of its own asks twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from callrouter.api.forwarding.cluster_directory import DirectoryAwayError
+from callrouter.clock import since_boot
+from callrouter.cluster.lease_link import LeaseLink
+from callrouter.cluster.lease_queries import ask_to_hand_over
+from callrouter.cluster.pool_reader import read_key, read_pools
+from callrouter.cluster_views import ClusterNode, ClusterPool
+from callrouter.settings.loaded import ClusterSettings
+from callrouter.store.location import Address, StoreError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EVERY: Final = 0.5
+"""Seconds between two questions."""
+
+
+class KnownCluster:
+    """A `ClusterDirectory` of the database's tables.
+
+    Args:
+        own: this node.
+        address: the database.
+        run_id: this run of the node, as it is registered.
+
+    Attributes:
+        is_active: returns whether a router of this process serves the pool.
+    """
+
+    def __init__(self, own: ClusterSettings, address: Address, run_id: str) -> None:
+        self.is_active: Callable[[], bool] = lambda: False
+        self._own = own
+        self._run_id = run_id
+        self._polling, self._asking = LeaseLink(address), LeaseLink(address)
+        self._one_at_a_time = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="cluster", daemon=True)
+        # Written by the thread: each is replaced as a whole.
+        self._key = b""
+        self._pools: tuple[ClusterPool, ...] = ()
+        self._read_at = since_boot()
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more. A question under way ends by itself."""
+        self._stop.set()
+
+    @property
+    def node(self) -> str:
+        """This node's name."""
+        return self._own.name
+
+    @property
+    def pool(self) -> str:
+        """The pool that it serves."""
+        return self._own.pool
+
+    @property
+    def run_id(self) -> str:
+        """This run of the node, as it is registered."""
+        return self._run_id
+
+    @property
+    def active(self) -> bool:
+        """Whether this node serves the pool."""
+        return self.is_active()
+
+    @property
+    def key(self) -> bytes:
+        """The key that the nodes share; empty: it is not known yet."""
+        return self._key
+
+    def active_node(self) -> ClusterNode | None:
+        """Return the node that serves the pool, as far as is known.
+
+        It does so although its lease is over, until another takes it: the database may be away for
+        all of them.
+        """
+        pool = self._own_pool()
+        return None if pool is None or pool.released else pool.node(pool.holder)
+
+    def known(self) -> ClusterPool | None:
+        """Return the pool as it was last read; None: it was not read yet.
+
+        Its nodes have grown older since, so while the database is away none counts as ready.
+        """
+        pool = self._own_pool()
+        if pool is None:
+            return None
+        past = since_boot() - self._read_at
+        nodes = tuple(replace(node, seen_s=node.seen_s + past) for node in pool.nodes)
+        return replace(pool, nodes=nodes, lease_left_s=pool.lease_left_s - past)
+
+    async def pools(self) -> Sequence[ClusterPool]:
+        """Return all pools of the database, as they are now.
+
+        Raises:
+            DirectoryAwayError: the database can't be read.
+        """
+        return await asyncio.to_thread(self._ask, read_pools)
+
+    async def hand_over(self, pool: str, to: str) -> None:
+        """Order that a pool be taken over by a node.
+
+        Raises:
+            DirectoryAwayError: the database can't be written.
+        """
+        await asyncio.to_thread(self._ask, lambda link: ask_to_hand_over(link, pool, to))
+
+    def _own_pool(self) -> ClusterPool | None:
+        return next((pool for pool in self._pools if pool.name == self._own.pool), None)
+
+    def _ask(self, question: Callable[[LeaseLink], T]) -> T:
+        with self._one_at_a_time:
+            try:
+                return question(self._asking)
+            except StoreError as error:
+                raise DirectoryAwayError(str(error)) from error
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if not self._key:
+                    self._key = read_key(self._polling)
+                self._pools = read_pools(self._polling)
+                self._read_at = since_boot()
+            except StoreError:
+                logger.debug("the cluster cannot be read", exc_info=True)  # the keeper warns of it
+            self._stop.wait(EVERY)
+        self._polling.close()
