@@ -118,6 +118,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._serving = False
         self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
 
     async def run(self) -> bool:
         """Serve until told to stop.
@@ -243,7 +244,9 @@ class Daemon:
                 pbx.activate(handed_over=term is not None and term.after_release)
             if name not in self._drivers:
                 self._run_driver(name, pbx)
-        self._parts.tasks.spawn(watch_pbxes(runtime, self._systemd.ready), "pbx watch")
+        self._watch = self._parts.tasks.spawn(
+            watch_pbxes(runtime, self._systemd.ready), "pbx watch"
+        )
 
     def _run_driver(self, name: str, pbx: Pbx) -> None:
         self._drivers[name] = self._parts.tasks.spawn(keep_running(pbx), f"pbx {name}")
@@ -284,6 +287,8 @@ class Daemon:
 
     async def _leave_pbxes(self) -> None:
         """Cut the links before the lease is given back, so that nothing of ours arrives after it."""
+        if self._watch is not None:
+            self._watch.cancel()  # the links are not lost, we leave them
         for task in self._drivers.values():
             task.cancel()
         await asyncio.gather(*self._drivers.values(), return_exceptions=True)
