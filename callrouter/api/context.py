@@ -136,7 +136,8 @@ class ConfigState:
     `problems` is what is wrong with the current files, `held` what they remove and must be
     confirmed. While either is not empty, what was loaded at `loaded_at` stays in force.
     `last_good`: the daemon was started with such files and runs with those last in force.
-    `needs_restart` names changes that are not applied while running. `version` is the number of the
+    `needs_restart` names changes that are not applied while running. `differs_from` is the active
+    router of the pool, if it has another configuration. `version` is the number of the
     version in force, if the configuration is in the database (else 0), and `away` why that cannot be
     read now.
     """
@@ -151,6 +152,7 @@ class ConfigState:
     in_database: bool = False
     version: int = 0
     away: str = ""
+    differs_from: str = ""
 
     @property
     def word(self) -> Literal["good", "bad", "held"]:

@@ -17,6 +17,7 @@ from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.background import keep_for_good
 from callrouter.daemon.assembly import ClusterRole, Parts
+from callrouter.daemon.clustered.config_comparison import ConfigComparison
 from callrouter.daemon.process import LastResort, LoopErrors
 from callrouter.daemon.systemd import Systemd
 from callrouter.mobiles.mobile_service import READ_WITHIN
@@ -229,6 +230,9 @@ class Daemon:
         self._log_start()
         parts = self._parts
         parts.tasks.spawn(parts.config.follow(), "configuration")
+        if (cluster := parts.backend.cluster) is not None:
+            comparison = ConfigComparison(cluster.node, cluster.known, parts.backend.config)
+            parts.tasks.spawn(comparison.run(), "the others' configuration")
         parts.tasks.spawn(parts.self_check.run(), "self-check")
         if self._systemd.watchdog is not None:
             parts.tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")

@@ -134,7 +134,7 @@ def a_config(**more: Any) -> dict[str, Any]:
     base = {
         "state": "good", "held": [], "last_good": False, "folder": "/etc/callrouter",
         "loaded_at": "2026-11-24T08:00:00Z", "problems": [], "warnings": [], "needs_restart": [],
-        "source": "files", "version": None, "away": None,
+        "source": "files", "version": None, "away": None, "differs_from": None,
     }  # fmt: skip
     return cast("dict[str, Any]", _checked("ConfigStatus", base, more))
 

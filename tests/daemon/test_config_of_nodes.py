@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.config_source.pool_house import AGENTS, QUEUES
@@ -57,6 +58,15 @@ class Node(Place):
         assert done.returncode == 0, done
 
 
+def digests(url: str) -> set[str]:
+    """The digests that the nodes tell, all of a configuration from the database."""
+    with psycopg.connect(url) as link:
+        text = "SELECT config_digest, config_source FROM callrouter_cluster.nodes"
+        found = link.execute(text).fetchall()
+    assert {source for digest, source in found if digest} <= {"database"}
+    return {digest for digest, _ in found}
+
+
 def test_all_take_up_what_one_stores_and_one_that_cannot_says_so(
     server: PostgresServer, folder: Path
 ) -> None:
@@ -74,6 +84,7 @@ def test_all_take_up_what_one_stores_and_one_that_cannot_says_so(
         for daemon in (one, two):
             daemon.wait_for("support: ring_for 20s -> 25s")
         assert time.monotonic() - begun < 20, "within 2 s, on a machine with nothing else to do"
+        until(lambda: len(digests(url)) == 1 and "" not in digests(url))
         north.push(work, site=SITE + TOKEN)
         one.wait_for("api token crm added")
         two.wait_for("site.yaml:2:")
@@ -81,9 +92,11 @@ def test_all_take_up_what_one_stores_and_one_that_cannot_says_so(
         north.push(work, agents=AGENTS + "  dora: {devices: {desk: PJSIP/1004}}\n")
         one.wait_for("dora")
         assert two.process.poll() is None
+        until(lambda: len(digests(url)) == 2)
         north.push(work, site=SITE)
         two.wait_for("the configuration is good again")
         two.wait_for("dora")
+        until(lambda: len(digests(url)) == 1)
         # Without the database both go on, and start again with what they had.
         server.stop()
         try:

@@ -157,6 +157,7 @@ def _config(backend: Backend, caller: ApiCaller) -> ConfigStatusJson:
         "source": "database" if config.in_database else "files",
         "version": config.version or None,
         "away": config.away or None,
+        "differs_from": config.differs_from or None,
         "problems": [mistake_json(item) for item in problems],
         "warnings": [mistake_json(item) for item in warnings],
         "needs_restart": list(needs_restart),

@@ -41,6 +41,8 @@ class ConfigStatusJson(TypedDict):
     """The number of the version in force; null: it is in files, or the number is not known."""
     away: str | None
     """Why the database with the configuration cannot be read now; null: it can, or there is none."""
+    differs_from: str | None
+    """The active router of the pool, if it has another configuration in force than this one."""
     problems: list[MistakeJson]
     warnings: list[MistakeJson]
     needs_restart: list[str]

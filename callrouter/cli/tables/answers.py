@@ -190,6 +190,8 @@ def _config(config: ConfigStatusJson) -> Text:
         note += f"; version {number} of the database" if number else "; from the database"
     if config.get("away"):
         note += f"; newer versions cannot be read now: {config['away']}"
+    if config.get("differs_from"):
+        note += f"; not the configuration of {config['differs_from']}, which is active"
     if config.get("last_good"):
         note += "; the last good configuration, since the start"
     if config.get("held"):

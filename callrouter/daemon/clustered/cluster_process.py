@@ -80,6 +80,7 @@ class ClusterProcess:
                 daemon = Daemon(parts, self._control, self._environ, self._last_resort, role)
                 if await daemon.run():
                     break
+                member.show_config = partial(_same, member.show_config())
                 del parts, daemon, role
                 let_go()
                 start = await asyncio.to_thread(self._read_again, start)
@@ -97,3 +98,8 @@ class ClusterProcess:
 def _shown(config: LiveConfig) -> ConfigShown:
     source = "database" if config.state.in_database else "files"
     return ConfigShown(config.settings.digest, source)
+
+
+def _same(shown: ConfigShown) -> ConfigShown:
+    """Return what was shown before: nothing of a router that is closed is to be held any longer."""
+    return shown
