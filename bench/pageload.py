@@ -286,6 +286,7 @@ async def observe(page: Shown, pid: int, session: aiohttp.ClientSession, seconds
     cpu = cpu_of(pid) - cpu
     timed = await page.page.evaluate("() => window.timed")
     asking.cancel()
+    await page.page.evaluate(_BEGIN)  # so that the heap is the page's, without what was noted of it
     heaps.append(await page.heap())
     kinds = ("TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
     return Found(
