@@ -61,7 +61,7 @@ async def test_killed_while_phones_ring(pool: PoolOfTwo, tasks: Tasks) -> None:
     gone = time.monotonic()
     first = pool.offers[0]
     await first.answer()  # at a phone that a dead router rang: the next one connects it
-    pool.answer_all(tasks, talk=1.0)
+    pool.answer_all(tasks, talk=3.0)
     await pool.served(callers)
     assert pool.account() == []
     assert pool.served_in_order(callers) < AGENTS
@@ -79,7 +79,7 @@ async def test_frozen_while_phones_ring_and_continued_later(pool: PoolOfTwo, tas
     active.signal(signal.SIGSTOP)
     frozen = time.monotonic()
     await until_role(pool, other, "active")
-    pool.answer_all(tasks, talk=2.0)
+    pool.answer_all(tasks, talk=3.0)
     await asyncio.sleep(1.0)
     active.signal(signal.SIGCONT)  # in the middle of the other one's calls: it must not act
     await until_role(pool, active, "standby")
@@ -103,7 +103,7 @@ async def test_handed_over_with_callers_and_a_conversation(pool: PoolOfTwo, task
     tell(f"handed over within {time.monotonic() - began:.2f} s")
     await talking.wait_hears("caller", within=5)  # and neither of the two noticed
     assert talking.state == "up"
-    pool.answer_all(tasks, talk=1.0)
+    pool.answer_all(tasks, talk=3.0)
     tasks.spawn(talking.bye(), "the conversation ends")
     await pool.served(callers)
     assert all(partner(one) for one in callers)
