@@ -32,6 +32,8 @@ WITHDRAWN_WITHIN = 0.25
 """Seconds in which the CANCEL of an ended offer may arrive behind the INVITE of the next one."""
 LEAD = 1.0
 """Seconds by which a caller must have come earlier to have come earlier, whichever Asterisk counts."""
+LAGS = 1.0
+"""Seconds for which the harness may stand still: phones that speak and hear late prove nothing."""
 SEEN_WITHIN = 0.5
 """Seconds in which the router knows of a phone that the fallback rings."""
 
@@ -81,7 +83,12 @@ class Ledger:
 
     def bad(self) -> list[str]:
         """What must not be, in words; empty when all is well."""
+        void = (
+            f"no proof: the harness itself stood still for {self.lag:.1f} s, so the phones spoke and "
+            "heard late; run it on a machine with less to do"
+        )
         return [
+            *([void] if self.lag > LAGS else []),
             *self.details,
             *(f"rung twice: {text}" for text in self.rung_twice),
             *(f"agent rung for two callers: {text}" for text in self.double_rung),

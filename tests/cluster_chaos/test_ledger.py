@@ -108,6 +108,12 @@ def test_an_earlier_caller_is_rung_for_first(second: float, overtaken: int) -> N
     assert len(made.overtaken) == overtaken
 
 
+def test_a_harness_that_stood_still_proves_nothing() -> None:
+    made = of([visitor()], d1101=[dialog(4, 20, **TALK)])
+    made.lag = 1.2
+    assert made.bad()[0].startswith("no proof: the harness itself stood still for 1.2 s")
+
+
 @pytest.mark.parametrize(("offered", "late"), [(14.9, 0), (15.1, 1), (10.2, 1)])
 def test_the_next_offer_counts_from_the_fault(offered: float, late: int) -> None:
     """An order of the last moment is none of the next router's."""
