@@ -155,6 +155,7 @@ class Daemon:
         for name, pbx in self._parts.runtime.pbxes.items():
             if isinstance(pbx, ClusterPbx):
                 self._run_driver(name, pbx)
+        self._parts.tasks.spawn(self._parts.store.warm_up(), "warming up")
         settings = role.member.settings
         self._systemd.ready(f"{settings.name} is a standby of pool {settings.pool}")
         role.member.campaign()

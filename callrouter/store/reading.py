@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from operator import methodcaller
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +11,10 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from callrouter.store.codec import columns
+from callrouter.store.database import server_at
 from callrouter.store.location import Address, File, Place
+from callrouter.store.tables import STATE_TABLES
 
 BUSY: Final = 5.0
 """Seconds to wait for a lock on a file: that of an upgrade, for example."""
@@ -30,6 +34,17 @@ def reading_engine(place: Place) -> sa.Engine:
     return sa.create_engine(
         "postgresql+psycopg://", creator=lambda: _connect(place), poolclass=NullPool
     )
+
+
+def warm_up(place: Place) -> None:
+    """Load the modules that the store needs, and connect once. Writes nothing, and never fails."""
+    server_at(place, lambda: 0.0)
+    engine = reading_engine(place)
+    # An error of ours is logged by the start itself, which does the same in earnest.
+    with suppress(Exception), engine.connect() as link:
+        for table in STATE_TABLES:
+            names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns(table.row)]
+            link.execute(sa.select(*names).select_from(sa.table(table.table)).limit(1)).all()
 
 
 def _open(place: File) -> sqlite3.Connection:

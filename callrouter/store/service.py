@@ -14,6 +14,7 @@ from callrouter.model.agent_row import AgentRow
 from callrouter.model.events import AgentRestored, Event
 from callrouter.store.availability import RETRY
 from callrouter.store.location import EpochFence, Place
+from callrouter.store.reading import warm_up
 from callrouter.store.record_writing import RecordWriter
 from callrouter.store.repositories import (
     EndedCallRepository,
@@ -116,6 +117,13 @@ class StoreService:
             await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
         except TimeoutError:
             logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
+
+    async def warm_up(self) -> None:
+        """Load what `start` needs, so that a standby is quick when it takes over.
+
+        A database that cannot be read now is no reason to fail.
+        """
+        await asyncio.to_thread(warm_up, self._writer.place)
 
     async def close(self) -> None:
         """Save all changes and stop.

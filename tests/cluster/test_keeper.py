@@ -25,7 +25,8 @@ from callrouter.cluster.lease_queries import (
     read_pool,
     take,
 )
-from callrouter.store.location import Address, StoreError
+from callrouter.store.location import Address, File, StoreError
+from callrouter.store.reading import warm_up
 from tests.store.server import PostgresServer
 
 SOON = 2.0
@@ -465,3 +466,10 @@ def test_a_node_that_cannot_read_the_database_takes_nothing(
         wait(lambda: node.sure, within=3.0)
     finally:
         node.keeper.close(SOON)
+
+
+def test_warming_up_never_fails(tmp_path: Path) -> None:
+    """A standby goes on without it: the start itself says what is wrong."""
+    for place in (Address("postgresql://u@127.0.0.1:1/d"), File(tmp_path / "none.db")):
+        warm_up(place)
+    assert not list(tmp_path.iterdir()), "nothing is made"
