@@ -325,6 +325,8 @@ class LoadAsterisk:
             case contract.LEAVE:
                 channel.context, channel.exten = contract.LEAVE, "h"
                 loop.call_soon(self._gone, channel)
+            case contract.AGAIN if call is not None:  # the agent hung up at once: it waits again
+                channel.context, channel.priority, call.leg = "callrouter-hold", 2, None
             case context:
                 self.tally.counts[f"not understood: Redirect to {context}"] += 1
         return replied(own, "Message: Redirect successful")
@@ -369,7 +371,7 @@ class LoadAsterisk:
 
     def _left_alone(self, caller: Channel) -> None:
         """No order came after a conversation: the dialplan goes on by itself."""
-        if caller.uid in self._channels:
+        if caller.uid in self._channels and caller.context == contract.CONNECT:
             self.tally.counts["left alone after a conversation"] += 1
             self._gone(caller)
 
