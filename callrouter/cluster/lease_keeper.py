@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from callrouter.cluster.lease import ANY, LOOK_EVERY, RENEW_EVERY, PoolRow, Term, Watch
-from callrouter.cluster.lease_link import LeaseLink
 from callrouter.cluster.lease_queries import (
     NodeFacts,
     NodeState,
@@ -77,6 +76,8 @@ class LeaseKeeper:
         alive_at: Callable[[], float],
         clock: Callable[[], float],
     ) -> None:
+        from callrouter.cluster.lease_link import LeaseLink  # noqa: PLC0415 - an optional extra
+
         self.node = node
         self._listener = listener
         self._state = state

@@ -7,13 +7,15 @@ it changes the row only if that still is what the node has seen or holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from callrouter import __version__
 from callrouter.cluster.cluster_tables import FIND_VERSION, HAS_TABLES, MAKE, SCHEMA, VERSION
 from callrouter.cluster.lease import ANY, VALID, PoolRow
-from callrouter.cluster.lease_link import LeaseLink
 from callrouter.store.upgrade import REVISIONS, VERSION_TABLE
+
+if TYPE_CHECKING:
+    from callrouter.cluster.lease_link import LeaseLink
 
 _POOLS: Final = f"{SCHEMA}.pools"
 _NODES: Final = f"{SCHEMA}.nodes"

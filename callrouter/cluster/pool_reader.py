@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from callrouter.cluster.cluster_tables import HAS_TABLES, SCHEMA
-from callrouter.cluster.lease_link import LeaseLink
 from callrouter.cluster_views import ClusterNode, ClusterPool
+
+if TYPE_CHECKING:
+    from callrouter.cluster.lease_link import LeaseLink
 
 FORGOTTEN_AFTER: Final = "7 days"
 """A node that was not stopped in order, and has given no sign of life for so long, is shown no more."""

@@ -7,16 +7,18 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from callrouter.api.forwarding.cluster_directory import DirectoryAwayError
 from callrouter.clock import since_boot
-from callrouter.cluster.lease_link import LeaseLink
 from callrouter.cluster.lease_queries import ask_to_hand_over
 from callrouter.cluster.pool_reader import read_key, read_pools
 from callrouter.cluster_views import ClusterNode, ClusterPool
 from callrouter.settings.loaded import ClusterSettings
 from callrouter.store.location import Address, StoreError
+
+if TYPE_CHECKING:
+    from callrouter.cluster.lease_link import LeaseLink
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ class KnownCluster:
     """
 
     def __init__(self, own: ClusterSettings, address: Address, run_id: str) -> None:
+        from callrouter.cluster.lease_link import LeaseLink  # noqa: PLC0415 - an optional extra
+
         self.is_active: Callable[[], bool] = lambda: False
         self._own = own
         self._run_id = run_id
