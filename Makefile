@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor, two files at a time; those that mostly wait for real time come
-# after them, five at a time.
+# after them, six at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
 .PHONY: demo test coverage bench scale pageload screenshots browser-matrix soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
@@ -32,7 +32,7 @@ test: $(STAMP)
 	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
 	@$(BIN)/python -m tests.twice -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
-	@$(BIN)/python -m tests.twice -n 5 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos and not labday" $(PYTEST)
+	@$(BIN)/python -m tests.twice -n 6 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos and not labday" $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
 	@echo "— two minutes of faults on a busy floor, and fifty callers over the router's death"

@@ -147,7 +147,8 @@ class Site:
     def _listen(self, notice: Notice) -> None:
         self.trace.append(f"        {notice}")
         (self.oddities if isinstance(notice, Oddity) else self.notices).append(notice)  # type: ignore[arg-type]
-        self.breaches.extend(check(self.router.floor))
+        if not self.runtime.catching_up:  # until every PBX is in step
+            self.breaches.extend(check(self.router.floor))
 
     def _trace(self, name: str, pbx: AsteriskPbx) -> None:
         handle = pbx.tracker.handle
