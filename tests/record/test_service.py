@@ -200,7 +200,6 @@ async def test_what_is_lost_beyond_the_bound_is_stated(
         await world.written()
         began = clock.at
         with tried.away():
-            world.store._writer._database.close()  # type: ignore[union-attr]
             for n in range(30):
                 await world.whole_call(f"c{n}")
                 world.record._flush()
