@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from callrouter.lab import Dialog
+from callrouter.lab import Dialog, Phone
 from tests.chaos.centre import LATE, MAX_WAIT, NIGHT, Centre
 from tests.chaos.people import Caller
 
@@ -117,14 +118,11 @@ def account(centre: Centre, callers: Iterable[Caller]) -> Account:
     """Look at every call at every phone."""
     made = Account()
     callers = list(callers)
-    rung: dict[str, list[tuple[str, Dialog]]] = {}
-    for phone in centre.desks:
-        for dialog in phone.incoming:
-            rung.setdefault(dialog.peer_number, []).append((phone.name, dialog))
+    rung = rung_by_caller(centre.desks)
     for caller in callers:
-        end = _end(centre, caller, rung.get(caller.number, []))
+        end = end_of(centre, caller, rung.get(caller.number, []))
         made.ends[end] += 1
-        story = f"{end}: {_story(caller, rung.get(caller.number, []))}"
+        story = f"{end}: {story_of(caller, rung.get(caller.number, []))}"
         if end in {LOST, WAITING}:
             made.details.append(story)
         elif caller.waited > LONGEST or (end == SENT and caller.waited < MAX_WAIT - EARLY):
@@ -137,7 +135,27 @@ def account(centre: Centre, callers: Iterable[Caller]) -> Account:
     return made
 
 
-def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+def rung_by_caller(desks: Iterable[Phone]) -> dict[str, list[tuple[str, Dialog]]]:
+    """The phones that rang for each caller's number, with what they saw of it."""
+    rung: dict[str, list[tuple[str, Dialog]]] = {}
+    for phone in desks:
+        for dialog in phone.incoming:
+            rung.setdefault(dialog.peer_number, []).append((phone.name, dialog))
+    return rung
+
+
+class Entrance(Protocol):
+    """Where callers come in: an Asterisk, as the harness knows it."""
+
+    gone: set[int]
+    """The `id` of each dialog that Asterisk's own end took with it."""
+
+    def was_away(self, at: float) -> bool:
+        """Whether it was not there at this moment (`time.monotonic`)."""
+
+
+def end_of(entrance: Entrance, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+    """How a caller's call ended: one of this module's words for it."""
     dialog = caller.dialog
     if caller.partner == LATE:
         return SENT
@@ -146,7 +164,7 @@ def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
     if caller.partner:
         last = [one for name, one in rung if name == caller.partner and one.state != "trying"]
         return CONNECTED if not last or by_router(last[-1]) else FALLBACK
-    if id(dialog) in centre.gone:
+    if id(dialog) in entrance.gone:
         return DIED
     if caller.hung_up:
         return ABANDONED
@@ -154,18 +172,20 @@ def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
         return WAITING
     # Asterisk that is just ending says 503, one that has ended says nothing.
     turned_away = dialog.answered_at is None and dialog.final_code in {408, 503}
-    return OUTSIDE if turned_away and centre.was_away(dialog.invite_at) else LOST
+    return OUTSIDE if turned_away and entrance.was_away(dialog.invite_at) else LOST
 
 
-def _story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+def story_of(caller: Caller, rung: list[tuple[str, Dialog]], place: str = "") -> str:
+    """A caller's story in one line. `place` is where they came in, if there are several."""
     dialog = caller.dialog
     phones = ", ".join(
         f"{name} {one.invite_at:.2f} to {one.ended_at or 0:.2f} {one.state} {one.final_code}"
+        f"{'' if by_router(one) else ' (fallback)'}"
         for name, one in rung
     )
     return (
-        f"{caller.number} came {dialog.invite_at:.2f}, up {dialog.answered_at or 0:.2f}, ended "
-        f"{dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP {dialog.final_code}); rang: {phones}"
+        f"{caller.number} came {dialog.invite_at:.2f}{place and f' at {place}'}, up "
+        f"{dialog.answered_at or 0:.2f}, ended {dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP {dialog.final_code}); rang: {phones}"
     )
 
 

@@ -9,14 +9,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
-from callrouter.lab import Answer, Dialog, Install
+from callrouter.lab import Answer, Install
 from callrouter.tasks import Tasks
 from tests.chaos.account import Account, account
 from tests.chaos.centre import LATE, NIGHT, RULES, Centre, centre
 from tests.chaos.faults import ALL
-from tests.chaos.people import Crowd, hang_up, moods
+from tests.chaos.people import Crowd, hang_up, not_rung, set_moods
 
 AGENTS = 20
 BACKLOG = 12
@@ -54,12 +53,7 @@ class Run:
         """Break things for so many seconds, let all be served, and give the account."""
         here, agents = self.here, random.Random(self.rng.random())
 
-        def mood(dialog: Dialog) -> object:
-            del dialog
-            return moods(agents, TALK)
-
-        for phone in here.desks:
-            phone.behaviour = mood  # type: ignore[assignment]
+        set_moods(here.desks, agents, TALK)
         for name in (NIGHT, LATE):
             here.lab[name].behaviour = Answer(after=0.1, talk=1.5)
         tasks = Tasks()
@@ -106,13 +100,13 @@ class Run:
     async def _drain(self) -> None:
         """Nobody comes any more and nobody gives up: everyone must be served."""
         self.say("no more faults and no more callers")
-        self.crowd.wanted = 0
-        self.crowd.patient = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN):
-                while [c for c in self.crowd.live if not c.partner and not c.hung_up]:
-                    await asyncio.sleep(0.1)
+        await self.crowd.drain(DRAIN)
         self.say("everybody was served")
+
+    async def _one_for_each(self) -> None:
+        for _ in range(AGENTS):
+            await self.crowd.call()
+            await asyncio.sleep(0.02)
 
     async def _last_round(self) -> list[str]:
         """Everyone hangs up, and each agent must then be rung for one of as many new callers."""
@@ -124,20 +118,7 @@ class Run:
         await asyncio.sleep(3.0)
         # Each occupies an agent for good, so that every agent is needed.
         self.crowd.lasting = True
-        before = {phone.name: len(phone.incoming) for phone in here.desks}
-        for _ in range(AGENTS):
-            await self.crowd.call()
-            await asyncio.sleep(0.02)
-        stuck = [phone.name for phone in here.desks]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(75):
-                while stuck:
-                    stuck = [
-                        phone.name
-                        for phone in here.desks
-                        if not [d for d in phone.incoming[before[phone.name] :] if d.heard]
-                    ]
-                    await asyncio.sleep(0.1)
+        stuck = await not_rung(here.desks, self._one_for_each)
         self.say("each agent was rung" if not stuck else f"not rung: {', '.join(stuck)}")
         for name in stuck:  # why, as the router has it: to find the cause, not for the account
             self.log.append(f"{await here.router.ask(f'agents/a{int(name) - 1000}')}")

@@ -7,11 +7,10 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
-from callrouter.lab import Answer, Dialog, Install
+from callrouter.lab import Answer, Install
 from callrouter.tasks import Tasks
-from tests.chaos.people import hang_up, moods
+from tests.chaos.people import hang_up, not_rung, set_moods
 from tests.chaos.run import tracebacks
 from tests.cluster_chaos.cluster_faults import ALL, ALONE, Blow
 from tests.cluster_chaos.crowd import CrowdOfMany
@@ -58,12 +57,7 @@ class ClusterRun:
         """Break things for so many seconds, let all be served, and give the account."""
         here, agents = self.here, random.Random(self.rng.random())
 
-        def mood(dialog: Dialog) -> object:
-            del dialog
-            return moods(agents, TALK)
-
-        for phone in here.desks:
-            phone.behaviour = mood  # type: ignore[assignment]
+        set_moods(here.desks, agents, TALK)
         for exchange in here.exchanges.values():
             exchange.phones[NIGHT].behaviour = Answer(after=0.1, talk=1.5)
         tasks = Tasks()
@@ -122,14 +116,14 @@ class ClusterRun:
     async def _drain(self) -> None:
         """No caller comes any more and none gives up: all must be served."""
         self.say("no more faults and no more callers")
-        self.crowd.wanted = 0
-        self.crowd.patient = True
-        end = time.monotonic() + DRAIN
-        while time.monotonic() < end:
-            if not [one for one in self.crowd.live if not one.partner and not one.hung_up]:
-                break
-            await asyncio.sleep(0.1)
+        await self.crowd.drain(DRAIN)
         self.say("all were served")
+
+    async def _one_for_each(self) -> None:
+        desks = len(self.here.desks)
+        for place in [*EXCHANGES * desks][:desks]:
+            await self.crowd.call(self.here.exchanges[place])
+            await asyncio.sleep(0.02)
 
     async def _last_round(self) -> list[str]:
         """All hang up, and each agent must then be rung for one of as many new callers."""
@@ -140,20 +134,7 @@ class ClusterRun:
         await here.in_step()
         await asyncio.sleep(3.0)
         self.crowd.lasting = True  # each occupies an agent for good, so that every agent is needed
-        before = {phone.name: len(phone.incoming) for phone in here.desks}
-        for place in [*EXCHANGES * len(here.desks)][: len(here.desks)]:
-            await self.crowd.call(here.exchanges[place])
-            await asyncio.sleep(0.02)
-        stuck = [phone.name for phone in here.desks]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(75):
-                while stuck:
-                    stuck = [
-                        phone.name
-                        for phone in here.desks
-                        if not [d for d in phone.incoming[before[phone.name] :] if d.heard]
-                    ]
-                    await asyncio.sleep(0.1)
+        stuck = await not_rung(here.desks, self._one_for_each)
         self.say("each agent was rung" if not stuck else f"not rung: {', '.join(stuck)}")
         return stuck
 

@@ -8,20 +8,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from callrouter.lab import Dialog
-from tests.chaos.account import by_router
+from tests.chaos.account import (
+    ABANDONED,
+    CONNECTED,
+    DIED,
+    FALLBACK,
+    LAST_STEP,
+    LOST,
+    OUTSIDE,
+    WAITING,
+    by_router,
+    end_of,
+    rung_by_caller,
+    story_of,
+)
 from tests.chaos.people import Caller
 from tests.cluster_chaos.crowd import Visitor
-from tests.cluster_chaos.exchange import NIGHT
 from tests.cluster_chaos.site import Site
 
-CONNECTED = "connected to an agent"
-FALLBACK = "delivered by the fallback, to an agent"
-LAST_STEP = "delivered by the fallback, to its last step"
-ABANDONED = "abandoned by the caller"
-DIED = "ended by their Asterisk's own end"
-OUTSIDE = "never came in: their Asterisk was away"
-LOST = "LOST"
-WAITING = "STILL WAITING"
 ENDS = (CONNECTED, FALLBACK, LAST_STEP, ABANDONED, DIED)
 
 LIMIT = 5.0
@@ -148,13 +152,10 @@ class Ledger:
 def ledger(site: Site, callers: Sequence[Visitor], strikes: Sequence[Strike]) -> Ledger:
     """Look at every call at every phone."""
     made = Ledger(strikes=list(strikes))
-    rung: dict[str, list[tuple[str, Dialog]]] = {}
-    for phone in site.desks:
-        for dialog in phone.incoming:
-            rung.setdefault(dialog.peer_number, []).append((phone.name, dialog))
+    rung = rung_by_caller(site.desks)
     for caller in callers:
         mine = sorted(rung.get(caller.number, []), key=lambda one: one[1].invite_at)
-        end = _end(site, caller, mine)
+        end = end_of(site.exchanges[caller.place], caller, mine)
         made.ends[end] += 1
         if end in {LOST, WAITING}:
             made.details.append(f"{end}: {story(caller, mine)}")
@@ -165,36 +166,9 @@ def ledger(site: Site, callers: Sequence[Visitor], strikes: Sequence[Strike]) ->
     return made
 
 
-def _end(site: Site, caller: Visitor, rung: list[tuple[str, Dialog]]) -> str:
-    dialog, exchange = caller.dialog, site.exchanges[caller.place]
-    if caller.partner == NIGHT:
-        return LAST_STEP
-    if caller.partner:
-        last = [one for name, one in rung if name == caller.partner and one.state != "trying"]
-        return CONNECTED if not last or by_router(last[-1]) else FALLBACK
-    if id(dialog) in exchange.gone:
-        return DIED
-    if caller.hung_up:
-        return ABANDONED
-    if dialog.state != "ended":
-        return WAITING
-    turned_away = dialog.answered_at is None and dialog.final_code in {408, 503}
-    return OUTSIDE if turned_away and exchange.was_away(dialog.invite_at) else LOST
-
-
 def story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
     """A caller's story in one line."""
-    dialog = caller.dialog
-    phones = ", ".join(
-        f"{name} {one.invite_at:.2f} to {one.ended_at or 0:.2f} {one.state} {one.final_code}"
-        f"{'' if by_router(one) else ' (fallback)'}"
-        for name, one in rung
-    )
-    return (
-        f"{caller.number} came {dialog.invite_at:.2f} at {getattr(caller, 'place', '')}, up "
-        f"{dialog.answered_at or 0:.2f}, ended {dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP "
-        f"{dialog.final_code}); rang: {phones}"
-    )
+    return story_of(caller, rung, getattr(caller, "place", ""))
 
 
 def _ended(dialog: Dialog) -> float:

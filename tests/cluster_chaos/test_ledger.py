@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster_chaos import ledger as books
+from tests.chaos import account as books
 from tests.cluster_chaos.crowd import Visitor
 from tests.cluster_chaos.ledger import Ledger, Strike, ledger
 
