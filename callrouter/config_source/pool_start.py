@@ -37,14 +37,7 @@ def start_from_database(source: DatabaseSource, environ: Mapping[str, str]) -> S
     except StoreError as error:
         if good is None:
             raise ConfigError([cannot_be_read(error)]) from error
-        settings, snapshot = good
-        return StartConfig(
-            settings=settings,
-            files=snapshot.files,
-            snapshot=snapshot,
-            source=source,
-            away=str(error),
-        )
+        return replace(_start(source, good), away=str(error))
     try:
         settings = load_snapshot(snapshot, environ=environ)
     except ConfigError as error:
@@ -57,7 +50,7 @@ def start_from_database(source: DatabaseSource, environ: Mapping[str, str]) -> S
             source=source,
             problems=error.problems,
         )
-    current = StartConfig(settings=settings, files=snapshot.files, snapshot=snapshot, source=source)
+    current = _start(source, (settings, snapshot))
     if good is None:
         return current
     # Each version was confirmed when it was stored, so nothing is held back here.
@@ -84,14 +77,12 @@ def start_without_own_file(
     good = _last_good(source.history, folder, environ)
     if good is None:
         raise error
-    settings, snapshot = good
-    return StartConfig(
-        settings=settings,
-        files=snapshot.files,
-        snapshot=snapshot,
-        source=source,
-        problems=error.problems,
-    )
+    return replace(_start(source, good), problems=error.problems)
+
+
+def _start(source: DatabaseSource, found: tuple[Settings, ConfigSnapshot]) -> StartConfig:
+    settings, snapshot = found
+    return StartConfig(settings=settings, files=snapshot.files, snapshot=snapshot, source=source)
 
 
 def _last_good(
