@@ -10,11 +10,14 @@ late. What our code or Asterisk take too long for does not delay it; other load 
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import mmap
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 _METER = """
 import mmap, struct, sys, time
@@ -46,6 +49,20 @@ def noise(since: float = 0.0) -> float:
         atexit.register(_stop, meter)
         _running.append(shared)
     return _running[0][0] * _HOPS - since
+
+
+async def until(true: Callable[[], Any], within: float = 10.0) -> None:
+    """Wait until a condition holds; longer while the machine stands still.
+
+    Raises:
+        TimeoutError: it did not in `within` seconds.
+    """
+    clock, still = asyncio.get_running_loop().time, noise()
+    began = clock()
+    while not true():
+        if clock() - began > within + noise(still):
+            raise TimeoutError
+        await asyncio.sleep(0.002)
 
 
 def _stop(meter: subprocess.Popen[bytes]) -> None:

@@ -36,7 +36,7 @@ from callrouter.pbx.interface import ALONE, Authority
 from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings
 from tests.asterisk import second
-from tests.noise import noise
+from tests.noise import until
 
 ROOT = Path(__file__).parents[2]
 DIALPLAN = (ROOT / "dialplan/extensions_callrouter.conf").read_text()
@@ -257,12 +257,7 @@ class Floor:
 
     async def until(self, true: Callable[[], Any], within: float = 10.0) -> None:
         """Wait until a condition on the router or the phones holds; longer while the machine stands still."""
-        clock, still = asyncio.get_running_loop().time, noise()
-        began = clock()
-        while not true():
-            if clock() - began > within + noise(still):
-                raise TimeoutError
-            await asyncio.sleep(0.002)
+        await until(true, within)
 
     async def written(self) -> None:
         """Wait until Asterisk has carried out all that the router has written to it so far.

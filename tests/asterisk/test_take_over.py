@@ -75,17 +75,21 @@ async def waiting(here: Pair) -> tuple[Dialog, Dialog]:
     return talks, waits
 
 
+async def called(here: Pair, answer_after: float) -> Dialog:
+    """A caller comes, and the first agent's phone will answer after so many seconds."""
+    here.old.phone("1001").behaviour = Answer(after=answer_after)
+    return await here.old.call()
+
+
 async def ordered(here: Pair) -> Dialog:
     """The order has been given, and the phone has not rung yet."""
-    here.old.phone("1001").behaviour = Answer(after=1.5)
-    caller = await here.old.call()
+    caller = await called(here, 1.5)
     await here.old.until(lambda: b"Originate" in here.between.sent)
     return caller
 
 
 async def ringing(here: Pair) -> Dialog:
-    here.old.phone("1001").behaviour = Answer(after=1.5)
-    caller = await here.old.call()
+    caller = await called(here, 1.5)
     await here.old.phone("1001").wait_incoming(1)
     await asyncio.sleep(0.1)
     return caller
@@ -93,8 +97,7 @@ async def ringing(here: Pair) -> Dialog:
 
 async def picked_up_meanwhile(here: Pair) -> Dialog:
     """The phone is picked up after Asterisk has the new epoch and before its leg is adopted."""
-    here.old.phone("1001").behaviour = Answer(after=0.3 + ARRIVES_WITHIN / 2)
-    caller = await here.old.call()
+    caller = await called(here, 0.3 + ARRIVES_WITHIN / 2)
     await here.old.phone("1001").wait_incoming(1)
     await asyncio.sleep(0.3)
     return caller
@@ -102,8 +105,7 @@ async def picked_up_meanwhile(here: Pair) -> Dialog:
 
 async def accepted(here: Pair) -> Dialog:
     """The phone was picked up, and the old router's connect never left it."""
-    here.old.phone("1001").behaviour = Answer(after=0.3)
-    caller = await here.old.call()
+    caller = await called(here, 0.3)
     await here.old.phone("1001").wait_incoming(1)
     await asyncio.sleep(0.1)
     here.between.hold()
@@ -112,15 +114,13 @@ async def accepted(here: Pair) -> Dialog:
 
 
 async def connecting(here: Pair) -> Dialog:
-    here.old.phone("1001").behaviour = Answer(after=0.1)
-    caller = await here.old.call()
+    caller = await called(here, 0.1)
     await here.old.until(lambda: b"Redirect" in here.between.sent)
     return caller
 
 
 async def talking(here: Pair) -> Dialog:
-    here.old.phone("1001").behaviour = Answer(after=0.1)
-    caller = await here.old.call()
+    caller = await called(here, 0.1)
     await caller.wait_heard("1001")
     return caller
 

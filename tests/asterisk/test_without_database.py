@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ import pytest_asyncio
 from callrouter.lab import Install, Lab, lab
 from tests.asterisk.beside import Here, daemon
 from tests.asterisk.floor import DIALPLAN, MANAGER
-from tests.store.server import PostgresServer
+from tests.store.server import PostgresServer, running_server
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -30,14 +30,7 @@ async def asterisk(install: Install) -> AsyncIterator[Lab]:
         yield made
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture()(running_server)
 
 
 def held(url: str) -> dict[str, tuple[bool, str | None]]:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from callrouter.cli.main import main
 from tests.config_source.pool_house import AGENTS, QUEUES, SITE
-from tests.store.server import PostgresServer
+from tests.store.server import PostgresServer, running_server
 
 OWN = "http: {listen: '127.0.0.1:8099'}\n"
 TOKEN = "http: {api_tokens: [{name: crm, role: supervisor, token: '${CRM_TOKEN}'}]}\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="module")(running_server)
 
 
 class Operator:

@@ -1,17 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.store.server import PostgresServer
+from tests.store.server import running_server
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="session")(running_server)

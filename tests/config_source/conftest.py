@@ -1,23 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from callrouter.store.database import Database, server_at
 from callrouter.store.location import Address
-from tests.store.server import PostgresServer
+from tests.store.server import PostgresServer, running_server
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="session")(running_server)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.config_source.pool_house import AGENTS, QUEUES
 from tests.daemon.process import NO_ASTERISK, Place, started, until
-from tests.store.server import PostgresServer
+from tests.store.server import PostgresServer, running_server
 
 SITE = (
     f"pbx: {{office: {{driver: asterisk, port: {NO_ASTERISK}, username: c, secret: not-real}}}}\n"
@@ -20,14 +20,7 @@ SITE = (
 TOKEN = "http: {api_tokens: [{name: crm, role: supervisor, token: '${CRM_TOKEN}'}]}\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="module")(running_server)
 
 
 @pytest.fixture

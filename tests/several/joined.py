@@ -27,7 +27,7 @@ from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 from tests.asterisk.floor import DIALPLAN, MANAGER, person, queue, table
-from tests.noise import noise
+from tests.noise import until
 
 N = TypeVar("N", bound=Notice)
 
@@ -239,12 +239,7 @@ class Site:
 
     async def until(self, true: Callable[[], Any], within: float = 10.0) -> None:
         """Wait until a condition holds; longer while the machine stands still."""
-        clock, still = asyncio.get_running_loop().time, noise()
-        began = clock()
-        while not true():
-            if clock() - began > within + noise(still):
-                raise TimeoutError
-            await asyncio.sleep(0.002)
+        await until(true, within)
 
     async def quiet(self, within: float = 10.0) -> None:
         """Wait until no call and no offer is left, and no channel on any Asterisk that runs."""

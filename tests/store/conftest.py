@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from callrouter.store.location import Place
-from tests.store.server import PostgresServer
+from tests.store.server import running_server
 from tests.store.tried import Tried, TriedFile, TriedServer
 from tests.store.world import Clock
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    """Comes with the requirements, for glibc on x86-64 and ARM, so it is never left out there."""
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="session")(running_server)
+"""Comes with the requirements, for glibc on x86-64 and ARM, so it is never left out there."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

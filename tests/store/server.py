@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -91,3 +92,13 @@ class PostgresServer:
         with psycopg.connect(self.url("postgres"), autocommit=True) as link:
             link.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
+
+
+def running_server() -> Iterator[PostgresServer]:
+    """A server for a fixture: started for it, and ended with it."""
+    made = PostgresServer()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()

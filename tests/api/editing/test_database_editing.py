@@ -16,21 +16,14 @@ from callrouter.store.database import Database, server_at
 from callrouter.store.location import Address
 from tests.api.edited_house import ADMIN, AGENTS, QUEUES, SITE, SUPERVISOR, EditedHouse, Editing
 from tests.api.served import Served
-from tests.store.server import PostgresServer
+from tests.store.server import PostgresServer, running_server
 
 OWN = "http:\n  listen: 127.0.0.1:8080\n"
 OF_ALL = SITE.replace("  listen: 127.0.0.1:8080\n", "")
 FILES = {"agents.yaml": AGENTS, "queues.yaml": QUEUES, "site.yaml": OF_ALL}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+server = pytest.fixture(scope="module")(running_server)
 
 
 @pytest.fixture
