@@ -42,6 +42,17 @@ class Floor:
             `Router.take_changed_rows` was last called.
     """
 
+    expecting_until = 0.0
+    """Until then a PBX may still show callers in queues removed while no router ran."""
+    drifting = False
+    """Whether some queue's policy order changes with time alone."""
+    shares_phones = False
+    """Whether a phone has an address on each of several PBXes.
+
+    If not, the paths that every event takes need not look at each device.
+    """
+    _serial = 0
+
     def __init__(self, *, rng: RandomSource, run_id: str) -> None:
         self.rng = rng
         self.run_id = run_id
@@ -65,10 +76,10 @@ class Floor:
         """The agents that an endpoint belongs to."""
         self.cooldowns: dict[tuple[str, str], float] = {}
         """Devices (agent, device) in cooldown, and when it ends."""
-        # Endpoints (PBX, endpoint) in use whose call is probably one of ours that is over.
-        # Calls that a phone's home has passed on, each with its PBX, where its channel goes on.
         self.passed_on: dict[str, str] = {}
+        """Calls that a phone's home has passed on, each with its PBX, where its channel goes on."""
         self.clearing: dict[tuple[str, str], None] = {}
+        """Endpoints (PBX, endpoint) in use whose call is probably one of ours that is over."""
         self.outside_hours: set[tuple[str, str]] = set()
         """Devices (agent, device) outside their hours."""
         self.changed_agents: dict[str, Agent] = {}
@@ -93,11 +104,6 @@ class Floor:
         self.former_queues: dict[str, str] = {}
         self.draining: dict[str, Queue] = {}
         """Queues removed from the table that stay for the calls in them."""
-        # `expecting_until`: until then a PBX may show callers in queues removed while no router ran;
-        # `drifting`: whether some queue's policy order changes with time alone;
-        # `shares_phones`: whether a phone has an address on each of several PBXes, so that the paths
-        # that every event takes need not look at each device.
-        self.expecting_until, self.drifting, self.shares_phones, self._serial = 0.0, False, False, 0
 
     def agent_named(self, name: str) -> Agent | None:
         """An agent by their present or former id.
