@@ -10,6 +10,8 @@ the snapshots, and people are waiting, ringing and talking. Why none of them is 
 - **No agent gets a call too many.** An agent with a leg of ours is reserved before `matching` runs, at
   the end of this event: for the conversation, for the offer that rings on, or, if the phone is being
   stopped, until it is known to be quiet.
+- **A phone talks once.** Its leg at its home is the phone. What is bridged on a way through another PBX
+  besides was passed on by the phone's own keys, or its far end is gone; that caller has no agent of ours.
 - **No caller gets two agents.** Conversations are adopted first, then answered legs, then ringing ones.
   Each uses up the call or the agent, so a leg of less importance finds neither and is stopped.
 - **An order of this run is never undone.** Ids of offers begin with the run's id. One of ours that is
@@ -244,6 +246,12 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
     agent = floor.agent_named(seen.agent) or _stand_in_agent(floor, seen.agent)
     member = _member(floor, agent, call.queue if call is not None and mine else None)
     held = [offer for offer in agent.offers.values() if offer.state in agent_availability.OFF_HOOK]
+    if len(held) >= agent.spec.capacity:
+        if phone_transfers.is_passed_on(floor, agent, seen.device, pbx):
+            if mine:
+                floor.passed_on[seen.call] = pbx
+            return True
+        held = [offer for offer in held if offer.state in agent_availability.OFF_HOOK]
     if member is None or len(held) >= agent.spec.capacity:
         requested_state.settle_pending(floor, agent)
         return False

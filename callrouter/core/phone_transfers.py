@@ -13,7 +13,8 @@ from typing import Final
 from callrouter.core.agents import shared_phones
 from callrouter.core.calls import bridging
 from callrouter.core.floor import Floor
-from callrouter.core.state import CALL_TALKING, OFFER_TALKING, Offer
+from callrouter.core.offers import ringing
+from callrouter.core.state import CALL_TALKING, OFFER_TALKING, Agent, Offer
 from callrouter.model.events import DeviceState, EndpointChanged, TransferKind
 
 PASSED_ON_AFTER: Final = 2.0
@@ -53,10 +54,41 @@ def await_end(floor: Floor, offer: Offer) -> None:
 def phone_left(floor: Floor, offer_id: str) -> None:
     """A phone left the conversation of an offer a moment ago, and its leg has not ended."""
     offer = floor.offers[offer_id]
-    leg, call = offer.winner, offer.call
+    leg = offer.winner
     if offer.state is not OFFER_TALKING or leg is None or not shared_phones.has_left(floor, leg):
         return
+    _pass_on(floor, offer)
+    bridging.conversation_ended(floor, offer)
+
+
+def is_passed_on(floor: Floor, agent: Agent, device: str, pbx: str) -> bool:
+    """Whether a conversation found on a way through a PBX is not the phone's any more.
+
+    So it is if the phone talks on a leg at its home. The other way round, if this PBX is the home, a conversation
+    that was found on a way through another one before is given up.
+
+    Args:
+        floor: the state of the core.
+        agent: whose phone it is. They have as many conversations as they can have.
+        device: the phone's id.
+        pbx: where a conversation is found on it.
+    """
+    for offer in list(agent.offers.values()):
+        leg = offer.winner
+        if offer.state is not OFFER_TALKING or leg is None or leg.device.id != device:
+            continue
+        homes = leg.device.homes
+        if leg.pbx in homes and pbx not in homes:
+            return True
+        if offer.adopted and pbx in homes and leg.pbx not in homes:
+            _pass_on(floor, offer)
+            ringing.end_offer(floor, offer)
+    return False
+
+
+def _pass_on(floor: Floor, offer: Offer) -> None:
+    """The caller goes on with another party, at the phone's home, and is not ours any more."""
+    call = offer.call
     if call.winner is offer and call.state is CALL_TALKING:
         bridging.transferred(floor, call, TransferKind.BLIND, "")
         floor.passed_on[call.id] = call.pbx
-    bridging.conversation_ended(floor, offer)

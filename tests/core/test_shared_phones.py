@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise, product
+from itertools import pairwise, permutations, product
 from typing import Any
 
 import pytest
@@ -448,6 +448,49 @@ def test_a_restart_finds_out_that_a_caller_was_passed_on(first: str) -> None:
     assert again.state("ann") is AgentState.ON_CALL
     again.on(phone_transfers.PASSED_ON_AFTER)
     assert again.state("ann") is AgentState.AVAILABLE
+
+
+@pytest.mark.parametrize("order", list(permutations((NORTH, SOUTH))), ids="-".join)
+@pytest.mark.parametrize("home_comes", ["once", "twice"])
+def test_a_restart_keeps_the_talk_at_home_and_not_the_one_that_was_passed_on(
+    order: tuple[str, str], home_comes: str
+) -> None:
+    """South's leg to the trunk outlives the phone's part in it; the phone talks at home by now."""
+    spec = table(agent("ann", both("ann", watch_answer=True)), queue("q", "ann"))
+    p = Play(spec, pbxes=(NORTH, SOUTH))
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.accepts("ann").on(20)
+    says(p, NORTH, "PJSIP/ann", IDLE)
+    p.on(phone_transfers.PASSED_ON_AFTER).call("c2", "q", pbx=NORTH)
+    [leg] = p.pbxes[NORTH].legs.values()
+    p.pbxes[NORTH].press_1(leg)
+    p.on(5)
+    assert _callers_of(p, "ann") == ["c2"]
+    again = Play(spec, pbxes=(NORTH, SOUTH), up=False, run_id="c")
+    for pbx in order:
+        p.pbxes[pbx].say = again.pbxes[pbx].say
+    again.pbxes = p.pbxes
+    for pbx in order:
+        again.back(pbx)
+    if home_comes == "twice":
+        again.lose(NORTH).back(NORTH)
+    again.on(phone_transfers.PASSED_ON_AFTER + 1).call("c3", "q", pbx=NORTH)
+    again.feed(again.pbxes[SOUTH].snapshot())
+    again.on(1)
+    assert _callers_of(again, "ann") == ["c2"], "and neither rung nor with c1"
+    assert again.gone("c1")
+    assert again.oddities() == []
+    again.pbxes[NORTH].end_leg(leg, LegEnd.HUNG_UP)
+    again.on(1)
+    assert _callers_of(again, "ann") == ["c3"]
+    again.caller_hangs_up("c1")
+    assert again.router.floor.passed_on == {}
+
+
+def _callers_of(p: Play, name: str) -> list[str]:
+    """For which callers the core keeps an agent."""
+    return [offer.call.id for offer in p.agent(name).offers.values()]
 
 
 # ---------------------------------------------------------------- every state and every event
