@@ -180,13 +180,19 @@ def story_of(caller: Caller, rung: list[tuple[str, Dialog]], place: str = "") ->
     dialog = caller.dialog
     phones = ", ".join(
         f"{name} {one.invite_at:.2f} to {one.ended_at or 0:.2f} {one.state} {one.final_code}"
-        f"{'' if by_router(one) else ' (fallback)'}"
+        f"{'' if by_router(one) else ' (fallback)'}{_heard(one)}"
         for name, one in rung
     )
     return (
         f"{caller.number} came {dialog.invite_at:.2f}{place and f' at {place}'}, up "
-        f"{dialog.answered_at or 0:.2f}, ended {dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP {dialog.final_code}); rang: {phones}"
+        f"{dialog.answered_at or 0:.2f}, ended {dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP {dialog.final_code})"
+        f"{_heard(dialog)}; rang: {phones}"
     )
+
+
+def _heard(dialog: Dialog) -> str:
+    names = ", ".join(sorted(dialog.heard))
+    return f" heard {names}" if names else ""
 
 
 def _rung_twice(before: Dialog, after: Dialog) -> bool:

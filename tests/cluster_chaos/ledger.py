@@ -255,15 +255,21 @@ def _overtaken(
 ) -> list[str]:
     """Callers who were first rung for although another had come earlier and was rung for by no phone.
 
-    Both waited then, for more than a second longer, and every Asterisk could be commanded.
+    Both waited then, for more than a second longer, and every Asterisk could be commanded. An Asterisk that no router
+    reaches rings phones for its own callers by its fallback. It cannot know who waits elsewhere, so those whom it
+    serves have overtaken no caller, while it is cut off; a fallback at any other time counts.
     """
-    first: dict[str, float] = {
-        number: min(one.invite_at for _, one in found) for number, found in rung.items()
+    rings: dict[str, Dialog] = {
+        number: min((one for _, one in found), key=lambda one: one.invite_at)
+        for number, found in rung.items()
     }
+    first = {number: one.invite_at for number, one in rings.items()}
     found: list[str] = []
     for later in callers:
         at = first.get(later.number)
         if at is None:
+            continue
+        if not by_router(rings[later.number]) and _excused(strikes, {later.place}, at, at):
             continue
         for earlier in callers:
             came = earlier.dialog.answered_at

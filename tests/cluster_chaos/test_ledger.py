@@ -108,6 +108,20 @@ def test_an_earlier_caller_is_rung_for_first(second: float, overtaken: int) -> N
     assert len(made.overtaken) == overtaken
 
 
+@pytest.mark.parametrize(
+    ("island", "by", "overtaken"),
+    [("west", "", 0), ("west", "Support", 1), ("south", "", 1), ("", "", 1)],
+)
+def test_the_fallback_of_an_asterisk_that_no_router_reaches_knows_no_other_callers(
+    island: str, by: str, overtaken: int
+) -> None:
+    callers = [visitor(0), visitor(3, 30, 1, place="west")]
+    cut = Strike("cut", "between", 2.0, over=20.0, cut_off=frozenset({island}))
+    own = dialog(5.5, 30, 1, peer_name=by, **TALK)
+    made = of(callers, (cut,), d1101=[dialog(9, 20, **TALK)], d1301=[own])
+    assert len(made.overtaken) == overtaken
+
+
 def test_a_harness_that_stood_still_proves_nothing() -> None:
     made = of([visitor()], d1101=[dialog(4, 20, **TALK)])
     made.lag = 1.2
