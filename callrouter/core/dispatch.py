@@ -193,6 +193,7 @@ def _snapshot(floor: Floor, event: PbxSnapshot) -> None:
 
 def _pbx_lost(floor: Floor, event: PbxLost) -> None:
     reconcile.lost(floor, event.pbx)
+    reconcile.runs_no_more(floor, event.pbx, stopped=event.stopped)
 
 
 def _reloaded(floor: Floor, event: ConfigReloaded) -> None:

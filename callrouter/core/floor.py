@@ -51,6 +51,8 @@ class Floor:
 
     If not, the paths that every event takes need not look at each device.
     """
+    stopped: frozenset[str] = frozenset()
+    """PBXes out of step that are known not to run."""
     _serial = 0
 
     def __init__(self, *, rng: RandomSource, run_id: str) -> None:

@@ -95,6 +95,7 @@ def _comes_into_step(floor: Floor, seen: PbxSnapshot) -> bool:
     pbx = seen.pbx
     was_up = pbx in floor.up
     floor.up.add(pbx)
+    floor.stopped -= {pbx}
     (floor.hold_pbxes.add if seen.can_hold else floor.hold_pbxes.discard)(pbx)
     floor.paces.pop(pbx, None)
     if seen.offers_per_second is not None:
@@ -214,3 +215,22 @@ def lost(floor: Floor, pbx: str) -> None:
     for agent in floor.agents.values():
         floor.mark_changed(agent)
     shared_phones.link_changed(floor, pbx)
+
+
+def runs_no_more(floor: Floor, pbx: str, *, stopped: bool) -> None:
+    """A PBX out of step is known not to run, or that is not known any more.
+
+    A phone registered there that rings through another PBX rings no more, whatever that one says. So callers do not
+    wait for it.
+    """
+    if stopped is (pbx in floor.stopped):
+        return
+    floor.stopped = floor.stopped | {pbx} if stopped else floor.stopped - {pbx}
+    shared_phones.link_changed(floor, pbx)
+    for offer in list(floor.offers.values()):
+        if offer.state is OfferState.RINGING and all(
+            shared_phones.is_dead_way(floor, leg)
+            for leg in offer.legs.values()
+            if leg.state in LIVE
+        ):
+            offer_failures.withdraw(floor, offer, StopReason.WITHDRAWN)

@@ -320,10 +320,15 @@ class PbxSnapshot:
 
 @frozen
 class PbxLost:
-    """The link to a PBX is lost. Its calls and phones stay as last known; nothing is ordered."""
+    """The link to a PBX is lost. Its calls and phones stay as last known; nothing is ordered.
+
+    `stopped`: the PBX itself is known not to run, so that no phone registered there can be rung from
+    anywhere. A later event may say that this is not known any more.
+    """
 
     pbx: str
     why: str = ""
+    stopped: bool = False
 
 
 # ---------------------------------------------------------------- from people

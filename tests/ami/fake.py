@@ -168,6 +168,7 @@ async def running(
     wanted: frozenset[str] | None = None,
     on_event: Callable[[AmiMessage], None] | None = None,
     on_up: Callable[[], None] | None = None,
+    on_failed: Callable[[bool], None] = lambda _no_server: None,
     secret: str = SECRET,
     host: str = "127.0.0.1",
     username: str = "router",
@@ -186,6 +187,7 @@ async def running(
         on_event=on_event or events.append,
         on_up=up,
         on_down=downs.append,
+        on_failed=on_failed,
         event_names=wanted,
         timing=timing,
     )

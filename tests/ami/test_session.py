@@ -142,14 +142,46 @@ async def test_a_silent_port_and_a_closing_one_are_told() -> None:
         await until(lambda: "Asterisk closed the connection" in client.session.last_error)
 
 
-async def test_a_login_without_answer_is_told() -> None:
-    class Mute(FakeAmi):
-        def standard(self, action: Received) -> bytes | None:
-            return None
+class Mute(FakeAmi):
+    """Greets, and answers nothing."""
 
+    def standard(self, action: Received) -> bytes | None:
+        return None
+
+
+async def test_a_login_without_answer_is_told() -> None:
     timing = replace(QUICK, login_timeout=0.03)
     async with serving(Mute()) as fake, running(fake.port, timing=timing) as client:
         await until(lambda: "did not answer the login" in client.session.last_error)
+
+
+async def test_a_failed_attempt_says_whether_anything_listens_there() -> None:
+    said: list[bool] = []
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        async with running(bound.getsockname()[1], on_failed=said.append) as client:
+            await until(lambda: len(said) > 1)
+            assert said == [True] * len(said)
+            assert "refused the connection" in client.session.last_error
+    said.clear()
+    timing = replace(QUICK, login_timeout=0.03)
+    async with serving(Mute()) as fake, running(fake.port, timing=timing, on_failed=said.append):
+        await until(lambda: len(said) > 1)
+    assert not any(said)
+
+
+async def test_a_handler_that_fails_does_not_end_the_attempts() -> None:
+    said: list[bool] = []
+
+    def fail(no_server: bool) -> None:
+        said.append(no_server)
+        raise ValueError(no_server)
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        async with running(bound.getsockname()[1], on_failed=fail) as client:
+            await until(lambda: len(said) > 1)
+            assert client.session.counters.handler_errors > 1
 
 
 async def test_an_unknown_host_is_told() -> None:

@@ -23,6 +23,11 @@ _PLACES = f"""
 exten => _[a-z0-9]!,1,Dial(PJSIP/{NIGHT},60)
  same => n,Hangup()
 """
+DEAF_FOR = 20
+"""Seconds without audio after which a trunk's call ends. No trunk is cut for so long."""
+_RTP = "[general]\nrtpstart=20000\nrtpend=29999\nicesupport=no\n"
+"""A machine has all ports to itself. Of several voices at one port, Asterisk takes the one that was announced
+(`strictrtp`, its default): the voice of a call that died with another Asterisk must not get into the next one."""
 _MANAGER = MANAGER.replace("permit = 127.0.0.1/255.255.255.255", "permit = 10.77.0.0/255.255.0.0")
 
 
@@ -121,6 +126,7 @@ async def start_exchange(
             manager=_MANAGER,
             manager_host="0.0.0.0",
             pjsip=_trunks(machine, others),
+            files=(("rtp.conf", _RTP),),
         )
         made = Exchange(machine, asterisk)
         try:
@@ -141,7 +147,9 @@ def _trunks(machine: Machine, others: Sequence[Machine]) -> str:
         *(
             f"[{other.name}]\ntype=endpoint\ncontext=lab-phones\ntransport=trunks\ndisallow=all\n"
             f"allow=ulaw\ndirect_media=no\nrtp_symmetric=yes\ntrust_id_inbound=yes\naors={other.name}\n"
+            f"rtp_timeout={DEAF_FOR}\n"
             f"[{other.name}]\ntype=aor\ncontact=sip:{other.address}:{TRUNK_PORT}\n"
+            "qualify_frequency=2\nqualify_timeout=1\n"
             f"[{other.name}-address]\ntype=identify\nendpoint={other.name}\nmatch={other.address}\n"
             for other in others
         ),

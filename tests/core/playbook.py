@@ -276,8 +276,9 @@ class Play:
             self.feed(EndpointChanged(pbx=pbx, endpoint=endpoint, state=state))
         return self.on()
 
-    def lose(self, pbx: str = "office") -> Play:
-        self.feed(PbxLost(pbx=pbx))
+    def lose(self, pbx: str = "office", *, stopped: bool = False) -> Play:
+        """The link breaks, or it is broken and the driver finds out whether the PBX runs."""
+        self.feed(PbxLost(pbx=pbx, stopped=stopped))
         self.down.add(pbx)
         return self
 

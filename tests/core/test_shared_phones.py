@@ -14,6 +14,7 @@ from callrouter.core.agents import shared_phones
 from callrouter.core.agents.agent_availability import available_through, status_of
 from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.agents.unavailability_text import why_not
+from callrouter.core.offers import ringing
 from callrouter.model.agent_status import AgentState, AgentStatus
 from callrouter.model.call_notices import CallCompleted, ConversationTransferred
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
@@ -337,6 +338,57 @@ def test_losing_a_pbx_costs_its_own_calls_only() -> None:
     assert p.ringing() == {who: "c3"}
 
 
+@pytest.mark.parametrize("trunk", [IDLE, AWAY])
+def test_a_home_that_does_not_run_rings_no_phone(trunk: DeviceState) -> None:
+    """The trunk may look well for a while: nothing tells its PBX that the other one is gone."""
+    p = play(agent("ann", both("ann")), agent("bob", both("bob", home=SOUTH)), policy="linear")
+    says(p, SOUTH, "PJSIP/ann@north", trunk)
+    p.lose(NORTH, stopped=True).call("c1", "q", pbx=SOUTH)
+    assert p.ringing() == {"bob": "c1"}
+    # Silence, where the connection was refused: whether it runs is not known any more.
+    p.lose(NORTH)
+    p.call("c2", "q", pbx=SOUTH)
+    assert p.ringing() == ({"bob": "c1", "ann": "c2"} if trunk is IDLE else {"bob": "c1"})
+
+
+def test_a_phone_rings_no_more_when_its_home_is_found_dead() -> None:
+    """Its trunk has said that it rings, and says nothing more; the caller does not wait for that."""
+    p = play(agent("ann", both("ann")), agent("bob", both("bob", home=SOUTH)), policy="linear")
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    assert p.ringing() == {"ann": "c1"}
+    p.lose(NORTH).on(1)
+    assert p.ringing() == {"ann": "c1"}
+    p.lose(NORTH, stopped=True).on()
+    assert p.ringing() == {"bob": "c1"}
+    p.lose(NORTH, stopped=True).on()
+    assert len(p.rings("bob")) == 1
+    p.pbxes[NORTH].phone_is("PJSIP/ann", IDLE)
+    p.back(NORTH)
+    assert p.router.floor.stopped == frozenset()
+    p.call("c2", "q", pbx=NORTH)
+    assert p.ringing() == {"bob": "c1", "ann": "c2"}
+
+
+def test_a_conversation_is_left_alone_when_its_phones_home_is_found_dead() -> None:
+    """Their audio may go directly from phone to phone."""
+    p = play(agent("ann", both("ann")))
+    p.call("c1", "q", pbx=SOUTH).accepts("ann").lose(NORTH, stopped=True).on(20)
+    assert p.talking() == {"ann": "c1"}
+
+
+@pytest.mark.parametrize(
+    ("pbx", "silence"), [(NORTH, ringing.SILENT_FOR), (SOUTH, ringing.SILENT_WAY_FOR)]
+)
+def test_a_silent_trunk_holds_a_caller_back_for_a_shorter_time(pbx: str, silence: float) -> None:
+    p = play(agent("ann", both("ann")), agent("bob", both("bob")), policy="linear")
+    p.phone("ann").is_dead()
+    p.call("c1", "q", pbx=pbx).on(silence - 0.1)
+    assert rung_at(p) == [(pbx, both("ann").addresses[pbx])]
+    p.on(0.2)
+    assert rung_at(p)[1:] == [(pbx, both("bob").addresses[pbx])]
+
+
 def test_a_report_of_a_private_call_counts_for_a_minute_after_the_link_was_lost() -> None:
     p = play(agent("ann", both("ann")))
     says(p, NORTH, "PJSIP/ann", IN_USE)
@@ -581,6 +633,8 @@ HAPPENINGS = {
     },
     "north lost": partial(_lose, pbx=NORTH),
     "south lost": partial(_lose, pbx=SOUTH),
+    "north stopped": lambda p: p.lose(NORTH, stopped=True),
+    "south stopped": lambda p: p.lose(SOUTH, stopped=True),
     "north again": lambda p: p.back(NORTH),
     "south again": lambda p: p.back(SOUTH),
     "callers gone": _hangs_up,

@@ -391,7 +391,7 @@ class World:
         if name not in self.down:
             self.down.add(name)
             self.surveys.pop(name, None)
-            self.feed(PbxLost(pbx=name))
+            self.feed(PbxLost(pbx=name, stopped=len(self.down) == 2))
         elif name not in self.surveys:
             self.pending = deque(item for item in self.pending if item[0] != name)
             self.surveys[name] = self.pbxes[name].snapshot(), []

@@ -114,6 +114,10 @@ async def test_losing_one_asterisk_costs_its_own_channels_only(here: Site) -> No
     await at_south.wait_heard("2001")
     here.labs[NORTH].asterisk.kill()
     await here.until(lambda: not here.pbxes[NORTH].in_step)
+    await here.until(lambda: NORTH in here.router.floor.stopped)
+    assert SOUTH not in here.router.floor.agents["ann"].open, (
+        "no trunk rings a phone of a dead server"
+    )
     heard = at_south.heard.copy()
     await at_south.wait_heard("2001")
     assert heard

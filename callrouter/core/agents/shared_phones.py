@@ -4,9 +4,9 @@ Such a phone is one phone with one state, whichever PBX rings it. Who says what 
 
 - Its *home*, the PBX where it is registered, knows whether it is there, whether it takes calls, and
   whether it is in use. While a home is in step, that holds on every PBX.
-- Another PBX knows whether the trunk to the home works. While no home is in step, because the home is
-  down or only our link to it is, that is all there is to go by, so the phone may be rung: a trunk that
-  does not get there fails within seconds, and is then left alone for longer each time.
+- Another PBX knows whether the trunk to the home works. While no home is in step, because only our link to it
+  is down, that is all there is to go by, so the phone may be rung: a trunk that does not get there fails
+  within seconds, and is then left alone for longer each time. A home that is known not to run rings no phone.
 - A leg through another PBX reaches the phone as a call of its home's own, which the home reports as a
   foreign channel. While such a leg rings or talks, that report is no private call. Once the leg is
   over, the report may last for a moment: the phone is *clearing*, and is not rung until it is free.
@@ -59,8 +59,10 @@ def state_through(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
     ]
     if DEVICE_BUSY in at_homes:
         return DEVICE_BUSY
-    if pbx in device.homes or not at_homes:
+    if pbx in device.homes:
         return here
+    if not at_homes:
+        return DEVICE_UNREACHABLE if _homes_stopped(floor, device) else here
     return (
         here if any(state is not DEVICE_UNREACHABLE for state in at_homes) else DEVICE_UNREACHABLE
     )
@@ -189,6 +191,15 @@ def has_left(floor: Floor, leg: Leg) -> bool:
         if home in floor.up
     ]
     return leg.pbx not in leg.device.homes and bool(at_homes) and DEVICE_IN_USE not in at_homes
+
+
+def is_dead_way(floor: Floor, leg: Leg) -> bool:
+    """Whether a leg leads through a trunk to a home that is known not to run."""
+    return leg.pbx not in leg.device.homes and _homes_stopped(floor, leg.device)
+
+
+def _homes_stopped(floor: Floor, device: DeviceSpec) -> bool:
+    return bool(device.homes) and all(home in floor.stopped for home in device.homes)
 
 
 def _home_in_step(floor: Floor, device: DeviceSpec) -> bool:

@@ -61,6 +61,14 @@ a mobile network takes several seconds to find a phone.
 """
 
 
+SILENT_WAY_FOR = 0.5
+"""The same for phones that another of our PBXes rings over a trunk.
+
+Both ends are PBXes, so a sign comes as quickly as from a phone at home. What takes longer is mostly a trunk that
+is cut, which nothing reports.
+"""
+
+
 def make_offer(
     floor: Floor, call: Call, member: Membership, *, consult: bool = False
 ) -> Offer | None:
@@ -149,7 +157,10 @@ def _limit_silence(floor: Floor, offer: Offer) -> None:
     for leg in offer.legs.values():
         if devices.leads_out(leg.device) and leg.state is not LEG_PLANNED:
             return
-    floor.timers.share.set(offer.id, floor.clock_now + SILENT_FOR)
+    ways = floor.shares_phones and all(
+        leg.device.homes and leg.pbx not in leg.device.homes for leg in offer.legs.values()
+    )
+    floor.timers.share.set(offer.id, floor.clock_now + (SILENT_WAY_FOR if ways else SILENT_FOR))
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:

@@ -112,6 +112,7 @@ class AsteriskPbx:
             on_event=self._on_event,
             on_up=self._on_up,
             on_down=self._on_down,
+            on_failed=self._on_failed,
             event_names=contract.EVENTS,
             event_mask=contract.CLASSES if authority.active else STANDBY_EVENTS,
             timing=AmiTiming(unacked_timeout=UNACKED_WITHIN) if clustered else None,
@@ -146,6 +147,7 @@ class AsteriskPbx:
         self._heartbeat = self._make_heartbeat(run_id)
         if self._epochs is not None:
             self._epochs.use(self._heartbeat.next_tick, self._resync.link_up, self.resync)
+        self._stopped = False
         self._leftover = LeftoverEpoch(self._writer, lambda: self._heartbeat.another_serves)
         self._watch_phones()
 
@@ -316,6 +318,7 @@ class AsteriskPbx:
     # ------------------------------------------------------------ from Asterisk
 
     def _on_up(self) -> None:
+        self._stopped = False
         if self._epochs is None:
             self._resync.link_up()
         else:
@@ -331,6 +334,13 @@ class AsteriskPbx:
         self._dialogues.link_lost()
         logger.debug("%s: out of step: %s", self.name, why)
         self._post(PbxLost(pbx=self.name, why=why))
+
+    def _on_failed(self, no_server: bool) -> None:
+        """An attempt to connect has failed. Where nothing listens, Asterisk does not run: the core is told once."""
+        active = self._epochs is None or self._epochs.active
+        if active and no_server is not self._stopped:
+            self._stopped = no_server
+            self._post(PbxLost(pbx=self.name, why=self.client.last_error, stopped=no_server))
 
     def _on_event(self, message: AmiMessage) -> None:
         if self._epochs is not None and not self._epochs.heard(message):

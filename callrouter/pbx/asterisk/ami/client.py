@@ -11,6 +11,7 @@ from callrouter.pbx.asterisk.ami.client_options import (
     LoginRefusal,
     UserEventRules,
     explain_failure,
+    no_server,
 )
 from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
 from callrouter.pbx.asterisk.ami.counters import AmiCounters
@@ -53,6 +54,7 @@ class AmiClient:
         on_event: Callable[[AmiMessage], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
+        on_failed: Callable[[bool], None] = lambda _no_server: None,
         event_names: frozenset[str] | None = None,
         event_mask: str = "on",
         timing: AmiTiming | None = None,
@@ -67,6 +69,8 @@ class AmiClient:
             on_event: receives every event that `event_names` contains.
             on_up: called when the session becomes usable.
             on_down: called when it stops being usable; receives the reason.
+            on_failed: called after each attempt that led to no session; receives whether that was because
+                nothing listens at the address.
             event_names: the events to parse; None for all. Events of lists are always parsed.
             event_mask: the `Events:` header of the login: `on`, `off`, or classes such as
                 `call,user`.
@@ -88,6 +92,7 @@ class AmiClient:
         self._on_event = on_event
         self._on_up = on_up
         self._on_down = on_down
+        self._on_failed = on_failed
         self._event_names = event_names
         self._event_mask = event_mask
         self._timing = timing or AmiTiming()
@@ -184,6 +189,7 @@ class AmiClient:
                 self.counters.refused_logins += error.refused is not None
                 failures += 1
                 self._log_failure(str(error))
+                self._tell_failure(error.no_server)
             except Exception:
                 # A bug of ours or a lack of memory. Whatever it is, the session must come back.
                 self.refused = None
@@ -264,7 +270,7 @@ class AmiClient:
             )
         except (OSError, UnicodeError) as error:  # TLS errors and timeouts are OSErrors too
             raise AttemptFailedError(
-                explain_failure(error, account, timing.connect_timeout)
+                explain_failure(error, account, timing.connect_timeout), no_server=no_server(error)
             ) from error
 
     # -- up and down ------------------------------------------------------------------------
@@ -293,6 +299,13 @@ class AmiClient:
         except Exception:
             self.counters.handler_errors += 1
             logger.exception("the handler for 'session down' failed; going on")
+
+    def _tell_failure(self, no_server: bool) -> None:
+        try:
+            self._on_failed(no_server)
+        except Exception:
+            self.counters.handler_errors += 1
+            logger.exception("the handler for 'attempt failed' failed; going on")
 
     # -- actions ----------------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ def explain_failure(error: Exception, account: AmiAccount, seconds: float) -> st
         return f"host {host!r} cannot be found ({error}): check the host name and the DNS"
     if isinstance(error, TimeoutError):
         return f"{where} did not answer within {seconds:g} s: check the address and firewalls"
-    if _refused(error):
+    if no_server(error):
         return (
             f"{where} refused the connection: check that Asterisk runs, and enabled, bindaddr and "
             "port in its manager.conf"
@@ -133,7 +133,7 @@ def explain_failure(error: Exception, account: AmiAccount, seconds: float) -> st
     return f"cannot connect to {where}: {error}"
 
 
-def _refused(error: Exception) -> bool:
+def no_server(error: Exception) -> bool:
     """Whether the connection was refused. With several addresses, only the message text says so."""
     return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(
         error

@@ -74,11 +74,15 @@ class AttemptFailedError(Exception):
 
     Attributes:
         refused: why Asterisk refused the login; None if that was not the reason.
+        no_server: nothing listens at the address.
     """
 
-    def __init__(self, text: str, *, refused: LoginRefusal | None = None) -> None:
+    def __init__(
+        self, text: str, *, refused: LoginRefusal | None = None, no_server: bool = False
+    ) -> None:
         super().__init__(text)
         self.refused = refused
+        self.no_server = no_server
 
 
 async def log_in(
