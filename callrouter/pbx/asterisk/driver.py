@@ -107,12 +107,13 @@ class AsteriskPbx:
         self._tasks = Tasks()
         self._clock = SystemClock()
         self._board = board
+        self._outage = link_report.Outage(name, post, authority)
         self.client = AmiClient(
             ami_account(settings),
             on_event=self._on_event,
             on_up=self._on_up,
             on_down=self._on_down,
-            on_failed=self._on_failed,
+            on_failed=self._outage.attempt_failed,
             event_names=contract.EVENTS,
             event_mask=contract.CLASSES if authority.active else STANDBY_EVENTS,
             timing=AmiTiming(unacked_timeout=UNACKED_WITHIN) if clustered else None,
@@ -147,7 +148,6 @@ class AsteriskPbx:
         self._heartbeat = self._make_heartbeat(run_id)
         if self._epochs is not None:
             self._epochs.use(self._heartbeat.next_tick, self._resync.link_up, self.resync)
-        self._stopped = False
         self._leftover = LeftoverEpoch(self._writer, lambda: self._heartbeat.another_serves)
         self._watch_phones()
 
@@ -318,11 +318,8 @@ class AsteriskPbx:
     # ------------------------------------------------------------ from Asterisk
 
     def _on_up(self) -> None:
-        self._stopped = False
-        if self._epochs is None:
-            self._resync.link_up()
-        else:
-            self._epochs.link_up()
+        self._outage.over()
+        (self._epochs or self._resync).link_up()
 
     def _on_down(self, why: str) -> None:
         if self._epochs is not None:
@@ -334,13 +331,6 @@ class AsteriskPbx:
         self._dialogues.link_lost()
         logger.debug("%s: out of step: %s", self.name, why)
         self._post(PbxLost(pbx=self.name, why=why))
-
-    def _on_failed(self, no_server: bool) -> None:
-        """An attempt to connect has failed. Where nothing listens, Asterisk does not run: the core is told once."""
-        active = self._epochs is None or self._epochs.active
-        if active and no_server is not self._stopped:
-            self._stopped = no_server
-            self._post(PbxLost(pbx=self.name, why=self.client.last_error, stopped=no_server))
 
     def _on_event(self, message: AmiMessage) -> None:
         if self._epochs is not None and not self._epochs.heard(message):

@@ -1,11 +1,34 @@
-"""What operators are told of the link to one Asterisk: its state in words, and its counters."""
+"""What is told of the link to one Asterisk: to operators its state in words and its counters, to the core whether it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from callrouter.model.events import Event, PbxLost
 from callrouter.pbx.asterisk.ami import AmiClient
-from callrouter.pbx.interface import LinkCount
+from callrouter.pbx.interface import Authority, LinkCount
+
+
+class Outage:
+    """Tells the core, once in each outage, that Asterisk does not run. So it is where nothing listens.
+
+    A standby tells nothing: it serves no calls.
+    """
+
+    def __init__(self, pbx: str, post: Callable[[Event], None], authority: Authority) -> None:
+        self._pbx, self._post, self._authority = pbx, post, authority
+        self._stopped = False
+
+    def attempt_failed(self, no_server: bool) -> None:
+        """An attempt to connect has failed, perhaps because nothing listens at the address."""
+        if no_server is not self._stopped and self._authority.active:
+            self._stopped = no_server
+            why = "nothing listens there" if no_server else "no answer"
+            self._post(PbxLost(pbx=self._pbx, why=why, stopped=no_server))
+
+    def over(self) -> None:
+        """There is a session."""
+        self._stopped = False
 
 
 def state_text(client: AmiClient, *, standby: bool, in_step: bool, missing: Sequence[str]) -> str:
