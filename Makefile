@@ -5,9 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-# Tests on a virtual clock, which use the processor, two files at a time; those that mostly wait for real time come
-# after them, six at a time.
-PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
+
+# make test runs the stages of tests/stages.py, or some of them: STAGES="pure style".
 
 .PHONY: demo test coverage bench scale pageload screenshots browser-matrix soak chaos chaos-short cluster-chaos fuzz held labday lint types layers unit asterisk lock sbom vendor clean
 
@@ -15,34 +14,11 @@ demo: $(STAMP)
 	@$(BIN)/callrouter demo
 
 test: $(STAMP)
-	@echo "— style, dead code, types, layers"
-	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
-	@$(BIN)/vulture
-	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-cache | tail -n 3
-	@echo "— Asterisk for the tests with real calls"
-	@$(BIN)/python -m callrouter.lab
-	@echo "— Twilio's OpenAPI document, for the tests of requests to it"
-	@$(BIN)/python -m tests.twilio.openapi
-	@echo "— a provider of OpenID Connect, for the test of logging in through one"
-	@$(BIN)/python -m tests.oidc.node_provider
-	@echo "— Chromium for the tests of the page"
-	@$(BIN)/python -m tests.browser.chromium
-	@echo "— every Python on this machine that callrouter supports"
-	@$(BIN)/python -m tests.interpreters
-	@echo "— tests"
-	@$(BIN)/python -m tests.twice -n 2 --dist loadfile $(PURE) -m "not load" $(PYTEST)
-	@$(BIN)/python -m tests.twice -n 6 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos and not labday" $(PYTEST)
-	@echo "— a busy floor, measured"
-	@$(BIN)/python -m pytest -m load -s --no-header
-	@echo "— two minutes of faults on a busy floor, and fifty callers over the router's death"
-	@$(BIN)/python -m pytest -m chaos -s --no-header
+	@$(BIN)/python -m tests.stages $(STAGES) $(if $(PYTEST),-- $(PYTEST))
 
 # Which lines the tests reach. It takes longer than make test, which does not measure that.
 coverage: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" --cov --cov-report= $(PYTEST)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \
-	  --cov --cov-append --cov-report=term:skip-covered $(PYTEST)
+	@$(BIN)/python -m tests.stages coverage $(if $(PYTEST),-- $(PYTEST))
 
 # The same alone: CHAOS_SECONDS and CHAOS_SEED change the run.
 chaos-short: $(STAMP)

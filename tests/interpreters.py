@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 NAMES = tuple(f"python3.{minor}" for minor in range(11, 16))
 LEAST = (3, 11, 2)
-INSTALL_WITHIN, TESTS_WITHIN = 300.0, 240.0
+INSTALL_WITHIN, TESTS_WITHIN = 600.0, 600.0
 AT_ONCE = 2
 TOOLS = frozenset(
     {
@@ -156,7 +156,8 @@ def tests(inside: Path) -> tuple[bool, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    words = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not asterisk and not load and not chaos"]
+    words = ["-q", "-x", "-p", "no:cacheprovider", "--timeout", "300"]
+    words += ["-m", "not asterisk and not load and not chaos"]
     try:
         done = subprocess.run(
             [inside, "-m", "pytest", *words, *TESTS],

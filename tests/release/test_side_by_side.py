@@ -1,0 +1,109 @@
+"""Stages run side by side: in order, each one's output in one piece, and together they end."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.side_by_side import Stage, run
+from tests.stages import PURE, main, stages
+
+ROOT = Path(__file__).parents[2]
+
+
+def shell(name: str, *lines: str, after: tuple[str, ...] = (), idle: bool = False) -> Stage:
+    return Stage(
+        name, f"what {name} is", tuple(("sh", "-c", line) for line in lines), after, idle=idle
+    )
+
+
+def said(*made: Stage) -> tuple[int, str]:
+    out = io.BytesIO()
+    status = run(made, out)
+    return status, out.getvalue().decode()
+
+
+def test_output_reads_as_if_they_ran_one_after_the_other(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    status, text = said(
+        shell("one", f"echo 1; until [ -e {seen} ]; do sleep 0.05; done", "echo 2"),
+        shell("two", f"echo 3; touch {seen}"),
+        shell("three", "echo 4", after=("one", "two")),
+    )
+    assert status == 0
+    *lines, figures = text.splitlines()
+    assert lines == ["— what one is", "1", "2", "— what two is", "3", "— what three is", "4"]
+    assert re.fullmatch(r"— \d+ s: one \d+ s \(processors \d+ s\), two .*, three .*", figures)
+
+
+def test_a_stage_begins_when_those_before_it_are_over(tmp_path: Path) -> None:
+    status, text = said(
+        shell("last", f"ls {tmp_path}", after=("first", "second", "one that was not asked for")),
+        shell("first", "sleep 0.3", f"touch {tmp_path}/first"),
+        shell("second", f"touch {tmp_path}/second"),
+    )
+    assert status == 0
+    assert "— what last is\nfirst\nsecond\n" in text
+
+
+def test_the_first_that_fails_ends_the_others_and_is_shown_last() -> None:
+    began = time.monotonic()
+    status, text = said(
+        shell("long", "echo begun; sleep 50", "echo never"),
+        shell("bad", "echo why; exit 7", "echo never"),
+        shell("later", "echo never", after=("long",)),
+    )
+    assert status == 7
+    assert time.monotonic() - began < 20
+    start, end = text.split("— what bad is\n")
+    assert start.startswith("— what long is\nbegun\n")
+    assert re.fullmatch(r"why\n— bad failed after .*; ended before they were done: long\n", end)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has this priority")
+def test_a_stage_that_only_computes_takes_what_others_leave() -> None:
+    ask = "import os; print(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    _, text = said(shell("idle", f"sleep 0.2; {sys.executable} -c '{ask}'", idle=True))
+    assert "True" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_all_that_they_started(tmp_path: Path, number: signal.Signals) -> None:
+    pid = tmp_path / "pid"
+    text = (
+        "import sys; from tests.side_by_side import Stage, run;"
+        f"sys.exit(run([Stage('a', 'a', (('sh', '-c', 'sleep 50 & echo $! > {pid}; wait'),))]))"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not (pid.exists() and pid.read_text().endswith("\n")):
+        time.sleep(0.02)
+    runner.send_signal(number)
+    assert runner.wait(timeout=50) == 130
+    grandchild = Path(f"/proc/{pid.read_text().strip()}/stat")
+    assert not grandchild.exists() or grandchild.read_text().split()[2] == "Z"
+
+
+def test_every_test_is_in_a_stage() -> None:
+    made = {stage.name: " ".join(stage.commands[-1]) for stage in stages()}
+    assert all(set(stage.after) <= made.keys() for stage in stages())
+    assert all((ROOT / folder).is_dir() for folder in PURE)
+    assert all(folder in made["pure"] and f"--ignore={folder}" in made["real"] for folder in PURE)
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        file, text = str(path.relative_to(ROOT)), path.read_text()
+        if re.search(r"^pytestmark = .*mark\.load|^@pytest\.mark\.load", text, re.MULTILINE):
+            assert file in made["load"] + made["soak"]
+        if re.search(r"^pytestmark = .*mark\.chaos|^@pytest\.mark\.chaos", text, re.MULTILINE):
+            assert file.startswith("tests/chaos/")
+
+
+def test_stages_that_do_not_exist_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["real", "unreal"]) == 2
+    assert "no such stage: unreal; there are style, " in capsys.readouterr().err
