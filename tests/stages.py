@@ -24,7 +24,7 @@ BESIDE = ("--dist", "loadfile")
 SLOWLY = (*BESIDE, "--timeout", "300")
 """At idle priority a second of the processor may take many."""
 BY_ITSELF = ("-s", "--no-header", "-p", "no:cacheprovider")
-PREPARED = ("asterisk", "openapi", "oidc", "chromium")
+PREPARED = ("collected", "style", "asterisk", "openapi", "oidc", "chromium")
 
 
 def _bin(program: str, *arguments: str) -> tuple[str, ...]:
@@ -54,6 +54,11 @@ def stages(*pytest: str) -> tuple[Stage, ...]:
             ),
         ),
         Stage(
+            "collected",
+            "everything compiled, and every test collected",
+            (_python("tests.collected"),),
+        ),
+        Stage(
             "asterisk",
             "Asterisk for the tests with real calls",
             (_python("callrouter.lab"),),
@@ -77,20 +82,20 @@ def stages(*pytest: str) -> tuple[Stage, ...]:
             "chaos",
             "two minutes of faults on a busy floor, and fifty callers over the router's death",
             (_python("pytest", *BY_ITSELF, "-m", "chaos", "tests/chaos"),),
-            after=("style", *PREPARED),
+            after=PREPARED,
         ),
         Stage(
             "pure",
             "tests on a virtual clock",
             (_python("tests.twice", *SLOWLY, "-n", "2", *PURE, "-m", "not load", *pytest),),
-            after=("style", *PREPARED),
+            after=PREPARED,
             idle=True,
         ),
         Stage(
             "soak",
             "a quarter of an hour of five calls a second, on a virtual clock",
             (_python("pytest", *BY_ITSELF, "-m", "load", "tests/simulated/test_soak.py"),),
-            after=("style", *PREPARED),
+            after=PREPARED,
             idle=True,
         ),
         Stage(
