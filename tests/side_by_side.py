@@ -1,7 +1,7 @@
 """Runs the stages of the tests: each as soon as what it needs is over, several beside each other.
 
-Some stages mostly wait for real time; a stage that only computes then takes what they leave of the processors, at idle
-priority, so that it does not disturb them. What the stages print reads as if they ran one after the other: one is followed
+Some stages mostly wait for real time; a stage that only computes then takes what they leave of the processors, at the
+lowest priority, so that it does not disturb them. What the stages print reads as if they ran one after the other: one is followed
 as it goes, and the others' output is kept until it is their turn. The first one that fails ends the others, and is shown
 last; so does Ctrl-C.
 """
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOOK_EVERY = 0.1
+LOWEST = 19
+"""Of the priorities of processes, as `nice` counts them."""
 END_WITHIN = 30.0
 """Seconds in which stages that are told to end can end Asterisk, routers and browsers."""
 
@@ -34,14 +36,14 @@ class Stage:
         title: what it is, in words.
         commands: programs with their arguments; the first that fails is the last that runs.
         after: stages that must be over before.
-        idle: whether it gets only what the others leave of the processors.
+        gives_way: whether it gets only what the others leave of the processors.
     """
 
     name: str
     title: str
     commands: tuple[tuple[str, ...], ...]
     after: tuple[str, ...] = ()
-    idle: bool = False
+    gives_way: bool = False
 
 
 @dataclass(slots=True)
@@ -77,8 +79,8 @@ class _Running:
             )
         process.returncode = 0  # `look` waits for it, and learns what it took
         self.pid = process.pid
-        if self.stage.idle:
-            _make_idle(self.pid)
+        if self.stage.gives_way:
+            _give_way(self.pid)
 
     def look(self) -> None:
         """Notice that its command is over, and start the next."""
@@ -109,13 +111,10 @@ class _Running:
         out.flush()
 
 
-def _make_idle(pid: int) -> None:
+def _give_way(pid: int) -> None:
     """Give a process that has just begun, and those that it will start, what others leave of the processors."""
     with suppress(ProcessLookupError):
-        if hasattr(os, "SCHED_IDLE"):
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.setpriority(os.PRIO_PROCESS, pid, 19)
+        os.setpriority(os.PRIO_PROCESS, pid, LOWEST)
 
 
 class _Run:

@@ -2,7 +2,7 @@
 
     python -m tests.stages [NAME …] [-- PYTEST-ARGUMENTS]
 
-runs all stages, or the named ones. Tests that compute (on a virtual clock) run at idle priority beside the minutes of
+runs all stages, or the named ones. Tests that compute (on a virtual clock) run at the lowest priority beside the minutes of
 faults, which mostly wait; the load test has the machine for itself; real calls and browsers come last and take longest.
 """
 
@@ -22,7 +22,7 @@ NOT_PURE = tuple(f"--ignore={folder}" for folder in PURE)
 REAL = "not load and not chaos and not labday"
 BESIDE = ("--dist", "loadfile")
 SLOWLY = (*BESIDE, "--timeout", "300")
-"""At idle priority a second of the processor may take many."""
+"""At the lowest priority a second of the processor may take many."""
 BY_ITSELF = ("-s", "--no-header", "-p", "no:cacheprovider")
 PREPARED = ("collected", "style", "asterisk", "openapi", "oidc", "chromium")
 
@@ -89,20 +89,20 @@ def stages(*pytest: str) -> tuple[Stage, ...]:
             "tests on a virtual clock",
             (_python("tests.twice", *SLOWLY, "-n", "2", *PURE, "-m", "not load", *pytest),),
             after=PREPARED,
-            idle=True,
+            gives_way=True,
         ),
         Stage(
             "soak",
             "a quarter of an hour of five calls a second, on a virtual clock",
             (_python("pytest", *BY_ITSELF, "-m", "load", "tests/simulated/test_soak.py"),),
             after=PREPARED,
-            idle=True,
+            gives_way=True,
         ),
         Stage(
             "interpreters",
             "every Python on this machine that callrouter supports",
             (_python("tests.interpreters"),),
-            idle=True,
+            gives_way=True,
         ),
         Stage(
             "load",
