@@ -255,21 +255,21 @@ def _overtaken(
 ) -> list[str]:
     """Callers who were first rung for although another had come earlier and was rung for by no phone.
 
-    Both waited then, for more than a second longer, and every Asterisk could be commanded. An Asterisk that no router
-    reaches rings phones for its own callers by its fallback. It cannot know who waits elsewhere, so those whom it
-    serves have overtaken no caller, while it is cut off; a fallback at any other time counts.
+    Both waited then, for more than a second longer, and the earlier one's Asterisk could be
+    commanded and had a trunk to the phone that rang: an agent at the far end of a cut trunk rings
+    for callers who can be connected. An Asterisk that no router reaches rings phones for its own
+    callers by its fallback. It cannot know who waits elsewhere, so those whom it serves while it is
+    cut off have overtaken no caller; a fallback at any other time counts.
     """
-    rings: dict[str, Dialog] = {
-        number: min((one for _, one in found), key=lambda one: one.invite_at)
-        for number, found in rung.items()
-    }
-    first = {number: one.invite_at for number, one in rings.items()}
+    rings = {number: min(found, key=lambda one: one[1].invite_at) for number, found in rung.items()}
+    first = {number: one.invite_at for number, (_, one) in rings.items()}
     found: list[str] = []
     for later in callers:
         at = first.get(later.number)
         if at is None:
             continue
-        if not by_router(rings[later.number]) and _excused(strikes, {later.place}, at, at):
+        phone, ring = rings[later.number]
+        if not by_router(ring) and _excused(strikes, {later.place}, at, at):
             continue
         for earlier in callers:
             came = earlier.dialog.answered_at
@@ -280,6 +280,9 @@ def _overtaken(
                 and first.get(earlier.number, math.inf) > at + LEAD
                 and _ended(earlier.dialog) > at + LEAD
                 and not _excused(strikes, {earlier.place}, at - 1.0, at)
+                and not _excused(
+                    strikes, {earlier.place, place_of(phone)}, at - 1.0, at, trunks=True
+                )
             ):
                 found.append(
                     f"{earlier.number} at {earlier.place} (came {came:.2f}) by {later.number} at "

@@ -122,6 +122,20 @@ def test_the_fallback_of_an_asterisk_that_no_router_reaches_knows_no_other_calle
     assert len(made.overtaken) == overtaken
 
 
+@pytest.mark.parametrize(
+    ("apart", "overtaken"),
+    [({"north", "west"}, 0), ({"north", "south"}, 1), ({"south", "west"}, 1), (set(), 1)],
+)
+def test_an_agent_behind_a_cut_trunk_rings_for_callers_who_can_be_connected(
+    apart: set[str], overtaken: int
+) -> None:
+    """A caller of north came earlier; a phone of west rang for one of south."""
+    callers = [visitor(0), visitor(3, 30, 1, place="south")]
+    cut = Strike("cut", "between", 2.0, over=20.0, apart=frozenset(apart))
+    made = of(callers, (cut,), d1101=[dialog(9, 20, **TALK)], d1301=[dialog(5.5, 30, 1, **TALK)])
+    assert len(made.overtaken) == overtaken
+
+
 def test_a_harness_that_stood_still_proves_nothing() -> None:
     made = of([visitor()], d1101=[dialog(4, 20, **TALK)])
     made.lag = 1.2
