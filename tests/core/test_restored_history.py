@@ -225,12 +225,20 @@ def talking(agent: str, since: float) -> HistoryRestored:
 @pytest.mark.parametrize("pbx_first", [True, False])
 @pytest.mark.parametrize(
     ("agent", "since", "wait", "talk"),
-    [("ann", 4.0, 4.0, 27.0), ("bob", 4.0, 11.0, 20.0), ("ann", 500.0, 11.0, 20.0)],
+    [
+        ("ann", 4.0, 4.0, 27.0),
+        ("bob", 4.0, 11.0, 20.0),
+        ("ann", 500.0, 11.0, 20.0),
+        ("ann", -3600.0, 0.0, 31.0),
+    ],
 )
 def test_a_conversation_of_before_counts_from_its_beginning(
     agent: str, since: float, wait: float, talk: float, *, pbx_first: bool
 ) -> None:
-    """Not if the record knows one with another agent, or one that begins in the future."""
+    """Not if the record knows one with another agent, or one that begins in the future.
+
+    Nor before the caller came, if the clock of the router before was an hour slow.
+    """
     old = Play(THREE, signed_in="ann")
     old.phone("ann").picks_up(after=4)
     old.call("c1", "q", entered_at=0.0, queued_at=0.0).on(10)

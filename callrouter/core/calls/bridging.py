@@ -82,12 +82,13 @@ def restore_talk(floor: Floor, call: Call, agent: Agent) -> None:
     """Let an adopted conversation count from when it began, if that is known by now.
 
     For the agent's own talk time it counts from the adoption: what was before is in the agent's row.
+    The beginning was written by another router, whose clock may be hours off. It is not before the caller came.
     """
     before = floor.before.talking.get(call.id)
     if before is not None and call.connected_at is not None:
         del floor.before.talking[call.id]
         if floor.agent_named(before.agent) is agent:
-            call.connected_at = min(call.connected_at, before.since)
+            call.connected_at = min(call.connected_at, max(before.since, call.entered_at))
             call.queued_at = min(call.queued_at, call.connected_at)
 
 
