@@ -14,12 +14,20 @@ from callrouter.core.agents import shared_phones
 from callrouter.core.agents.agent_availability import available_through, status_of
 from callrouter.core.agents.agent_rows import row_of
 from callrouter.core.agents.unavailability_text import why_not
-from callrouter.core.offers import ringing
+from callrouter.core.offers import offer_failures, ringing
 from callrouter.model.agent_status import AgentState, AgentStatus
 from callrouter.model.call_notices import CallCompleted, ConversationTransferred
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.model.commands import Disregard, Ring
-from callrouter.model.events import AgentRestored, DeviceState, EndpointChanged, LegEnd, PhoneFreed
+from callrouter.model.events import (
+    AgentRestored,
+    DeviceState,
+    EndpointChanged,
+    LegEnd,
+    LegRang,
+    PhoneFreed,
+    TimePassed,
+)
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 from tests.core.playbook import Phone, Play
 from tests.core.tables import agent, desk, queue, table
@@ -387,6 +395,23 @@ def test_a_silent_trunk_holds_a_caller_back_for_a_shorter_time(pbx: str, silence
     assert rung_at(p) == [(pbx, both("ann").addresses[pbx])]
     p.on(0.2)
     assert rung_at(p)[1:] == [(pbx, both("bob").addresses[pbx])]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.05, 0.3, 5.0])
+@pytest.mark.parametrize("rang", [True, False])
+def test_a_phone_is_not_silent_because_the_router_stood_still(late: float, rang: bool) -> None:
+    """Its ring may have been told in time, and wait to be read behind the deadline."""
+    p = play(agent("ann", both("ann")), agent("bob", both("bob")), policy="linear", ring_for=20)
+    p.phone("ann").is_dead()
+    p.call("c1", "q", pbx=SOUTH)
+    [leg] = p.pbxes[SOUTH].legs.values()
+    p.now += ringing.SILENT_WAY_FOR + late
+    p.feed(TimePassed())
+    assert (len(rung_at(p)) == 1) is (late > offer_failures.LATE)
+    if rang:
+        p.feed(LegRang(offer=leg.ring.offer, device="desk"))
+    p.on(offer_failures.READS_WITHIN + 0.01)
+    assert (len(rung_at(p)) == 1) is (rang and late > offer_failures.LATE)
 
 
 def test_a_report_of_a_private_call_counts_for_a_minute_after_the_link_was_lost() -> None:

@@ -136,6 +136,12 @@ _GIVES_UP = frozenset(
 # ---------------------------------------------------------------- others are offered the call as well
 
 
+LATE = 0.1
+"""Seconds by which a deadline is late if the process stood still. What phones have said since is not read yet."""
+READS_WITHIN = 0.25
+"""Seconds in which it is read."""
+
+
 def share_call(floor: Floor, offer: Offer) -> None:
     """The offer has kept its caller from other agents for long enough: ring others alongside it.
 
@@ -148,6 +154,9 @@ def share_call(floor: Floor, offer: Offer) -> None:
     asked = next((leg for leg in offer.legs.values() if _asked(leg)), None)
     if asked is None and offer.rang:
         return  # the answered leg has ended, and another phone of the agent rings
+    if asked is None and floor.clock_now > floor.now + LATE:
+        floor.timers.share.set(offer.id, floor.clock_now + READS_WITHIN)
+        return
     offer.shared = call.has_shared_offers = True
     leg = asked or next(iter(offer.legs.values()))
     floor.publish(
