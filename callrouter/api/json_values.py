@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
 
-from callrouter.api.schemas.vocabulary import PhraseJson
-from callrouter.model.text import Phrase
+from callrouter.api.schemas.vocabulary import PhraseJson, PhraseValueJson
+from callrouter.model.phrases import Phrase, PhraseValue
 
 Json: TypeAlias = dict[str, Any]
 
@@ -41,9 +41,20 @@ def seconds(value: float) -> float:
 
 def phrases_json(lines: Iterable[str]) -> list[PhraseJson]:
     """Return sentences as codes with values."""
-    return [
-        {"code": line.code, "values": dict(line.values)}
-        if isinstance(line, Phrase)
-        else {"code": "", "values": {}}
-        for line in lines
-    ]
+    return [phrase_json(line) for line in lines]
+
+
+def phrase_json(line: str) -> PhraseJson:
+    """Return a sentence as a code with values; one without a code has none."""
+    if not isinstance(line, Phrase):
+        return {"code": "", "values": {}}
+    return {
+        "code": line.code,
+        "values": {name: _value(value) for name, value in line.values.items()},
+    }
+
+
+def _value(value: PhraseValue) -> PhraseValueJson:
+    if isinstance(value, Phrase):
+        return {**phrase_json(value), "text": str(value)}
+    return value if isinstance(value, str | int | float) else list(value)

@@ -1,4 +1,4 @@
-"""Text for people: phone numbers masked, text from outside cleaned, counts, lists and durations; sentences with their codes.
+"""Text for people: phone numbers masked, text from outside cleaned, counts, lists and durations.
 
 Pure. The only place for these, so that a number is masked alike in the log, an answer of the API
 and a description of changes. Durations as the files write them (``1m30s``) are in
@@ -7,8 +7,8 @@ and a description of changes. Durations as the files write them (``1m30s``) are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Self
+from collections.abc import Collection, Sequence
+from typing import Final
 
 _ENDING: Final = 3
 """Digits at the end of a masked number that stay visible."""
@@ -166,22 +166,3 @@ def stopwatch(seconds: float) -> str:
     """
     minutes, rest = divmod(max(0, int(seconds)), 60)
     return f"{minutes}:{rest:02}"
-
-
-class Phrase(str):
-    """An English sentence that is also a `code` with `values`. It is used like any text.
-
-    A sentence without a code is plain text: pages show it as it is.
-    """
-
-    __slots__ = ("code", "values")
-
-    code: str
-    values: Mapping[str, str | float]
-
-    def __new__(cls, text: str, code: str, /, **values: str | float) -> Self:
-        """Return the sentence. Values are names, numbers, and seconds that end in ``_s``."""
-        made = super().__new__(cls, text)
-        made.code = code
-        made.values = values
-        return made

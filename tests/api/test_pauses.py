@@ -66,7 +66,7 @@ async def test_who_paused_an_agent_and_until_when(client: Client, world: World) 
     assert (view["until"], view["then"]) == ("2025-11-21T22:39:07.000Z", "resume")
     assert view["why_not"] == ["paused by crm at 21:54: lunch"]
     values = {"by": "crm", "at": "21:54", "reason": "lunch"}
-    assert view["why_not_phrases"] == [{"code": "paused", "values": values}]
+    assert view["why_not_phrases"] == [{"code": "paused-by-for", "values": values}]
     assert view["messages"] == [{"at": "2025-11-21T21:54:07.000Z", "text": "paused by crm: lunch"}]
     world.clock.at += 2700
     world.runtime.post(TimePassed())

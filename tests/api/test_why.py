@@ -163,7 +163,12 @@ def test_ring_all_and_who_lost() -> None:
     play.call("c1", "q").on(3).accepts("bob").on(60).caller_hangs_up("c1")
     first, second = play.offers("c1")
     assert first["text"] == "ann was rung: all available agents are, by ring-all"
-    assert first["outcome"] == {"result": "lost", "text": "rang 3 s, lost to bob"}
+    lost = {"code": "lost-to", "values": {"agent": "bob"}, "text": "lost to bob"}
+    assert first["outcome"] == {
+        "result": "lost",
+        "text": "rang 3 s, lost to bob",
+        "phrase": {"code": "after-ringing", "values": {"rang_s": 3.0, "what": lost}},
+    }
     assert (
         second["outcome"]["text"] == "took it on desk after 3 s, talked 1 min, the caller hung up"
     )
@@ -288,7 +293,13 @@ def test_an_offer_that_was_withdrawn_says_why() -> None:
     assert now is not None
     assert now["text"] == "waits in q for 4 s, place 1 of 1; none of its 1 agent can be rung"
     assert now["passed_over"] == [
-        {"reason": "paused", "text": "paused: tea", "agents": ["ann"], "count": 1}
+        {
+            "reason": "paused",
+            "text": "paused: tea",
+            "phrase": {"code": "paused-for", "values": {"reason": "tea"}},
+            "agents": ["ann"],
+            "count": 1,
+        }
     ]
 
 

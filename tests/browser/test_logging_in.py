@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
+from release.sentences import sentences
 from tests.browser.page_floor import PASSWORD, PageFloor
 from tests.browser.visits import DIRECTIONS, LANGUAGES, Hand, Look, Visits, words
 
@@ -32,30 +35,38 @@ async def test_a_wrong_password_is_said(visits: Visits) -> None:
     await expect(page.get_by_role("alert")).to_have_text(t("wrong-login"))
 
 
-async def test_what_the_daemon_says_is_said_in_the_language_of_the_page(visits: Visits) -> None:
-    page, t = await visits.page(Look(language="zh")), words("zh")
-    said = await page.evaluate(
+@pytest.mark.parametrize("language", ["ar", "zh"])
+async def test_what_the_daemon_says_is_said_in_the_language_of_the_page(
+    visits: Visits, language: str
+) -> None:
+    """Every sentence that it can say, and those of a later version."""
+    page, t = await visits.page(Look(language=language)), words(language)
+    lines, phrases = [], []
+    for code, sentence in sentences().items():
+        names = {"count", *re.findall(r"\{(\w+)\}", str(sentence))}
+        lines.append(f"English of {code}")
+        phrases.append({"code": code, "values": {name: 3 for name in sorted(names)}})
+    own = {"text": "took it", "code": "took-it", "values": {}}
+    values: dict[str, object] = {"took": own, "after_s": 75, "why": "old"}
+    lines += ["took it after 1 min 15 s, but old", "a later reason", "no code"]
+    phrases += [
+        {"code": "took-but", "values": values},
+        {"code": "of-a-later-version", "values": {}},
+    ]
+    said, *refusals = await page.evaluate(
         """async ([lines, phrases]) => {
           const { phrased, refusalText } = await import("/page/app/phrases.js");
-          return [...phrased(lines, phrases), refusalText("busy", "busy"), refusalText("refused", "alice is not here")];
+          return [phrased(lines, phrases), refusalText("busy", "busy"), refusalText("refused", "alice is not here")];
         }""",
-        [
-            ["paused by sam at 12:03: lunch", "in wrap-up for 75 s more", "a later reason", "old"],
-            [
-                {"code": "paused", "values": {"by": "sam", "at": "12:03", "reason": "lunch"}},
-                {"code": "wrap-up", "values": {"left_s": 75}},
-                {"code": "of-a-later-version", "values": {}},
-            ],
-        ],
+        [lines, phrases],
     )
-    assert said == [
-        f"{t('reason.paused-by', by='sam', at='12:03')}: lunch",
-        t("reason.wrap-up", left="1:15"),
-        "a later reason",
-        "old",
-        t("refusal.busy"),
-        "alice is not here",
-    ]
+    assert refusals == [t("refusal.busy"), "alice is not here"]
+    *every, but, later, plain = said
+    assert (later, plain) == ("a later reason", "no code")
+    assert [line for line in every if "{" in line or line.startswith("English of")] == []
+    plain_text = but.replace("\u2068", "").replace("\u2069", "")
+    expected = {"ar": "أخذها بعد دقيقة و١٥ ثانية، لكن old", "zh": "1分钟15秒后接下来电，但是old"}
+    assert plain_text == expected[language]
 
 
 async def test_another_language_needs_no_reload(visits: Visits, floor: PageFloor) -> None:

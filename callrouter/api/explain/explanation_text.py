@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Final, TypeAlias
 
 from callrouter.api.calllog.agent_timelines import Standing
+from callrouter.api.explain.outcome_names import NAMES
 from callrouter.model.agent_status import AgentStatus
-from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import LegEnd
-from callrouter.model.outcomes import OfferEnd, OfferOutcome, RequeueReason
-from callrouter.model.text import counted, ordinal, rough_duration
+from callrouter.model.outcomes import OfferOutcome, RequeueReason
+from callrouter.model.phrases import phrase
 from callrouter.policies.base import Rank
 
 Word: TypeAlias = Callable[[Rank], str]
@@ -29,22 +30,40 @@ def _number(rank: Rank) -> float:
 def _hands(rank: Rank) -> str:
     """Return the utilisation in words; max-utilization stores it negated."""
     load, share = rank if isinstance(rank, tuple) else (0.0, rank)
-    hour = f"on calls {abs(share):.0%} of the last hour"
-    return f"{abs(load):.0%} of capacity in use, {hour}" if load else hour
+    hour = phrase(
+        "rank-hour", "on calls {hour_share} of the last hour", hour_share=abs(float(share))
+    )
+    if not load:
+        return hour
+    text = "{load_share} of capacity in use, {hour}"
+    return phrase("rank-load", text, load_share=abs(float(load)), hour=hour)
+
+
+def _turn(rank: Rank) -> str:
+    if _number(rank) < 0:
+        return phrase("rank-no-turn", "no turn yet")
+    return phrase("rank-turn", "last turn no. {turn}", turn=_number(rank))
+
+
+def _calls(rank: Rank) -> str:
+    text, many = "{count} call today", "{count} calls today"
+    return phrase("rank-calls", text, many, count=int(_number(rank)))
 
 
 _SAYS_NOTHING: Final = frozenset({"random", "weighted-random", "ring-all", "longest-idle"})
 """Policies whose values are the same for all, or are shown anyway (the idle time)."""
 
 _VALUES: Final[Mapping[str, Word]] = {
-    "priority": lambda rank: f"level {_number(rank):g}",
-    "linear": lambda rank: f"{ordinal(int(_number(rank)) + 1)} in the table",
-    "round-robin": lambda rank: (
-        f"last turn no. {_number(rank):g}" if _number(rank) >= 0 else "no turn yet"
+    "priority": lambda rank: phrase("rank-level", "level {level}", level=_number(rank)),
+    "linear": lambda rank: phrase(
+        "rank-place", "{place_th} in the table", place_th=int(_number(rank)) + 1
     ),
-    "fewest-calls": lambda rank: f"{counted(int(_number(rank)), 'call', zero='0')} today",
-    "least-talk-time": lambda rank: f"talked {rough_duration(_number(rank))} today",
-    "skills": lambda rank: f"skill {-_number(rank):g}",
+    "round-robin": _turn,
+    "fewest-calls": _calls,
+    "least-talk-time": lambda rank: phrase(
+        "rank-talked", "talked {talked_s} today", talked_s=_number(rank)
+    ),
+    "skills": lambda rank: phrase("rank-skill", "skill {level}", level=-_number(rank)),
     "average-utilization": _hands,
     "max-utilization": _hands,
 }
@@ -58,14 +77,31 @@ def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> 
         ranks: the value of each policy, in the same order.
         idle: seconds since the agent became available; None: not known, or a draw decided.
     """
-    words = []
+    words: list[str] = []
     for name, rank in zip(policy, ranks, strict=False):
         if name not in _SAYS_NOTHING:
             say = _VALUES.get(name)
             words.append(say(rank) if say is not None else f"{name} {plain_rank(rank)}")
     if idle is not None:
-        words.append(f"idle {rough_duration(idle)}")
-    return ", ".join(words)
+        words.append(phrase("rank-idle", "idle {idle_s}", idle_s=idle))
+    return in_a_row(words)
+
+
+def in_a_row(parts: Sequence[str]) -> str:
+    """Return phrases in one line, separated by commas; empty if there are none."""
+    return reduce(_and_then, parts) if parts else ""
+
+
+def few_names(names: Sequence[str], most: int) -> str:
+    """Return names with commas; of more than `most` the first, and how many more there are."""
+    shown, more = ", ".join(names[:most]), len(names) - most
+    if more <= 0:
+        return shown
+    return phrase("names-and-more", "{names} and {more} more", names=list(names[:most]), more=more)
+
+
+def _and_then(first: str, second: str) -> str:
+    return phrase("and-then", "{first}, {second}", first=first, second=second)
 
 
 def plain_rank(rank: Rank) -> str:
@@ -86,25 +122,32 @@ def standing_words(standing: Standing | None) -> tuple[str, str]:
     ``("", "")``: no reason.
     """
     if standing is None:
-        return "unknown", "not known any more"
+        return "unknown", phrase("not-known", "not known any more")
     match standing.status:
         case AgentStatus.AVAILABLE:
             return "", ""
         case AgentStatus.PAUSED:
             reason = standing.pause_reason
-            return "paused", f"paused: {reason}" if reason else "paused"
+            return "paused", pause_words(reason)
         case AgentStatus.ON_CALL:
-            return "on-call", "on another call"
+            return "on-call", phrase("on-other-call", "on another call")
         case AgentStatus.PRIVATE_CALL:
-            return "private-call", "in a private call"
+            return "private-call", phrase("in-private-call", "in a private call")
         case AgentStatus.WRAP_UP:
-            return "wrap-up", "in wrap-up"
+            return "wrap-up", phrase("in-wrap-up", "in wrap-up")
         case AgentStatus.RINGING | AgentStatus.RESERVED | AgentStatus.CLOSING:
-            return "busy", "being rung for another call"
+            return "busy", phrase("rung-for-other-call", "being rung for another call")
         case AgentStatus.NO_PHONE:
-            return "no-phone", "phone not reachable"
+            return "no-phone", phrase("phone-not-reachable", "phone not reachable")
         case AgentStatus.SIGNED_OUT:
-            return "signed-out", "signed out"
+            return "signed-out", phrase("signed-out", "signed out")
+
+
+def pause_words(reason: str) -> str:
+    """Say that an agent is paused, with the reason if one was given."""
+    if reason:
+        return phrase("paused-for", "paused: {reason}", reason=reason)
+    return phrase("paused", "paused")
 
 
 ORDER: Final = (
@@ -121,15 +164,15 @@ def tried_words(outcome: OfferOutcome | None) -> str:
     """
     match outcome:
         case None:
-            return "tried already"
+            return phrase("tried", "tried already")
         case RequeueReason.PASSED_ON:
-            return "has passed this call on"
+            return phrase("tried-passed-on", "has passed this call on")
         case LegEnd.NO_ANSWER | LegEnd.NOT_ACCEPTED:
-            return "tried already: missed it"
+            return phrase("tried-missed", "tried already: missed it")
         case LegEnd.DECLINED | LegEnd.WRONG_KEY | LegEnd.BUSY:
-            return "tried already: refused it"
+            return phrase("tried-refused", "tried already: refused it")
         case _:
-            return f"tried already: {outcome.value}"
+            return phrase("tried-ended", "tried already: {outcome}", outcome=NAMES[outcome])
 
 
 def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
@@ -143,37 +186,23 @@ def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
         Empty if nothing is lacking.
     """
     parts = [
-        f"{skill} {level}" + (f" (has {skills[skill]})" if skills.get(skill) else "")
+        _lacking_skill(skill, level, skills.get(skill, 0))
         for skill, level in sorted(needs)
         if skills.get(skill, 0) < level
     ]
-    return f"lacks {', '.join(parts)}" if parts else ""
+    if not parts:
+        return ""
+    return phrase("lacks", "lacks {skills}", skills=in_a_row(parts))
+
+
+def _lacking_skill(skill: str, level: int, has: int) -> str:
+    if has:
+        text = "{skill} {level} (has {has})"
+        return phrase("lacking-skill-has", text, skill=skill, level=level, has=has)
+    return phrase("lacking-skill", "{skill} {level}", skill=skill, level=level)
 
 
 # ---------------------------------------------------------------- what became of an offer
-
-_FAILED: Final[Mapping[OfferOutcome | DeviceFailure, str]] = {
-    LegEnd.NO_ANSWER: "no answer",
-    LegEnd.SILENT: "the phone did not reply, not even that it rings",
-    LegEnd.NOT_ACCEPTED: "picked up, but key 1 was not pressed",
-    LegEnd.DECLINED: "declined",
-    LegEnd.WRONG_KEY: "picked up, and pressed neither 1 nor 2",
-    LegEnd.BUSY: "busy",
-    LegEnd.UNAVAILABLE: "the phone takes no calls now",
-    LegEnd.UNREACHABLE: "the phone could not be reached",
-    LegEnd.FAILED: "the telephone system could not place it",
-    LegEnd.NUMBER_REFUSED: "the carrier refused the number that was shown (see caller_id and show)",
-    LegEnd.HUNG_UP: "picked up and hung up before the call was taken",
-    OfferEnd.CALLER_GONE: "the caller hung up",
-}
-
-
-def failed_words(outcome: OfferOutcome | DeviceFailure) -> str:
-    """Say how an offer, or the call to one device, ended that was not accepted.
-
-    Outcomes without words of their own are shown by their value.
-    """
-    return _FAILED.get(outcome, outcome.value)
 
 
 def after_ringing(rang: float | None, words: str) -> str:
@@ -183,4 +212,6 @@ def after_ringing(rang: float | None, words: str) -> str:
         rang: seconds of ringing; None: no phone has said that it rings.
         words: what followed.
     """
-    return words if rang is None else f"rang {rough_duration(rang)}, {words}"
+    if rang is None:
+        return words
+    return phrase("after-ringing", "rang {rang_s}, {what}", rang_s=rang, what=words)

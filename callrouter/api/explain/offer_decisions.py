@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from callrouter.api.calllog.agent_timelines import Standings
@@ -17,13 +18,13 @@ from callrouter.api.explain.explanation_text import (
     values,
 )
 from callrouter.api.explain.offer_outcomes import ExplainedOffer, outcome
-from callrouter.api.json_values import moment, seconds
+from callrouter.api.json_values import moment, phrase_json, seconds
 from callrouter.api.schemas.why_answers import CandidateJson, PassedOverJson, StepJson
 from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.outcomes import OfferOutcome
-from callrouter.model.text import rough_duration
+from callrouter.model.phrases import joined, phrase
 from callrouter.policies import REGISTRY
 
 SHOWN: Final = 20
@@ -44,6 +45,10 @@ async def explain_decision(context: DecisionContext, offer: ExplainedOffer, now:
     """
     made = context.made
     result, words = outcome(context.log, offer, now)
+    text = _decided_words(made, offer)
+    if offer.left_out:
+        left_out = "{rung} (not rung: {phones})"
+        text = phrase("decided-without", left_out, rung=text, phones=offer.left_out)
     return {
         "at": moment(made.at),
         "after_s": seconds(made.waited_s),
@@ -59,9 +64,9 @@ async def explain_decision(context: DecisionContext, offer: ExplainedOffer, now:
         "waiting": made.waiting,
         "candidates": _candidates(made, offer, context.outcomes),
         "passed_over": await grouped(context.reasons()),
-        "outcome": {"result": result, "text": words},
-        "text": _decided_words(made, offer)
-        + (f" (not rung: {offer.left_out})" if offer.left_out else ""),
+        "outcome": {"result": result, "text": words, "phrase": phrase_json(words)},
+        "text": text,
+        "phrase": phrase_json(text),
     }
 
 
@@ -78,47 +83,70 @@ def _candidates(
         idle = None if idle_since == NO_SAY else made.at - idle_since
         text = values(made.policy, ranks, idle)
         if agent in made.tried:
-            text += f"; {tried_words(outcomes.get(agent))}"
-        shown.append(
-            {"agent": agent, "idle_s": None if idle is None else seconds(idle), "text": text}
-        )
+            text = joined([text, tried_words(outcomes.get(agent))])
+        shown.append(_candidate(agent, idle, text))
     if not shown and offer.idle is not None:
-        text = f"level {offer.level}, idle {rough_duration(offer.idle)}"
-        shown.append({"agent": made.agent, "idle_s": seconds(offer.idle), "text": text})
+        text = "level {level}, idle {idle_s}"
+        words = phrase("level-and-idle", text, level=offer.level or 0, idle_s=offer.idle)
+        shown.append(_candidate(made.agent, offer.idle, words))
     return shown
+
+
+def _candidate(agent: str, idle: float | None, text: str) -> CandidateJson:
+    return {
+        "agent": agent,
+        "idle_s": None if idle is None else seconds(idle),
+        "text": text,
+        "phrase": phrase_json(text),
+    }
 
 
 def _decided_words(made: OfferDecided, offer: ExplainedOffer) -> str:
     """Say in a sentence why this agent was chosen."""
     who = made.agent
     if made.by_agent:
-        others = made.waiting
-        line = (
-            "the only one waiting"
-            if others <= 1
-            else f"the first of {others} who waited for agents like {who}"
-        )
+        line = phrase("only-one-waiting", "the only one waiting")
+        if made.waiting > 1:
+            text = "the first of {count} who waited for agents like {agent}"
+            line = phrase("first-of-waiting", text, count=made.waiting, agent=who)
         if offer.idle is not None and offer.idle >= 1.0:
-            return f"{who} could be rung again and took this call, {line}"
-        return f"{who} became free and took this call, {line}"
+            text = "{agent} could be rung again and took this call, {line}"
+            return phrase("decided-again-free", text, agent=who, line=line)
+        text = "{agent} became free and took this call, {line}"
+        return phrase("decided-free", text, agent=who, line=line)
+    return phrase("decided", "{agent} was rung: {why}", agent=who, why=_why_chosen(made))
+
+
+def _why_chosen(made: OfferDecided) -> str:
+    """Say why this agent and no other was rung for a call that waited."""
     if made.preferred:
-        return f"{who} was rung: the agent whom this call prefers"
-    policy = ", then ".join(made.policy)
-    out_of = f"{made.available} available"
+        return phrase("chosen-preferred", "the agent whom this call prefers")
+    policy = reduce(_policy_then, made.policy)
+    free = made.available
     if any(_rings_all(name) for name in made.policy):
-        return f"{who} was rung: all available agents are, by {policy}"
-    if made.available == 1:
-        return f"{who} was rung: the only one available"
+        return phrase("chosen-all", "all available agents are, by {policy}", policy=policy)
+    if free == 1:
+        return phrase("chosen-only", "the only one available")
     if made.drawn:
         last = next((REGISTRY.get(name) for name in made.policy if _draws(name)), None)
         if hasattr(last, "chances"):
-            return f"{who} was rung: drawn by weight ({policy}) out of {out_of}"
+            text = "drawn by weight ({policy}) out of {count} available"
+            return phrase("chosen-by-weight", text, policy=policy, count=free)
         if made.drawn == 1:
-            return f"{who} was rung: alone at the top by {policy}, {out_of}"
-        return f"{who} was rung: drawn from {made.drawn} equals ({policy}), {out_of}"
-    first = min(made.ranked)[2] if made.ranked else who
-    place = "first" if first == who else "first not tried yet"
-    return f"{who} was rung: {place} of {out_of} by {policy}"
+            text = "alone at the top by {policy}, {count} available"
+            return phrase("chosen-alone-at-top", text, policy=policy, count=free)
+        text = "drawn from {drawn} equals ({policy}), {count} available"
+        return phrase("chosen-drawn", text, drawn=made.drawn, policy=policy, count=free)
+    first = min(made.ranked)[2] if made.ranked else made.agent
+    if first == made.agent:
+        text = "first of {count} available by {policy}"
+        return phrase("chosen-first", text, count=free, policy=policy)
+    text = "first not tried yet of {count} available by {policy}"
+    return phrase("chosen-first-untried", text, count=free, policy=policy)
+
+
+def _policy_then(first: str, second: str) -> str:
+    return phrase("policy-then", "{first}, then {second}", first=first, second=second)
 
 
 def _rings_all(name: str) -> bool:
@@ -171,7 +199,7 @@ class DecisionContext:
     def _reason(self, agent: str, member: Membership, candidates: set[str]) -> tuple[str, str]:
         made = self.made
         if agent in self.ringing:
-            return "ringing", "being rung for this call"
+            return "ringing", phrase("rung-for-this-call", "being rung for this call")
         if agent in made.tried:
             return "tried", tried_words(self.outcomes.get(agent))
         if agent not in candidates:
@@ -185,12 +213,13 @@ class DecisionContext:
             if lack:
                 return "skills", lack
         if made.preferred:
-            return "preferred", f"available, but this call prefers {made.agent}"
+            text = "available, but this call prefers {agent}"
+            return "preferred", phrase("prefers-agent", text, agent=made.agent)
         if made.drawn > 1:
-            return "not-drawn", "available, not drawn"
+            return "not-drawn", phrase("not-drawn", "available, not drawn")
         if agent in candidates or made.available > len(made.ranked):
-            return "later", "available, comes after"
-        return "other-pbx", "has no phone where this call is"
+            return "later", phrase("comes-after", "available, comes after")
+        return "other-pbx", phrase("no-phone-there", "has no phone where this call is")
 
 
 def opens_words(member: Membership) -> str:
@@ -201,9 +230,10 @@ def opens_words(member: Membership) -> str:
     """
     widen = member.queue.spec.widen
     if member.escalation_step <= len(widen):
-        after = rough_duration(widen[member.escalation_step - 1].after)
-        return f"not open to a call until it has waited {after}"
-    return "not open to this call yet"
+        after = widen[member.escalation_step - 1].after
+        text = "not open to a call until it has waited {after_s}"
+        return phrase("opens-after", text, after_s=after)
+    return phrase("opens-later", "not open to this call yet")
 
 
 async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[PassedOverJson]:
@@ -223,7 +253,13 @@ async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[PassedOverJso
     for number, (agent, kind, text) in enumerate(reasons, 1):
         group = groups.get((kind, text))
         if group is None:
-            group = {"reason": kind, "text": text, "agents": [], "count": 0}
+            group = {
+                "reason": kind,
+                "text": text,
+                "phrase": phrase_json(text),
+                "agents": [],
+                "count": 0,
+            }
             groups[kind, text] = group
         group["count"] += 1
         if len(group["agents"]) < SHOWN:

@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 
 from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import Step
-from callrouter.api.explain.explanation_text import (
-    after_ringing,
-    failed_words,
-    standing_words,
-)
+from callrouter.api.explain.explanation_text import after_ringing, standing_words
+from callrouter.api.explain.outcome_names import NAMES, failed_words
 from callrouter.model.call_notices import (
     CallCompleted,
     CallerIdRefused,
@@ -27,7 +24,7 @@ from callrouter.model.call_notices import (
 from callrouter.model.events import LegEnd
 from callrouter.model.notices import OfferNotice
 from callrouter.model.outcomes import EndedBy, OfferEnd
-from callrouter.model.text import rough_duration
+from callrouter.model.phrases import joined, phrase
 
 
 @dataclass(slots=True)
@@ -153,16 +150,19 @@ def outcome(log: Standings, offer: ExplainedOffer, now: float) -> tuple[str, str
     ended = offer.ended.outcome if offer.ended is not None else None
     # The agent's devices whose outcome differs from that of the whole offer.
     others = [
-        f"{device}: {_device_words(failure)}"
+        phrase("device-and-what", "{device}: {what}", device=device, what=_device_words(failure))
         for device, failure in offer.failed.items()
         if isinstance(failure, CallerIdRefused) or failure.why is not ended
     ]
-    return result, f"{words} ({'; '.join(others)})" if others else words
+    if not others:
+        return result, words
+    return result, phrase("with-others", "{what} ({others})", what=words, others=joined(others))
 
 
 def _device_words(failure: DeviceFailed | CallerIdRefused) -> str:
     if isinstance(failure, CallerIdRefused):
-        return "the carrier refused the caller's number; rung with the business's"
+        text = "the carrier refused the caller's number; rung with the business's"
+        return phrase("number-refused-again", text)
     return failed_words(failure.why)
 
 
@@ -173,51 +173,82 @@ def _outcome(log: Standings, offer: ExplainedOffer, now: float) -> tuple[str, st
     if offer.ended is not None:
         return _came_to_nothing(log, offer, offer.ended)
     if offer.connected_at is not None:
-        return "talking", f"{_took(offer)}, talking for {rough_duration(now - offer.connected_at)}"
+        text = "{took}, talking for {talking_s}"
+        talking = now - offer.connected_at
+        return "talking", phrase("talking", text, took=_took(offer), talking_s=talking)
     if offer.accepted_at is not None:
-        return "accepted", f"{_took(offer)}; being connected"
+        return "accepted", phrase("being-connected", "{took}; being connected", took=_took(offer))
     if offer.rang_at is not None:
-        return "ringing", f"ringing for {rough_duration(now - offer.rang_at)}"
-    return "placed", f"being rung for {rough_duration(now - began)}"
+        return "ringing", phrase("ringing", "ringing for {rings_s}", rings_s=now - offer.rang_at)
+    return "placed", phrase("being-rung", "being rung for {rung_s}", rung_s=now - began)
 
 
 def _took(offer: ExplainedOffer) -> str:
     """Say that the agent accepted the call, and on which phone."""
-    return f"took it on {offer.device}" if offer.device else "took it"
+    if offer.device:
+        return phrase("took-it-on", "took it on {device}", device=offer.device)
+    return phrase("took-it", "took it")
 
 
 def _talked(
     offer: ExplainedOffer, over: CallCompleted | ConversationTransferred
 ) -> tuple[str, str]:
     taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
-    first = f"{_took(offer)} after {rough_duration(taken - offer.made.at)}"
-    if offer.taker not in {"", offer.made.agent}:
-        first = f"{offer.taker} picked it up after {rough_duration(taken - offer.made.at)}"
-    talked = f"{first}, talked {rough_duration(over.talk_s)}"
+    after = taken - offer.made.at
+    if offer.taker in {"", offer.made.agent}:
+        first = phrase("took-after", "{took} after {after_s}", took=_took(offer), after_s=after)
+    else:
+        text = "{agent} picked it up after {after_s}"
+        first = phrase("picked-up-after", text, agent=offer.taker, after_s=after)
+    talked = phrase("talked", "{took}, talked {talked_s}", took=first, talked_s=over.talk_s)
     if isinstance(over, ConversationTransferred):
-        where = f" to {over.to}" if over.to else ""
-        asked = f" for {over.by}" if over.by else ""
-        return "transferred", f"{talked}, passed it on{where} ({over.transfer.value}){asked}"
-    ended = "the caller hung up" if over.by is EndedBy.CALLER else "the agent hung up"
+        end, result = _passed_on(over), "transferred"
+    else:
+        end, result = _ended(over), "talked"
+    return result, phrase("talked-and-then", "{talked}, {end}", talked=talked, end=end)
+
+
+def _passed_on(over: ConversationTransferred) -> str:
+    how = NAMES[over.transfer]
+    words = phrase("passed-on", "passed it on ({how})", how=how)
+    if over.to:
+        words = phrase("passed-on-to", "passed it on to {to} ({how})", to=over.to, how=how)
+    if over.by:
+        words = phrase("passed-on-for", "{passed_on} for {by}", passed_on=words, by=over.by)
+    return words
+
+
+def _ended(over: CallCompleted) -> str:
     if over.ended_by:
-        ended = f"{over.ended_by} ended the call"
-    return "talked", f"{talked}, {ended}"
+        return phrase("ended-by", "{by} ended the call", by=over.ended_by)
+    if over.by is EndedBy.CALLER:
+        return phrase("caller-hung-up", "the caller hung up")
+    return phrase("agent-hung-up", "the agent hung up")
 
 
 def _came_to_nothing(log: Standings, offer: ExplainedOffer, ended: OfferEnded) -> tuple[str, str]:
     agent, began, outcome = offer.made.agent, offer.made.at, ended.outcome
     rang = None if offer.rang_at is None else ended.at - offer.rang_at
     if outcome is OfferEnd.LOST:
-        return "lost", after_ringing(rang, f"lost to {offer.lost_to or 'another'}")
+        lost = phrase("lost-to-another", "lost to another")
+        if offer.lost_to:
+            lost = phrase("lost-to", "lost to {agent}", agent=offer.lost_to)
+        return "lost", after_ringing(rang, lost)
     if outcome is OfferEnd.WITHDRAWN:
         next_ = log.standing_after(agent, offer.ended_serial)
         kind, words = standing_words(next_) if next_ is not None else ("", "")
-        why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
-        return "withdrawn", after_ringing(rang, f"withdrawn{why}")
+        withdrawn = phrase("withdrawn", "withdrawn")
+        if kind in {"paused", "signed-out"}:
+            text = "withdrawn: {agent} {why}"
+            withdrawn = phrase("withdrawn-because", text, agent=agent, why=words)
+        return "withdrawn", after_ringing(rang, withdrawn)
     if offer.accepted_at is not None:
-        after = rough_duration(offer.accepted_at - began)
-        return "failed", f"{_took(offer)} after {after}, but {outcome.value}"
+        text = "{took} after {after_s}, but {why}"
+        after = offer.accepted_at - began
+        return "failed", phrase(
+            "took-but", text, took=_took(offer), after_s=after, why=NAMES[outcome]
+        )
     if outcome is LegEnd.NO_ANSWER and rang is None:
-        waited = rough_duration(ended.at - began)
-        return "no-answer", f"no answer within {waited}; the phone never said that it rings"
+        text = "no answer within {within_s}; the phone never said that it rings"
+        return "no-answer", phrase("no-answer-within", text, within_s=ended.at - began)
     return outcome.value.replace(" ", "-"), after_ringing(rang, failed_words(outcome))

@@ -8,10 +8,11 @@ from typing import Final
 from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import LoggedCall, Step
 from callrouter.api.explain import why_not
-from callrouter.api.explain.explanation_text import NAMED
+from callrouter.api.explain.explanation_text import NAMED, few_names, in_a_row
 from callrouter.api.explain.offer_decisions import DecisionContext, explain_decision, grouped
 from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, ringing_at
-from callrouter.api.json_values import moment, seconds
+from callrouter.api.explain.outcome_names import NAMES
+from callrouter.api.json_values import moment, phrase_json, seconds
 from callrouter.api.schemas.why_answers import StepJson, WhyJson, WhyWaitingJson
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
@@ -34,8 +35,8 @@ from callrouter.model.call_notices import (
 from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
+from callrouter.model.phrases import joined, phrase
 from callrouter.model.routing_table import HangUp, target_text
-from callrouter.model.text import counted, first_few, rough_duration
 
 
 async def explain_call(log: Standings, floor: Floor, call: LoggedCall, now: float) -> WhyJson:
@@ -97,6 +98,7 @@ def _step(call: LoggedCall, notice: CallNotice, text: str) -> StepJson:
         "kind": notice.kind,
         "queue": notice.queue,
         "text": text,
+        "phrase": phrase_json(text),
     }
 
 
@@ -107,68 +109,105 @@ def _line(notice: CallNotice, offers: dict[str, ExplainedOffer]) -> str:
     """Describe another event of a call; empty if an offer already covers it."""
     match notice:
         case RuleApplied():
-            return f"rule '{notice.rule}' applies"
+            return phrase("rule-applies", "rule '{rule}' applies", rule=notice.rule)
         case CallEntered():
-            return f"entered {notice.queue} {_let_in(notice)}"
+            return _entered(notice)
         case CallRequeued():
-            return f"back in line in {notice.queue}: {notice.why.value}"
+            text = "back in line in {queue}: {why}"
+            return phrase("back-in-line", text, queue=notice.queue, why=NAMES[notice.why])
         case WaitingCallMoved():
-            return f"moved by a supervisor{_moved_to(notice)}"
+            return _moved(notice)
         case CallAbandoned():
-            waited = rough_duration(notice.wait_s)
-            return f"the caller hung up at place {notice.position} after {waited} of waiting"
+            text = "the caller hung up at place {place} after {waited_s} of waiting"
+            place = notice.position
+            return phrase("hung-up-at-place", text, place=place, waited_s=notice.wait_s)
         case CallMovedAway():
-            return f"was taken out of the queue by another program after {rough_duration(notice.wait_s)}"
+            text = "was taken out of the queue by another program after {waited_s}"
+            return phrase("taken-out", text, waited_s=notice.wait_s)
         case CallLeftQueue():
-            return f"left {notice.queue} after {rough_duration(notice.wait_s)}: {_why_left(notice)}"
+            text, why = "left {queue} after {waited_s}: {why}", _why_left(notice)
+            return phrase("left-queue", text, queue=notice.queue, waited_s=notice.wait_s, why=why)
         case CallCompleted() | ConversationTransferred() if notice.offer not in offers:
             # Adopted while connected, after a gap.
-            return f"talked with {notice.agent or 'an agent'}, over now"
+            if notice.agent:
+                return phrase("talk-over", "talked with {agent}, over now", agent=notice.agent)
+            return phrase("talk-over-unknown", "talked with an agent, over now")
         case _:
             return _seldom(notice)
 
 
-def _let_in(notice: CallEntered) -> str:
+_NOT_LET_IN: Final[Mapping[Result, str]] = {
+    Result.FULL: phrase("queue-is-full", "the queue is full"),
+    Result.NOBODY: phrase("queue-is-unstaffed", "no agent of the queue is there"),
+    Result.CLOSED: phrase("queue-is-closed", "the queue is closed"),
+}
+
+
+def _entered(notice: CallEntered) -> str:
     if notice.position:
-        return f"at place {notice.position}"
-    refused = f": the queue is {notice.refused.value}" if notice.refused is not None else ""
-    return f"and was not let in{refused}"
+        text = "entered {queue} at place {place}"
+        return phrase("entered", text, queue=notice.queue, place=notice.position)
+    why = None if notice.refused is None else _NOT_LET_IN.get(notice.refused)
+    if why is None:
+        return phrase("not-let-in", "entered {queue} and was not let in", queue=notice.queue)
+    text = "entered {queue} and was not let in: {why}"
+    return phrase("not-let-in-because", text, queue=notice.queue, why=why)
 
 
 def _seldom(notice: CallNotice) -> str:
     if isinstance(notice, OfferShared):
-        phone = f"{notice.agent}'s {notice.device}: {notice.why.value}"
-        return f"{phone}; the call is offered to the next agent as well"
+        text = "{agent}'s {device}: {why}; the call is offered to the next agent as well"
+        why = NAMES[notice.why]
+        return phrase("offer-shared", text, agent=notice.agent, device=notice.device, why=why)
     if isinstance(notice, PlaceHandedOver):
-        by = f" by {notice.agent}" if notice.agent else ""
-        return f"another caller was transferred{by} to its place in line"
+        if notice.agent:
+            text = "another caller was transferred by {agent} to its place in line"
+            return phrase("place-handed-over-by", text, agent=notice.agent)
+        return phrase("place-handed-over", "another caller was transferred to its place in line")
     return ""
 
 
-def _moved_to(notice: WaitingCallMoved) -> str:
-    parts = [f"to {notice.to_queue}"] if notice.to_queue else []
-    parts += [f"to {notice.to_agent} first"] if notice.to_agent else []
-    parts += [f"to priority {notice.to_priority}"] if notice.to_priority else []
-    where = f" {', '.join(parts)}" if parts else ""
-    return f"{where} by {notice.by}" if notice.by else where
+def _moved(notice: WaitingCallMoved) -> str:
+    queue, agent, priority = notice.to_queue, notice.to_agent, notice.to_priority
+    parts: list[str] = []
+    if queue:
+        parts.append(phrase("to-queue", "to {queue}", queue=queue))
+    if agent:
+        parts.append(phrase("to-agent-first", "to {agent} first", agent=agent))
+    if priority:
+        parts.append(phrase("to-priority", "to priority {priority}", priority=priority))
+    moved = phrase("moved", "moved by a supervisor")
+    if parts:
+        where = in_a_row(parts)
+        moved = phrase("moved-where", "moved by a supervisor {where}", where=where)
+    if notice.by:
+        moved = phrase("moved-by", "{moved} by {by}", moved=moved, by=notice.by)
+    return moved
 
 
 _LEFT: Final[Mapping[Result, str]] = {
-    Result.TIMEOUT: "it had waited for as long as max_wait allows",
-    Result.FULL: "the queue was full",
-    Result.NOBODY: "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
-    Result.CLOSED: "the queue is closed",
+    Result.TIMEOUT: phrase("left-max-wait", "it had waited for as long as max_wait allows"),
+    Result.FULL: phrase("left-full", "the queue was full"),
+    Result.NOBODY: phrase(
+        "left-unstaffed",
+        "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
+    ),
+    Result.CLOSED: phrase("queue-is-closed", "the queue is closed"),
 }
 
 
 def _why_left(notice: CallLeftQueue) -> str:
     """Say why a call left its queue, and where it went."""
     if notice.by:
-        return f"{notice.by} ended the call"
+        return phrase("ended-by", "{by} ended the call", by=notice.by)
     target = notice.target
-    way = "sent back the way it came" if target is None else f"sent to {target_text(target)}"
-    way = "hung up" if isinstance(target, HangUp) else way
-    return f"{_LEFT.get(notice.result, notice.result.value)}; {way}"
+    if target is None:
+        way = phrase("sent-back", "sent back the way it came")
+    elif isinstance(target, HangUp):
+        way = phrase("end-hung-up", "hung up")
+    else:
+        way = phrase("sent-to", "sent to {target}", target=target_text(target))
+    return joined([_LEFT.get(notice.result, notice.result.value), way])
 
 
 async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
@@ -185,17 +224,34 @@ async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
     groups = await grouped(
         (
             member.agent.id,
-            *(why_not.reason(floor, call, member, now) or ("later", "about to be rung")),
+            *(why_not.reason(floor, call, member, now) or ("later", why_not.ABOUT_TO_RING)),
         )
         for member in members
     )
-    text = f"waits in {queue.id} for {rough_duration(now - call.queued_at)}, place {place}"
-    text += f" of {len(queue.waiting)}"
+    text = "waits in {queue} for {waited_s}, place {place} of {waiting}"
+    waited, all_waiting = now - call.queued_at, len(queue.waiting)
+    parts: list[str] = [
+        phrase(
+            "waits", text, queue=queue.id, waited_s=waited, place=place or 0, waiting=all_waiting
+        )
+    ]
     if not members:
-        text += "; the queue has no agents at this hour"
+        parts.append(phrase("no-agents-now", "the queue has no agents at this hour"))
     rung = sorted(call.offers)
     if rung:
-        text += f"; {first_few(rung, NAMED)} {'is' if len(rung) == 1 else 'are'} being rung"
+        one, many = "{agents} is being rung", "{agents} are being rung"
+        parts.append(phrase("are-rung", one, many, agents=few_names(rung, NAMED), count=len(rung)))
     elif members:
-        text += f"; none of its {counted(len(members), 'agent')} can be rung"
-    return {"text": text, "position": place, "ringing": rung, "passed_over": groups}
+        one, many = (
+            "none of its {count} agent can be rung",
+            "none of its {count} agents can be rung",
+        )
+        parts.append(phrase("none-can-be-rung", one, many, count=len(members)))
+    words = joined(parts)
+    return {
+        "text": words,
+        "phrase": phrase_json(words),
+        "position": place,
+        "ringing": rung,
+        "passed_over": groups,
+    }

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from callrouter.api.calllog.agent_timelines import Standing
-from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
-from callrouter.api.json_values import phrases_json
+from callrouter.api.explain.explanation_text import (
+    in_a_row,
+    lacking,
+    standing_words,
+    values,
+)
+from callrouter.api.explain.outcome_names import RESULTS
+from callrouter.api.json_values import phrase_json, phrases_json
 from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
 from callrouter.core.agents import agent_availability, presence, unavailability_text
@@ -21,7 +27,7 @@ from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
 from callrouter.model.agent_status import AgentStatus
-from callrouter.model.text import counted, ordinal, rough_duration
+from callrouter.model.phrases import joined, phrase
 from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
@@ -30,6 +36,7 @@ PBXES: Final = 5
 """PBXes named of which none can ring the agent; the others are only counted."""
 AHEAD: Final = 3
 """Number of agents ahead of this one that are named."""
+ABOUT_TO_RING: Final = phrase("about-to-be-rung", "about to be rung")
 
 
 def explain_agent(
@@ -48,8 +55,10 @@ def explain_agent(
         if sight.sees_queue(item.id)
     ]
     if not queues:
-        own.append(f"{agent.id} is in no queue{_at_this_hour(floor, agent)}")
-    summary = f"{agent.id} is not available" if own else f"{agent.id} is available"
+        own.append(_in_no_queue(floor, agent))
+    summary = phrase("is-available", "{agent} is available", agent=agent.id)
+    if own:
+        summary = phrase("is-not-available", "{agent} is not available", agent=agent.id)
     return {
         "agent": agent.id,
         "at": None,
@@ -62,7 +71,9 @@ def explain_agent(
         "states": [],
         "decisions": [],
         "missing": [],
+        "missing_phrases": [],
         "text": summary,
+        "phrase": phrase_json(summary),
     }
 
 
@@ -84,15 +95,22 @@ def _own(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
 
 def _held(agent: Agent, now: float) -> Iterator[str]:
     for offer in agent.offers.values():
-        where = f"{offer.call.id} in {offer.call.queue.id}"
+        call, queue = offer.call.id, offer.call.queue.id
         if offer.talked_since is not None:
-            yield f"on call {where} for {rough_duration(now - offer.talked_since)}"
+            text, talks = "on call {call} in {queue} for {talks_s}", now - offer.talked_since
+            yield phrase("on-call-in", text, call=call, queue=queue, talks_s=talks)
         elif offer.winner is not None:
-            yield f"has taken call {where}, which is being connected or ended"
+            text = "has taken call {call} in {queue}, which is being connected or ended"
+            yield phrase("has-taken", text, call=call, queue=queue)
         else:
-            yield f"being rung for call {where}, for {rough_duration(now - offer.placed_at)}"
+            text, rings = (
+                "being rung for call {call} in {queue}, for {rings_s}",
+                now - offer.placed_at,
+            )
+            yield phrase("rung-for-call", text, call=call, queue=queue, rings_s=rings)
     if agent.spec.capacity > 1:
-        yield f"takes {agent.spec.capacity} calls at once and has as many"
+        text = "takes {count} calls at once and has as many"
+        yield phrase("at-capacity", text, count=agent.spec.capacity)
 
 
 # ---------------------------------------------------------------- the agent in a queue
@@ -111,11 +129,15 @@ def _in_queue(
         if waiting:
             lines += _why_none(floor, member, waiting, now, names=names)
         elif queue.spec.hours is not None and not queue.spec.hours.on(now):
-            lines.append(f"the queue is closed{_opens(queue, now)}; no caller waits")
+            lines.append(
+                joined([_closed(queue, now), phrase("no-caller-waits", "no caller waits")])
+            )
         else:
-            lines.append(f"no caller waits; {_place(member, now, names=names)}")
+            place = _place(member, now, names=names)
+            lines.append(joined([phrase("no-caller-waits", "no caller waits"), place]))
     elif waiting:
-        lines.append(f"{counted(len(waiting), 'caller')} waiting")
+        one, many = "{count} caller waiting", "{count} callers waiting"
+        lines.append(phrase("callers-waiting", one, many, count=len(waiting)))
     return _view(queue, lines, member=True)
 
 
@@ -130,25 +152,36 @@ def _not_from(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
         return
     never = [pbx for pbx in sorted(floor.up) if next(spec.devices_on(pbx), None) is None]
     for pbx in never[:PBXES]:
-        yield f"no phone of {agent.id} can be rung from {pbx}: none has an address there"
+        text = "no phone of {agent} can be rung from {pbx}: none has an address there"
+        yield phrase("no-address-there", text, agent=agent.id, pbx=pbx)
     if len(never) > PBXES:
-        yield f"nor from {counted(len(never) - PBXES, 'more PBX', 'more PBXes')}"
+        one, many = "nor from {count} more PBX", "nor from {count} more PBXes"
+        yield phrase("nor-from-others", one, many, count=len(never) - PBXES)
     for pbx in sorted(floor.up.difference(agent.open, never))[:PBXES] if agent.open else ():
         troubles = [
-            f"{device.id} {trouble}"
+            phrase("device-trouble", "{device} {trouble}", device=device.id, trouble=trouble)
             for device in spec.devices
             if pbx in device.pbxes
             and (trouble := unavailability_text.trouble_text(floor, device, pbx, now))
         ]
-        why = f": {'; '.join(troubles)}" if troubles else ""
-        yield f"no phone of {agent.id} can be rung from {pbx} now{why}"
+        if troubles:
+            text = "no phone of {agent} can be rung from {pbx} now: {troubles}"
+            yield phrase(
+                "no-phone-now-because", text, agent=agent.id, pbx=pbx, troubles=joined(troubles)
+            )
+        else:
+            text = "no phone of {agent} can be rung from {pbx} now"
+            yield phrase("no-phone-now", text, agent=agent.id, pbx=pbx)
 
 
-def _opens(queue: Queue, now: float) -> str:
-    """Say when a closed queue opens; empty if unknown."""
+def _closed(queue: Queue, now: float) -> str:
+    """Say that a queue is closed, and when it opens if that is known."""
     hours = queue.spec.hours
     at = hours.next_change(now) if hours is not None else None
-    return f", and opens in {rough_duration(at - now)}" if at is not None else ""
+    if at is None:
+        return phrase("queue-is-closed", "the queue is closed")
+    text = "the queue is closed, and opens in {opens_s}"
+    return phrase("queue-is-closed-until", text, opens_s=at - now)
 
 
 def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:
@@ -158,27 +191,37 @@ def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Ite
     for pbx in sorted(floor.up):
         at = presence.unstaffed_at(queue, pbx)
         if at is not None:
-            when = f"in {rough_duration(at - now)}" if at > now else "at once"
-            why = f"no phone of {agent.id} or of another agent who is there can ring for them"
-            yield f"callers on {pbx} leave {when} (on_nobody): {why}"
+            when = phrase("at-once", "at once")
+            if at > now:
+                when = phrase("in-a-while", "in {in_s}", in_s=at - now)
+            text = (
+                "callers on {pbx} leave {when} (on_nobody): no phone of {agent} or of another agent"
+                " who is there can ring for them"
+            )
+            yield phrase("callers-leave", text, pbx=pbx, when=when, agent=agent.id)
 
 
 def _view(queue: Queue, lines: list[str], *, member: bool) -> QueueReasonsJson:
+    shown = [line for line in lines if line]
     return {
         "id": queue.id,
         "member": member,
         "waiting": len(queue.waiting),
-        "reasons": [line for line in lines if line],
+        "reasons": shown,
+        "reasons_phrases": phrases_json(shown),
     }
 
 
-def _at_this_hour(floor: Floor, agent: Agent) -> str:
-    """Say that an agent who is a member of no queue now is one at other hours."""
+def _in_no_queue(floor: Floor, agent: Agent) -> str:
+    """Say that an agent is a member of no queue, or of none now but at other hours."""
     specs = [queue.spec for queue in floor.queues.values()]
     members = [item for spec in specs for item in spec.members]
     members += [item for spec in specs for shift in spec.shifts for item in shift.members]
     members += [item for spec in specs for step in spec.widen for item in step.members]
-    return " at this hour" if any(item.agent == agent.id for item in members) else ""
+    if any(item.agent == agent.id for item in members):
+        text = "{agent} is in no queue at this hour"
+        return phrase("in-no-queue-now", text, agent=agent.id)
+    return phrase("in-no-queue", "{agent} is in no queue", agent=agent.id)
 
 
 def _no_member(agent: Agent, queue: Queue, now: float) -> str:
@@ -187,23 +230,31 @@ def _no_member(agent: Agent, queue: Queue, now: float) -> str:
     usual = any(item.agent == agent.id for item in spec.members)
     shifts = [s for s in spec.shifts if any(item.agent == agent.id for item in s.members)]
     if usual:
-        return f"not in {queue.id} at this hour: a shift has taken the place of its agents"
+        text = "not in {queue} at this hour: a shift has taken the place of its agents"
+        return phrase("replaced-by-shift", text, queue=queue.id)
     if shifts:
         at = min((t for s in shifts if (t := s.hours.next_change(now))), default=None)
-        when = f", in {rough_duration(at - now)} at the earliest" if at is not None else ""
-        return f"in {queue.id} only during a shift that is not on{when}"
-    return f"not an agent of {queue.id}"
+        if at is None:
+            text = "in {queue} only during a shift that is not on"
+            return phrase("only-in-shift", text, queue=queue.id)
+        text = "in {queue} only during a shift that is not on, in {begins_s} at the earliest"
+        return phrase("only-in-shift-from", text, queue=queue.id, begins_s=at - now)
+    return phrase("not-agent-of", "not an agent of {queue}", queue=queue.id)
 
 
 def _why_none(
     floor: Floor, member: Membership, waiting: list[Call], now: float, *, names: bool
 ) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for call in waiting[:CALLS]:
         found = reason(floor, call, member, now, names=names)
-        lines.append(f"{call.id} waits: {found[1] if found else 'about to be rung'}")
+        why = found[1] if found else ABOUT_TO_RING
+        lines.append(phrase("call-waits", "{call} waits: {why}", call=call.id, why=why))
     more = len(waiting) - CALLS
-    return [*lines, f"and {counted(more, 'more caller')}"] if more > 0 else lines
+    if more > 0:
+        one, many = "and {count} more caller", "and {count} more callers"
+        lines.append(phrase("more-callers", one, many, count=more))
+    return lines
 
 
 def _place(member: Membership, now: float, *, names: bool) -> str:
@@ -235,32 +286,58 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
 
     places = sorted(place(one) for one in there)
     mine = place(member)
-    total = f"{len(there)} available in {queue.id}"
-    later = ""
-    if member.escalation_step:
-        after = rough_duration(queue.spec.widen[member.escalation_step - 1].after)
-        later = f" (open to calls that have waited {after})"
+    total = phrase("available-in", "{count} available in {queue}", count=len(there), queue=queue.id)
     if len(there) == 1:
-        return f"the only one available in {queue.id}{later}: would be rung for the next call"
+        text = "the only one available in {queue}"
+        total = phrase("only-available-in", text, queue=queue.id)
+    if member.escalation_step:
+        text = "{available} (open to calls that have waited {after_s})"
+        after = queue.spec.widen[member.escalation_step - 1].after
+        total = phrase("available-later", text, available=total, after_s=after)
+    if len(there) == 1:
+        text = "{available}: would be rung for the next call"
+        return phrase("next-of-all", text, available=total)
     ahead = [one for one in places if (one[0], one[1]) < (mine[0], mine[1])]
     if draws is not None:
         equals = sum(one[0] == mine[0] for one in places)
         if not ahead:
-            return f"one of {equals} equals of {total}{later}: chance decides"
+            text = "one of {equals} equals of {available}: chance decides"
+            return phrase("one-of-equals", text, equals=equals, available=total)
     else:
         ahead = places[: places.index(mine)]
     if not ahead:
-        return f"1st of {total}{later}: would be rung for the next call"
-    verb = "is" if len(ahead) == 1 else "are"
+        text = "1st of {available}: would be rung for the next call"
+        return phrase("next-of", text, available=total)
+    nth, before = len(ahead) + 1, len(ahead)
     if not names:
-        return f"{ordinal(len(ahead) + 1)} of {total}{later}: {counted(len(ahead), 'other')} {verb} before"
-    before = ", ".join(
-        f"{name} ({values(queue.spec.policy, ranks, now - queue.members[name].idle_since)})"
-        for ranks, _, name in ahead[-AHEAD:]
-    )
-    and_more = f" and {len(ahead) - AHEAD} more" if len(ahead) > AHEAD else ""
+        one = "{place_th} of {available}: {count} other is before"
+        many = "{place_th} of {available}: {count} others are before"
+        return phrase("others-before", one, many, place_th=nth, available=total, count=before)
+    named = in_a_row([_ranked(queue, one, now) for one in ahead[-AHEAD:]])
+    if before > AHEAD:
+        named = phrase(
+            "names-and-more", "{names} and {more} more", names=named, more=before - AHEAD
+        )
     own = values(queue.spec.policy, mine[0], now - member.idle_since)
-    return f"{ordinal(len(ahead) + 1)} of {total}{later} ({own}): {before}{and_more} {verb} before"
+    one = "{place_th} of {available} ({own}): {agents} is before"
+    many = "{place_th} of {available} ({own}): {agents} are before"
+    return phrase(
+        "agents-before",
+        one,
+        many,
+        place_th=nth,
+        available=total,
+        own=own,
+        agents=named,
+        count=before,
+    )
+
+
+def _ranked(queue: Queue, ranked: RankedAgent, now: float) -> str:
+    """Name an agent with the values that rank it."""
+    ranks, _, name = ranked
+    found = values(queue.spec.policy, ranks, now - queue.members[name].idle_since)
+    return phrase("agent-ranked", "{agent} ({values})", agent=name, values=found)
 
 
 # ---------------------------------------------------------------- an agent and a call
@@ -275,7 +352,7 @@ def reason(
     """
     agent = member.agent
     if agent.id in call.offers:
-        return "ringing", "being rung for this call"
+        return "ringing", phrase("rung-for-this-call", "being rung for this call")
     if not agent.open:
         return _away(floor, agent, now)
     both = _of_both(floor, call, member, now)
@@ -285,9 +362,10 @@ def reason(
 def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
     status = agent_availability.status_of(floor, agent)
     if status is AgentStatus.WRAP_UP and agent.wrap_until is not None:
-        return "wrap-up", f"in wrap-up for {rough_duration(agent.wrap_until - now)} more"
+        text = "in wrap-up for {left_s} more"
+        return "wrap-up", phrase("wrap-up-for", text, left_s=max(0.0, agent.wrap_until - now))
     if status is AgentStatus.AVAILABLE:
-        return "unknown", "changing just now"
+        return "unknown", phrase("changing-now", "changing just now")
     return standing_words(Standing(status, agent.pause or ""))
 
 
@@ -296,19 +374,30 @@ def _of_the_call(
 ) -> tuple[str, str] | None:
     """Return a reason that applies to every agent alike."""
     if call.state is not CallState.WAITING:
-        return "later", f"this call is {call.state.value}"
+        state = RESULTS.get(call.state.value, call.state.value)
+        return "later", phrase("call-is", "this call is {state}", state=state)
     if call.pbx not in floor.up:
-        return "other-pbx", f"{call.pbx} is not connected"
+        return "other-pbx", phrase("pbx-away", "{pbx} is not connected", pbx=call.pbx)
     if call.expired:
-        return "later", "this call has waited for its time and is about to leave"
+        text = "this call has waited for its time and is about to leave"
+        return "later", phrase("about-to-leave", text)
     kept = preference(floor, call)
     if kept is not None and kept.agent is not member.agent:
         until = floor.timers.prefer.at(call.id)
-        more = f" for {rough_duration(until - now)} more" if until is not None else ""
-        return "preferred", f"kept for {kept.agent.id if names else 'another agent'}{more}"
+        words = phrase("kept-for-another", "kept for another agent")
+        if names:
+            words = phrase("kept-for", "kept for {agent}", agent=kept.agent.id)
+        if until is not None:
+            words = phrase(
+                "kept-longer", "{kept} for {left_s} more", kept=words, left_s=until - now
+            )
+        return "preferred", words
     if wanted(call) <= 0:
-        phones = counted(len(call.offers), "agent is", "agents are")
-        return "later", f"{phones} being rung, and at_once is {call.at_once}"
+        one = "{count} agent is being rung, and at_once is {at_once}"
+        many = "{count} agents are being rung, and at_once is {at_once}"
+        return "later", phrase(
+            "rung-at-once", one, many, count=len(call.offers), at_once=call.at_once
+        )
     return None
 
 
@@ -316,19 +405,23 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
     """Return a reason that applies to this call and this agent."""
     agent = member.agent
     if call.pbx not in agent.open:
-        return "other-pbx", f"no phone of {agent.id} can be rung from {call.pbx}"
+        text = "no phone of {agent} can be rung from {pbx}"
+        return "other-pbx", phrase("no-phone-from", text, agent=agent.id, pbx=call.pbx)
     if agent.id in call.tried:
         again = floor.timers.retry.at(call.id)
-        when = f" (goes round again in {rough_duration(again - now)})" if again is not None else ""
-        if not when:
-            when = " (goes round again when all others have been tried)"
-        return "tried", tried_words(None) + when
+        if again is None:
+            text = "tried already (goes round again when all others have been tried)"
+            return "tried", phrase("tried-until-all", text)
+        text = "tried already (goes round again in {again_s})"
+        return "tried", phrase("tried-until", text, again_s=again - now)
     if member.escalation_step > call.escalation_step:
         after = member.queue.spec.widen[member.escalation_step - 1].after
-        left = rough_duration(call.queued_at + after - now)
-        return (
-            "opens-later",
-            f"opens to {agent.id} after {rough_duration(after)} of waiting (in {left})",
+        text, left = (
+            "opens to {agent} after {after_s} of waiting (in {in_s})",
+            call.queued_at + after,
+        )
+        return "opens-later", phrase(
+            "opens-to", text, agent=agent.id, after_s=after, in_s=left - now
         )
     lack = lacking(call.needs, agent.spec.skills)
     return ("skills", lack) if lack else None

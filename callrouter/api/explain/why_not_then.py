@@ -10,11 +10,12 @@ from typing import Final, NamedTuple
 
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.calllog.past_calls import PastCall
-from callrouter.api.explain.explanation_text import NAMED, lacking
+from callrouter.api.explain.explanation_text import NAMED, few_names, lacking, pause_words
 from callrouter.api.explain.offer_decisions import DecisionContext
 from callrouter.api.explain.offer_outcomes import offers_of, outcome, ringing_at
+from callrouter.api.explain.outcome_names import RESULTS
 from callrouter.api.explain.past_moment import PastMoment, WaitingThen
-from callrouter.api.json_values import moment, phrases_json
+from callrouter.api.json_values import moment, phrase_json, phrases_json
 from callrouter.api.schemas.vocabulary import AgentStateName
 from callrouter.api.schemas.why_answers import (
     AgentDecisionJson,
@@ -30,21 +31,23 @@ from callrouter.model.call_notices import (
     OfferEnded,
 )
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.text import counted, exact_duration, first_few, ordinal, rough_duration
+from callrouter.model.phrases import phrase
 from callrouter.record.rows import AgentStateRow, GapKind, OfferResult, OfferRow, StayOutcome
 from callrouter.settings.loaded import HistorySettings
 
 _AVAILABLE: Final = "available"
 _STATUS_WORDS: Final = {
-    "signed-out": "signed out",
-    "no-phone": "no phone that could ring; which phone lacked what is not on record",
-    "reserved": "being rung",
-    "ringing": "being rung",
-    "on-call": "on a call",
-    "private-call": "in a private call",
-    "closing": "a phone was still being stopped",
-    "wrap-up": "in wrap-up",
-    "paused": "paused",
+    "signed-out": phrase("signed-out", "signed out"),
+    "no-phone": phrase(
+        "no-phone-then", "no phone that could ring; which phone lacked what is not on record"
+    ),
+    "reserved": phrase("was-rung", "being rung"),
+    "ringing": phrase("was-rung", "being rung"),
+    "on-call": phrase("on-a-call", "on a call"),
+    "private-call": phrase("in-private-call", "in a private call"),
+    "closing": phrase("phone-stopping", "a phone was still being stopped"),
+    "wrap-up": phrase("in-wrap-up", "in wrap-up"),
+    "paused": phrase("paused", "paused"),
 }
 _STATES: Final[Mapping[str, AgentStateName]] = {
     "offline": "offline",
@@ -67,14 +70,14 @@ _NOT_TRIED: Final = frozenset(
 )  # fmt: skip
 """An offer that ended so does not count as the agent's turn."""
 _LEFT: Final = {
-    StayOutcome.ABANDONED: "the caller hung up",
-    StayOutcome.TIMEOUT: "it left, having waited for max_wait",
-    StayOutcome.CLOSED: "it left, because the queue closed",
-    StayOutcome.NOBODY: "it left, because no agent was there",
-    StayOutcome.ENDED: "a supervisor ended it",
-    StayOutcome.MOVED: "a supervisor moved it to another queue",
-    StayOutcome.MOVED_AWAY: "another program took it away",
-    StayOutcome.LOST: "it was gone after a time without a router",
+    StayOutcome.ABANDONED: phrase("caller-hung-up", "the caller hung up"),
+    StayOutcome.TIMEOUT: phrase("it-left-max-wait", "it left, having waited for max_wait"),
+    StayOutcome.CLOSED: phrase("it-left-closed", "it left, because the queue closed"),
+    StayOutcome.NOBODY: phrase("it-left-unstaffed", "it left, because no agent was there"),
+    StayOutcome.ENDED: phrase("it-was-ended", "a supervisor ended it"),
+    StayOutcome.MOVED: phrase("it-was-moved", "a supervisor moved it to another queue"),
+    StayOutcome.MOVED_AWAY: phrase("it-was-taken", "another program took it away"),
+    StayOutcome.LOST: phrase("it-was-lost", "it was gone after a time without a router"),
 }
 
 
@@ -116,9 +119,12 @@ def explain_moment(asked: Asked, then: PastMoment) -> WhyNotJson:
         if asked.sight.sees_queue(name) and (view := _in_queue(asked, then, name)) is not None
     ]
     if state is None:
-        text = f"what {asked.agent} was doing then is not on record"
+        text = _not_on_record(asked)
+    elif available:
+        text = phrase("was-available", "{agent} was available", agent=asked.agent)
     else:
-        text = f"{asked.agent} was {'' if available else 'not '}available"
+        text = phrase("was-not-available", "{agent} was not available", agent=asked.agent)
+    missing = list(_missing(asked, then))
     return {
         "agent": asked.agent,
         "at": moment(then.at),
@@ -130,9 +136,16 @@ def explain_moment(asked: Asked, then: PastMoment) -> WhyNotJson:
         "queues": queues,
         "states": [] if state is None else [_span(state)],
         "decisions": [],
-        "missing": list(_missing(asked, then)),
+        "missing": missing,
+        "missing_phrases": phrases_json(missing),
         "text": text,
+        "phrase": phrase_json(text),
     }
+
+
+def _not_on_record(asked: Asked) -> str:
+    text = "what {agent} was doing then is not on record"
+    return phrase("doing-not-on-record", text, agent=asked.agent)
 
 
 def _own_words(asked: Asked, then: PastMoment, state: AgentStateRow) -> str:
@@ -141,27 +154,41 @@ def _own_words(asked: Asked, then: PastMoment, state: AgentStateRow) -> str:
     held = then.talks if state.status == "on-call" else then.offers
     shown = [one for one in held if asked.sight.sees_queue(one.queue)]
     if shown and state.status == "on-call":
-        words = f"on call {shown[-1].call} in {shown[-1].queue}"
+        text, last = "on call {call} in {queue}", shown[-1]
+        words = phrase("was-on-call", text, call=last.call, queue=last.queue)
     elif shown and state.status in {"reserved", "ringing"}:
-        words = f"being rung for call {shown[-1].call} in {shown[-1].queue}"
-    words += f", for {rough_duration(then.at - state.at)} then"
+        text, last = "being rung for call {call} in {queue}", shown[-1]
+        words = phrase("was-rung-for-call", text, call=last.call, queue=last.queue)
+    text, since = "{doing}, for {since_s} then", then.at - state.at
+    words = phrase("doing-then", text, doing=words, since_s=since)
     if state.until is not None:
-        words += f" and for {rough_duration(state.until - then.at)} more"
-    return f"{words}, by {state.by}" if state.by else words
+        text, more = "{doing} and for {more_s} more", state.until - then.at
+        words = phrase("doing-longer", text, doing=words, more_s=more)
+    return _by(words, state)
+
+
+def _by(words: str, state: AgentStateRow) -> str:
+    """Add who brought a state about, if that is known."""
+    return phrase("doing-by", "{doing}, by {by}", doing=words, by=state.by) if state.by else words
 
 
 def _state_words(state: AgentStateRow) -> str:
+    if state.status == "paused":
+        return pause_words(state.reason)
     words = _STATUS_WORDS.get(state.status, state.status)
-    return f"{words}: {state.reason}" if state.reason else words
+    if not state.reason:
+        return words
+    return phrase("doing-because", "{doing}: {reason}", doing=words, reason=state.reason)
 
 
 def _span(state: AgentStateRow) -> AgentSpanJson:
-    words = _state_words(state)
+    words = _by(_state_words(state), state)
     return {
         "since": moment(state.at),
         "until": moment(state.until),
         "state": _STATES[state.state],
-        "text": f"{words}, by {state.by}" if state.by else words,
+        "text": words,
+        "phrase": phrase_json(words),
     }
 
 
@@ -170,18 +197,24 @@ def _missing(asked: Asked, then: PastMoment) -> Iterator[str]:
     at, history = then.at, asked.history
     for gap in then.gaps:
         if gap.kind is GapKind.ROUTER_DOWN:
-            took = rough_duration(gap.ended_at - gap.began_at)
-            yield f"no router was running then, for {took} in all"
+            text, took = (
+                "no router was running then, for {took_s} in all",
+                gap.ended_at - gap.began_at,
+            )
+            yield phrase("no-router-then", text, took_s=took)
         else:
-            lost = counted(gap.rows_lost, "row")
-            yield f"{lost} of {gap.table_name} of that time were lost while the database was away"
+            one = "{count} row of {table} of that time were lost while the database was away"
+            many = "{count} rows of {table} of that time were lost while the database was away"
+            yield phrase("rows-lost", one, many, count=gap.rows_lost, table=gap.table_name)
     if then.state is None and not then.gaps:
         if at < asked.now - history.keep:
-            yield f"states are kept for {_days(history.keep)} (keep of history)"
+            text = "states are kept for {kept} (keep of history)"
+            yield phrase("states-kept", text, kept=_days(history.keep))
         elif then.first_run is None or at < then.first_run:
-            yield "the record begins later"
+            yield phrase("record-begins-later", "the record begins later")
         else:
-            yield f"nothing had been reported of {asked.agent} until then"
+            text = "nothing had been reported of {agent} until then"
+            yield phrase("nothing-reported", text, agent=asked.agent)
     waiting = [one for calls in then.waiting.values() for one in calls]
     if any(not one.has_steps for one in waiting):
         yield from _no_decisions(asked, at)
@@ -190,12 +223,15 @@ def _missing(asked: Asked, then: PastMoment) -> Iterator[str]:
 def _no_decisions(asked: Asked, at: float) -> Iterator[str]:
     if at < asked.now - asked.history.decisions:
         kept = _days(asked.history.decisions)
-        yield f"decisions are kept for {kept} (decisions of history): who was a member is not known"
+        text = "decisions are kept for {kept} (decisions of history): who was a member is not known"
+        yield phrase("decisions-kept", text, kept=kept)
 
 
 def _days(seconds: float) -> str:
     days = round(seconds / 86_400)
-    return counted(days, "day") if days >= 1 else exact_duration(seconds)
+    if days >= 1:
+        return phrase("days", "{count} day", "{count} days", count=days)
+    return phrase("duration", "{duration_exact_s}", duration_exact_s=seconds)
 
 
 # ---------------------------------------------------------------- a queue at that time
@@ -210,22 +246,35 @@ def _in_queue(asked: Asked, then: PastMoment, queue: str) -> QueueReasonsJson | 
         return None
     lines: list[str] = []
     if not member:
-        lines.append(f"not an agent of {queue}{' then' if known else ''}")
+        text = "not an agent of {queue} then"
+        lines.append(
+            phrase("was-not-agent-of", text, queue=queue)
+            if known
+            else phrase("not-agent-of", "not an agent of {queue}", queue=queue)
+        )
     elif not count:
-        lines.append("no caller waited")
+        lines.append(phrase("no-caller-waited", "no caller waited"))
     elif then.state is not None and then.state.status == _AVAILABLE:
         lines += [_waited(asked, then.at, one) for one in waiting]
         if count > len(waiting):
-            lines.append(f"and {counted(count - len(waiting), 'more caller')}")
+            one, many = "and {count} more caller", "and {count} more callers"
+            lines.append(phrase("more-callers", one, many, count=count - len(waiting)))
     else:
-        lines.append(f"{counted(count, 'caller')} waited")
-    return {"id": queue, "member": member, "waiting": count, "reasons": lines}
+        one, many = "{count} caller waited", "{count} callers waited"
+        lines.append(phrase("callers-waited", one, many, count=count))
+    return {
+        "id": queue,
+        "member": member,
+        "waiting": count,
+        "reasons": lines,
+        "reasons_phrases": phrases_json(lines),
+    }
 
 
 def _waited(asked: Asked, at: float, one: WaitingThen) -> str:
-    stay = one.stay
-    wait = f"{stay.call} had waited for {rough_duration(at - stay.entered_at)}"
-    return f"{wait}: {_reason(asked, at, one)}"
+    stay, text = one.stay, "{call} had waited for {waited_s}: {why}"
+    waited, why = at - stay.entered_at, _reason(asked, at, one)
+    return phrase("call-had-waited", text, call=stay.call, waited_s=waited, why=why)
 
 
 def _reason(asked: Asked, at: float, one: WaitingThen) -> str:
@@ -233,10 +282,10 @@ def _reason(asked: Asked, at: float, one: WaitingThen) -> str:
     agent = asked.agent
     ringing = [offer for offer in one.offers if _goes_on(offer, at)]
     if any(offer.agent == agent for offer in ringing):
-        return "being rung for this call"
+        return phrase("rung-for-this-call", "being rung for this call")
     facts = None if one.members is None else one.members.get(agent)
     if one.members is not None and facts is None:
-        return "not an agent of the queue then"
+        return phrase("not-agent-then", "not an agent of the queue then")
     tried = _tried(one, agent, at)
     if tried:
         return tried
@@ -244,14 +293,23 @@ def _reason(asked: Asked, at: float, one: WaitingThen) -> str:
         # Steps only open more, and needs only become fewer: a later decision will do as well.
         step, skills = facts
         if step > one.decided.escalation_step:
-            return "not open to this call yet: a later step of widen"
+            text = "not open to this call yet: a later step of widen"
+            return phrase("opens-with-widen", text)
         lack = lacking(one.decided.needs, skills)
         if lack:
             return lack
     if ringing:
         rung = [offer.agent for offer in ringing]
-        who = f": {first_few(rung, NAMED)}" if not asked.sight.masked else ""
-        return f"{counted(len(rung), 'agent was', 'agents were')} being rung for it{who}"
+        one_rung, many = (
+            "{count} agent was being rung for it",
+            "{count} agents were being rung for it",
+        )
+        words = phrase("were-rung", one_rung, many, count=len(rung))
+        if asked.sight.masked:
+            return words
+        return phrase(
+            "were-rung-named", "{rung}: {names}", rung=words, names=few_names(rung, NAMED)
+        )
     return _next(asked, at, one)
 
 
@@ -278,29 +336,35 @@ def _tried(one: WaitingThen, agent: str, at: float) -> str:
         return ""
     what = last.result.value.replace("-", " ")
     if last.result in _MISSED:
-        what = "missed it"
+        what = phrase("missed-it", "missed it")
     elif last.result in _REFUSED:
-        what = "refused it"
+        what = phrase("refused-it", "refused it")
     elif last.result is OfferResult.PASSED_ON:
-        what = "passed it on"
-    return f"tried already: {what} {rough_duration(at - (last.ended_at or at))} before"
+        what = phrase("passed-it-on", "passed it on")
+    text, before = "tried already: {what} {before_s} before", at - (last.ended_at or at)
+    return phrase("tried-before", text, what=what, before_s=before)
 
 
 def _next(asked: Asked, at: float, one: WaitingThen) -> str:
     """Say what happened to the call next, for want of a reason."""
     later = next((offer for offer in one.offers if offer.made_at > at), None)
     if later is not None:
-        after = f"{rough_duration(later.made_at - at)} later"
+        after = later.made_at - at
         if later.agent == asked.agent:
-            return f"was rung for it {after}"
-        who = "another agent" if asked.sight.masked else later.agent
+            return phrase("rung-later", "was rung for it {after_s} later", after_s=after)
+        who = later.agent
+        if asked.sight.masked:
+            who = phrase("another-agent", "another agent")
         if one.decided is not None and one.decided.offer == later.offer and one.decided.preferred:
-            return f"kept for {who}, who was rung for it {after}"
-        return f"{who} was rung for it {after}; no reason is on record"
+            text = "kept for {agent}, who was rung for it {after_s} later"
+            return phrase("kept-and-rung-later", text, agent=who, after_s=after)
+        text = "{agent} was rung for it {after_s} later; no reason is on record"
+        return phrase("other-rung-later", text, agent=who, after_s=after)
     stay = one.stay
     if stay.left_at is not None and stay.outcome in _LEFT:
-        return f"{_LEFT[stay.outcome]} {rough_duration(stay.left_at - at)} later"
-    return "no reason is on record"
+        text, end = "{what} {after_s} later", _LEFT[stay.outcome]
+        return phrase("happened-later", text, what=end, after_s=stay.left_at - at)
+    return phrase("no-reason-on-record", "no reason is on record")
 
 
 # ---------------------------------------------------------------- a call
@@ -321,15 +385,20 @@ def explain_call_for(asked: Asked, found: PastCall, states: Sequence[AgentStateR
     states = [row for row in states if row.until is None or row.until > max(begin, row.at)]
     first = states[0] if states else None
     if not decisions:
-        text = f"no agent was rung for call {call.call}"
+        text = phrase("none-rung-for-call", "no agent was rung for call {call}", call=call.call)
     elif rung:
-        times = f"{rung} of {counted(len(decisions), 'time')}"
-        text = f"{asked.agent} was rung for call {call.call}, {times}"
+        one = "{agent} was rung for call {call}, {rung} of {count} time"
+        many = "{agent} was rung for call {call}, {rung} of {count} times"
+        agent, times = asked.agent, len(decisions)
+        text = phrase("rung-times", one, many, agent=agent, call=call.call, rung=rung, count=times)
     else:
-        text = f"{asked.agent} was not rung for call {call.call}"
-    missing = [] if states else [f"what {asked.agent} was doing then is not on record"]
+        words = "{agent} was not rung for call {call}"
+        text = phrase("not-rung-for-call", words, agent=asked.agent, call=call.call)
+    missing = [] if states else [_not_on_record(asked)]
     if call.left_out:
-        missing.append(f"{counted(call.left_out, 'earlier step')} of the call no longer kept")
+        one = "{count} earlier step of the call no longer kept"
+        many = "{count} earlier steps of the call no longer kept"
+        missing.append(phrase("earlier-steps", one, many, count=call.left_out))
     return {
         "agent": asked.agent,
         "at": None,
@@ -342,7 +411,9 @@ def explain_call_for(asked: Asked, found: PastCall, states: Sequence[AgentStateR
         "states": [_span(row) for row in states],
         "decisions": decisions,
         "missing": missing,
+        "missing_phrases": phrases_json(missing),
         "text": text,
+        "phrase": phrase_json(text),
     }
 
 
@@ -363,6 +434,7 @@ def _decisions(asked: Asked, found: PastCall) -> Iterator[AgentDecisionJson]:
     steps = found.call.steps()
     offers = offers_of(steps)
     outcomes: dict[str, OfferOutcome] = {}
+    text: str
     for step in steps:
         serial, notice, _ = step
         if isinstance(notice, OfferEnded):
@@ -373,8 +445,8 @@ def _decisions(asked: Asked, found: PastCall) -> Iterator[AgentDecisionJson]:
             continue
         if notice.agent == asked.agent:
             result, words = outcome(found.standings, offers[notice.offer], asked.now)
-            said = result.replace("-", " ") if asked.sight.masked else words  # they name others
-            reason, text = "rung", f"was rung: {said}"
+            said = RESULTS.get(result, result) if asked.sight.masked else words  # they name others
+            reason, text = "rung", phrase("was-rung-and", "was rung: {what}", what=said)
         else:
             ringing = ringing_at(offers, serial)
             context = DecisionContext(found.standings, step, notice, ringing, outcomes)
@@ -387,27 +459,29 @@ def _decisions(asked: Asked, found: PastCall) -> Iterator[AgentDecisionJson]:
             "rung": notice.agent if known else None,
             "reason": reason,
             "text": text,
+            "phrase": phrase_json(text),
         }
 
 
 def _passed_over(asked: Asked, context: DecisionContext) -> tuple[str, str]:
     made, (_, _, members) = context.made, context.step
     if not members:
-        return "unknown", f"the agents of {made.queue} at that time are not on record"
+        text = "the agents of {queue} at that time are not on record"
+        return "unknown", phrase("members-not-on-record", text, queue=made.queue)
     said = context.reason_for(asked.agent)
     if said is None:
-        return "not-member", f"not an agent of {made.queue} then"
+        text = "not an agent of {queue} then"
+        return "not-member", phrase("was-not-agent-of", text, queue=made.queue)
     reason, text = said
     if reason == "preferred" and asked.sight.masked:
-        text = "available, but this call prefers another agent"
-    if reason == "later":
-        text += _place(asked, made)
-    return reason, text
+        text = phrase("prefers-another", "available, but this call prefers another agent")
+    return reason, _with_place(asked, made, text) if reason == "later" else text
 
 
-def _place(asked: Asked, made: OfferDecided) -> str:
-    """Say how many were before the agent, if the decision kept its rank."""
+def _with_place(asked: Asked, made: OfferDecided, words: str) -> str:
+    """Say also how many were before the agent, if the decision kept its rank."""
     order = [agent for _, _, agent in sorted(made.ranked)]
     if asked.agent not in order:
-        return ""
-    return f" ({ordinal(order.index(asked.agent) + 1)} of {made.available} available)"
+        return words
+    text, place = "{why} ({place_th} of {count} available)", order.index(asked.agent) + 1
+    return phrase("with-place", text, why=words, place_th=place, count=made.available)

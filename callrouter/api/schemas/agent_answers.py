@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -35,6 +35,8 @@ class DeviceJson(TypedDict):
     """Whether whoever answers must press 1 to accept a call."""
     trouble: str | None
     """Why the phone cannot ring now, in words."""
+    trouble_phrase: NotRequired[PhraseJson]
+    """The same as a code with values, if there is a trouble."""
 
 
 class OwnDeviceJson(DeviceJson):
@@ -121,6 +123,8 @@ class AgentJson(TypedDict):
     state: AgentStateName
     reason: str | None
     """Why, in states that have a reason."""
+    reason_phrase: NotRequired[PhraseJson]
+    """The same as a code with values, except for the reason of a pause."""
     since: Moment
     """When the present state began."""
     by: str | None

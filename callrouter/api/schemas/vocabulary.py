@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -45,8 +45,14 @@ class PhraseJson(TypedDict):
 
     code: str
     """A stable word such as ``paused``; empty: the sentence has none."""
-    values: dict[str, str | float]
-    """Names as they are, and durations in seconds in keys that end in ``_s``."""
+    values: dict[str, PhraseValueJson]
+    """Names as they are, durations in seconds in keys that end in ``_s``, shares of 1 in keys that
+    end in ``_share``, and parts of the sentence that have codes of their own."""
+    text: NotRequired[str]
+    """The words of a part of a sentence, in English. A whole sentence stands beside its code."""
+
+
+PhraseValueJson: TypeAlias = str | float | list[str] | PhraseJson
 
 
 class ProblemJson(TypedDict):

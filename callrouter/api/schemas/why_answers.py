@@ -15,6 +15,8 @@ class PassedOverJson(TypedDict):
     reason: str
     """A stable word for the reason."""
     text: str
+    phrase: PhraseJson
+    """The same as a code with values."""
     agents: list[str]
     """The first of them."""
     count: int
@@ -27,6 +29,8 @@ class CandidateJson(TypedDict):
     idle_s: float | None
     text: str
     """The values that ranked the agent, in words."""
+    phrase: PhraseJson
+    """The same as a code with values."""
 
 
 class OfferOutcomeJson(TypedDict):
@@ -35,6 +39,8 @@ class OfferOutcomeJson(TypedDict):
     result: str
     """A stable word."""
     text: str
+    phrase: PhraseJson
+    """The same as a code with values."""
 
 
 class StepJson(TypedDict):
@@ -47,6 +53,8 @@ class StepJson(TypedDict):
     queue: str
     text: str
     """The step in words."""
+    phrase: PhraseJson
+    """The same as a code with values."""
     agent: NotRequired[str]
     offer: NotRequired[str]
     policy: NotRequired[list[str]]
@@ -64,6 +72,8 @@ class WhyWaitingJson(TypedDict):
     """Why a call is still waiting."""
 
     text: str
+    phrase: PhraseJson
+    """The same as a code with values."""
     position: int
     ringing: list[str]
     passed_over: list[PassedOverJson]
@@ -95,6 +105,8 @@ class QueueReasonsJson(TypedDict):
     member: bool
     waiting: int
     reasons: list[str]
+    reasons_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
 
 
 class AgentSpanJson(TypedDict):
@@ -106,6 +118,8 @@ class AgentSpanJson(TypedDict):
     state: AgentStateName
     text: str
     """What it was, in words, with the person who brought it about."""
+    phrase: PhraseJson
+    """The same as a code with values."""
 
 
 class AgentDecisionJson(TypedDict):
@@ -119,6 +133,8 @@ class AgentDecisionJson(TypedDict):
     reason: str
     """A stable word for why the agent was not: ``rung`` if it was this agent."""
     text: str
+    phrase: PhraseJson
+    """The same as a code with values."""
 
 
 class WhyNotJson(TypedDict):
@@ -143,4 +159,8 @@ class WhyNotJson(TypedDict):
     """Every decision for the call that was asked about, in order."""
     missing: list[str]
     """What would belong here and is not on record, in words."""
+    missing_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     text: str
+    phrase: PhraseJson
+    """The same as a code with values."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias, cast
 
-from callrouter.api.json_values import moment, phrases_json, seconds
+from callrouter.api.json_values import moment, phrase_json, phrases_json, seconds
 from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.vocabulary import AgentStateName
 from callrouter.core.agents import (
@@ -22,6 +22,7 @@ from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.agent_status import AgentState, AgentStatus, PendingRequest
 from callrouter.model.events import DeviceState
+from callrouter.model.phrases import Phrase, joined
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
 from callrouter.model.text import mask
 from callrouter.settings.schema.written_values import hours
@@ -47,11 +48,12 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
     calls = [offer.call.id for offer in agent.offers.values()]
     pending = _pending_name(agent_availability.pending_request(agent))
     until, then = _until(floor, agent)
-    return {
+    reason = _reason(floor, agent, status, now)
+    view: AgentJson = {
         "id": agent.id,
         "name": agent.spec.name,
         "state": state_name(status.state),
-        "reason": _reason(floor, agent, status, now),
+        "reason": reason,
         "since": moment(agent.since),
         "by": agent.changed_by or None,
         "by_at": moment(agent.changed_at),
@@ -78,6 +80,9 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
         "why_not_phrases": phrases_json(lines),
         "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
     }
+    if isinstance(reason, Phrase):
+        view["reason_phrase"] = phrase_json(reason)
+    return view
 
 
 def state_name(state: AgentState) -> AgentStateName:
@@ -112,7 +117,7 @@ def _reason(floor: Floor, agent: Agent, status: AgentStatus, now: float) -> str 
     if status is AgentStatus.PAUSED:
         return agent.pause or None
     if status is AgentStatus.NO_PHONE:
-        return "; ".join(unavailability_text.device_lines(floor, agent, now))
+        return joined(unavailability_text.device_lines(floor, agent, now))
     if status is AgentStatus.PRIVATE_CALL:
         device = agent_availability.private_call(floor, agent)
         return None if device is None else unavailability_text.private_call_text(floor, device, now)
@@ -152,7 +157,7 @@ def device_json(floor: Floor, device: DeviceSpec, now: float) -> DeviceJson:
     if device.addresses and agent and shared_phones.in_private_call(floor, agent, device):
         best = DeviceState.IN_USE
     troubles = [unavailability_text.trouble_text(floor, device, pbx, now) for pbx in device.pbxes]
-    return {
+    view: DeviceJson = {
         "id": device.id,
         "kind": "number" if device.number else "endpoint",
         "address": mask(device.number) if device.number else device.endpoint,
@@ -162,6 +167,9 @@ def device_json(floor: Floor, device: DeviceSpec, now: float) -> DeviceJson:
         "confirm": device.confirm,
         "trouble": troubles[0] if troubles and all(troubles) else None,
     }
+    if view["trouble"] is not None:
+        view["trouble_phrase"] = phrase_json(view["trouble"])
+    return view
 
 
 def configured_device_json(

@@ -6,8 +6,9 @@ as `Floor.now` is the time of the last event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from callrouter.core.agents.agent_availability import (
     DeviceTrouble,
@@ -19,8 +20,9 @@ from callrouter.core.agents.agent_availability import (
 )
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
+from callrouter.model.device_failures import DeviceFailure, FailureStreak
+from callrouter.model.phrases import joined, phrase
 from callrouter.model.routing_table import DeviceSpec
-from callrouter.model.text import Phrase, rough_duration
 
 
 def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
@@ -44,28 +46,24 @@ def reason_lines(
     """
     match reason:
         case Unavailable.SIGNED_OUT:
-            by = _by(floor, agent)
-            return [Phrase(f"signed out{_by_words(by)}", "signed-out", **by)]
+            return [_signed_out(floor, agent)]
         case Unavailable.PAUSED:
-            why = f": {agent.pause}" if agent.pause else ""
-            by = _by(floor, agent)
-            given = {"reason": agent.pause} if agent.pause else {}
-            return [Phrase(f"paused{_by_words(by)}{why}", "paused", **by, **given)]
-        case Unavailable.SIGNING_OUT | Unavailable.PAUSING:
-            code = "signing-out" if reason is Unavailable.SIGNING_OUT else "pausing"
-            return [Phrase(f"{reason.value}{_asked(agent)}", code, **_asked_by(agent))]
+            return [_paused(floor, agent)]
+        case Unavailable.SIGNING_OUT:
+            words = phrase("signing-out", "signing out after this call")
+            return [_asked_for(agent, words)]
+        case Unavailable.PAUSING:
+            return [_asked_for(agent, phrase("pausing", "pausing after this call"))]
         case Unavailable.WRAP_UP:
-            until = agent.wrap_until or 0.0
-            left = _left(floor, until, now)
-            return [Phrase(f"in wrap-up for {left:.0f} s more", "wrap-up", left_s=round(left))]
-        case Unavailable.ENGAGED | Unavailable.CLEARING:
-            code = "engaged" if reason is Unavailable.ENGAGED else "clearing"
-            return [Phrase(reason.value, code)]
+            left = _left(floor, agent.wrap_until or 0.0, now)
+            return [phrase("wrap-up", "in wrap-up for {left_whole_s} more", left_whole_s=left)]
+        case Unavailable.ENGAGED:
+            return [phrase("engaged", "on a call or being rung for one")]
+        case Unavailable.CLEARING:
+            return [phrase("clearing", "the phone is still clearing the last call")]
         case Unavailable.PRIVATE_CALL:
             device = private_call(floor, agent)
-            if device is None:
-                return []
-            return [Phrase(private_call_text(floor, device, now), "private-call", device=device.id)]
+            return [] if device is None else [private_call_text(floor, device, now)]
         case Unavailable.NO_PHONE:
             return device_lines(floor, agent, now)
 
@@ -76,30 +74,14 @@ def device_lines(floor: Floor, agent: Agent, now: float | None = None) -> list[s
     For an agent without devices there is one line that says so. `now` is as in `why_not`.
     """
     if not agent.spec.devices:
-        return [Phrase("no device", "no-device")]
+        return [phrase("no-device", "no device")]
+    text = "{device} ({pbx}): {trouble}"
     return [
-        _device_line(floor, device, pbx, trouble, now)
+        phrase("device-on-pbx", text, device=device.id, pbx=pbx, trouble=trouble)
         for device in agent.spec.devices
         for pbx in device.pbxes
         if (trouble := trouble_text(floor, device, pbx, now))
     ]
-
-
-def _device_line(
-    floor: Floor, device: DeviceSpec, pbx: str, trouble: str, now: float | None
-) -> str:
-    """One device that can't ring, with the code of its trouble."""
-    values: dict[str, str | float] = {"device": device.id, "pbx": pbx}
-    found = device_trouble(floor, device, pbx)
-    agent = floor.agents.get(device.agent)
-    if found is DeviceTrouble.SWITCHED_OFF and agent is not None:
-        by, _ = agent.devices_off[device.id]
-        values |= {"by": by} if by else {}
-    elif found is DeviceTrouble.COOLDOWN:
-        until = floor.cooldowns[device.agent, cooling(floor, device, pbx)]
-        values["left_s"] = round(_left(floor, until, now))
-    code = f"device-{found.name.lower().replace('_', '-')}" if found is not None else ""
-    return Phrase(f"{device.id} ({pbx}): {trouble}", code, **values)
 
 
 def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
@@ -112,24 +94,53 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
         case None:
             return ""
         case DeviceTrouble.DISABLED:
-            return "switched off in the configuration"
+            return phrase("phone-disabled", "switched off in the configuration")
         case DeviceTrouble.SWITCHED_OFF:
             by, _ = agent.devices_off[device.id] if agent is not None else ("", 0.0)
-            return f"switched off by {by}" if by else "switched off"
+            if by:
+                return phrase("phone-switched-off-by", "switched off by {by}", by=by)
+            return phrase("phone-switched-off", "switched off")
         case DeviceTrouble.OUTSIDE_HOURS:
-            return "outside its hours"
+            return phrase("phone-outside-hours", "outside its hours")
         case DeviceTrouble.UNREACHABLE:
-            return "not reachable"
+            return phrase("phone-unreachable", "not reachable")
         case DeviceTrouble.PBX_AWAY:
-            return f"{pbx} is not connected"
+            return phrase("pbx-away", "{pbx} is not connected", pbx=pbx)
         case DeviceTrouble.BUSY:
-            return f"takes no calls at present, says {', '.join(device.states)}"
+            text = "takes no calls at present, says {states}"
+            return phrase("phone-busy", text, states=list(device.states))
         case DeviceTrouble.COOLDOWN:
             name = cooling(floor, device, pbx)
             streak = agent.failure_streaks.get(name) if agent is not None else None
-            why = streak.words() if streak is not None else "failed"
-            until = floor.cooldowns[device.agent, name]
-            return f"{why}; rung again in {_left(floor, until, now):.0f} s"
+            why = _failed(streak) if streak is not None else phrase("phone-failed", "failed")
+            left = _left(floor, floor.cooldowns[device.agent, name], now)
+            text = "{why}; rung again in {left_whole_s}"
+            return phrase("phone-cooldown", text, why=why, left_whole_s=left)
+
+
+FAILURES: Final[Mapping[DeviceFailure, str]] = {
+    DeviceFailure.REFUSED: phrase("device-refused", "refused a call"),
+    DeviceFailure.NOT_REACHED: phrase("device-not-reached", "could not be reached"),
+    DeviceFailure.NOT_ACCEPTED: phrase("device-not-accepted", "was answered without key 1"),
+    DeviceFailure.SILENT: phrase("device-silent", "does not answer"),
+    DeviceFailure.DROPPED: phrase("device-dropped", "hung up right after it was picked up"),
+    DeviceFailure.DEAD: phrase("device-dead", "did not stop ringing when told to"),
+}
+"""How a device failed, as a sentence with a code. The words are the values."""
+
+
+def _failed(streak: FailureStreak) -> str:
+    """Say how a device failed, and how many times in a row: as `FailureStreak.words`."""
+    if streak.count == 1:
+        return FAILURES[streak.kind]
+    if streak.kind is DeviceFailure.REFUSED:
+        text = "refused {count} calls in a row"
+        return phrase("device-refused-in-a-row", text, count=streak.count)
+    if streak.count == 2:
+        text = "{failed}, twice in a row"
+        return phrase("device-failed-twice", text, failed=FAILURES[streak.kind])
+    text = "{failed}, {count} times in a row"
+    return phrase("device-failed-often", text, failed=FAILURES[streak.kind], count=streak.count)
 
 
 def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
@@ -140,13 +151,15 @@ def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -
     if len(rung) == len(agent.spec.devices):
         return ""
     others = [device for device in agent.spec.devices if device not in rung]
-    troubles = (
-        f"{device.id} {trouble_text(floor, device, pbx)}"
-        if pbx in device.pbxes
-        else f"{device.id} not a phone of {pbx}"
-        for device in others
-    )
-    return "; ".join(troubles)
+    # As plain text: it becomes a part of a notice, which is stored.
+    return str(joined([_not_rung(floor, device, pbx) for device in others]))
+
+
+def _not_rung(floor: Floor, device: DeviceSpec, pbx: str) -> str:
+    if pbx not in device.pbxes:
+        return phrase("not-a-phone-of", "{device} not a phone of {pbx}", device=device.id, pbx=pbx)
+    trouble = trouble_text(floor, device, pbx)
+    return phrase("device-trouble", "{device} {trouble}", device=device.id, trouble=trouble)
 
 
 def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None) -> str:
@@ -155,7 +168,7 @@ def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None
     The part in brackets is left out if the channel is not known. Of several calls the oldest is
     named.
     """
-    words = f"in a private call on {device.id}"
+    words = phrase("private-call", "in a private call on {device}", device=device.id)
     found = [
         floor.in_use[key]
         for key in ((pbx, device.endpoint_on(pbx)) for pbx in device.pbxes)
@@ -164,30 +177,49 @@ def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None
     if not found:
         return words
     channel, since = min(found, key=lambda one: one[1])
-    lasts = max(0.0, (floor.now if now is None else now) - since)
-    return f"{words} ({channel}, for {rough_duration(lasts)})" if channel else words
+    if not channel:
+        return words
+    text, lasts = "{call} ({channel}, for {lasts_s})", (floor.now if now is None else now) - since
+    return phrase(
+        "private-call-channel", text, call=words, channel=channel, lasts_s=max(0.0, lasts)
+    )
 
 
-def _by(floor: Floor, agent: Agent) -> dict[str, str]:
-    """Who put the agent in the present state and when; empty if it was the agent."""
+def _signed_out(floor: Floor, agent: Agent) -> str:
+    found = _by(floor, agent)
+    if found is None:
+        return phrase("signed-out", "signed out")
+    by, at = found
+    return phrase("signed-out-by", "signed out by {by} at {at}", by=by, at=at)
+
+
+def _paused(floor: Floor, agent: Agent) -> str:
+    found, reason = _by(floor, agent), agent.pause
+    if found is None:
+        if not reason:
+            return phrase("paused", "paused")
+        return phrase("paused-for", "paused: {reason}", reason=reason)
+    by, at = found
+    if not reason:
+        return phrase("paused-by", "paused by {by} at {at}", by=by, at=at)
+    text = "paused by {by} at {at}: {reason}"
+    return phrase("paused-by-for", text, by=by, at=at, reason=reason)
+
+
+def _by(floor: Floor, agent: Agent) -> tuple[str, str] | None:
+    """Who put the agent in the present state and when; None if it was the agent."""
     if agent.changed_by in {"", agent.id} or agent.changed_at is None:
-        return {}
+        return None
     at = datetime.fromtimestamp(agent.changed_at, floor.table.zone)
-    return {"by": agent.changed_by, "at": f"{at:%H:%M}"}
+    return agent.changed_by, f"{at:%H:%M}"
 
 
-def _by_words(by: dict[str, str]) -> str:
-    return f" by {by['by']} at {by['at']}" if by else ""
-
-
-def _asked_by(agent: Agent) -> dict[str, str]:
+def _asked_for(agent: Agent, words: str) -> str:
+    """Add who asked for it, if that was not the agent."""
     by = agent.pending_by
-    return {} if by in {"", agent.id} else {"by": by}
-
-
-def _asked(agent: Agent) -> str:
-    by = _asked_by(agent)
-    return f", asked for by {by['by']}" if by else ""
+    if by in {"", agent.id}:
+        return words
+    return phrase("asked-for-by", "{what}, asked for by {by}", what=words, by=by)
 
 
 def _left(floor: Floor, until: float, now: float | None) -> float:

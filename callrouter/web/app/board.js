@@ -6,6 +6,7 @@ import { ClusterLine } from "./clusterline.js";
 import { agents, ago, now, queues } from "./live.js";
 import { AgentLink } from "./names.js";
 import { State, STATES, Time, Window } from "./parts.js";
+import { inWords } from "./phrases.js";
 import { byNeed, QueueCard } from "./queuecard.js";
 import { useInSight } from "./sight.js";
 import { language, count, t } from "./words.js";
@@ -14,7 +15,7 @@ const ROW = 40; // pixels
 
 function AgentRow({ row }) {
   if (row.heading) return html`<h3 class="heading"><${State} of=${row.heading} /> <small>${count(row.size)}</small></h3>`;
-  const about = row.state === "paused" ? row.pause_reason : row.state === "offline" ? null : row.reason;
+  const about = row.state === "paused" ? row.pause_reason : row.state === "offline" ? null : inWords(row.reason, row.reason_phrase);
   return html`<span class="name" title=${row.id}><${AgentLink} id=${row.id}><bdi>${row.name}</bdi></${AgentLink}></span>
     <${State} of=${row.state} agent=${row} /><${Time} s=${ago(row.since)} />
     <span class="about"><bdi>${about ?? ""}</bdi></span>`;

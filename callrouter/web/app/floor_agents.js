@@ -7,13 +7,14 @@ import { ask } from "./api.js";
 import { agents, ago, queues } from "./live.js";
 import { State, STATES, Time, Window } from "./parts.js";
 import { agentPath, byName } from "./names.js";
+import { inWords } from "./phrases.js";
 import { address } from "./routes.js";
 import { count, t } from "./words.js";
 
 const ROW = 56;
 
 function Row({ agent, chosen, onChoose }) {
-  const about = agent.pending ? t(`pending.${agent.pending}`) : agent.state === "paused" ? agent.pause_reason : agent.state === "offline" ? "" : agent.reason ?? "";
+  const about = agent.pending ? t(`pending.${agent.pending}`) : agent.state === "paused" ? agent.pause_reason : agent.state === "offline" ? "" : inWords(agent.reason, agent.reason_phrase) ?? "";
   return html`<label class="tick"><input type="checkbox" checked=${chosen} aria-label=${t("floor.choose", { name: agent.name })} onChange=${onChoose} /></label>
     <a class="name" href=${address("agent", agent.id)} title=${agent.id}><bdi>${agent.name}</bdi></a>
     <${State} of=${agent.state} agent=${agent} /><${Time} s=${ago(agent.since)} />

@@ -5,6 +5,7 @@ import { ask, Refusal } from "./api.js";
 import { now } from "./live.js";
 import { ownPath } from "./minestate.js";
 import { attempt, Dialogue, Num, said, Time } from "./parts.js";
+import { inWords } from "./phrases.js";
 import { duration, t } from "./words.js";
 
 const LOOK_EVERY = 2000; // milliseconds, while a code waits to be keyed in
@@ -46,7 +47,7 @@ function Code({ code, verified, onClose, onAgain }) {
 function Phone({ phone, place, mobiles, act, onTimes, onRemove }) {
   const registered = phone.source === "registered";
   const note = phone.status === "unverified" ? t("mine.unverified") : phone.status === "waiting" ? t("mine.awaits-approval")
-    : !phone.enabled ? t("mine.is-off") : phone.trouble ?? t(`device.${phone.state}`);
+    : !phone.enabled ? t("mine.is-off") : inWords(phone.trouble, phone.trouble_phrase) ?? t(`device.${phone.state}`);
   const good = phone.status === "in-use" && phone.enabled && !phone.trouble;
   const swap = (other) => async () => {
     const before = mobiles[other];

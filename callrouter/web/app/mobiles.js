@@ -6,6 +6,7 @@ import { ask } from "./api.js";
 import { Num } from "./parts.js";
 import { PhoneControls } from "./phones.js";
 import { address } from "./routes.js";
+import { inWords } from "./phrases.js";
 import { count, t, when } from "./words.js";
 
 const AGAIN_MS = 15000;
@@ -17,7 +18,7 @@ function Rows({ rows, onDone, label }) {
       <td class="who"><a href=${address("agent", row.agent)}><bdi>${row.agent_name}</bdi></a></td>
       <td><${Num} of=${row.address} /> <small><bdi>${row.id}</bdi></small></td>
       <td>${row.added_at && when(row.added_at, { dateStyle: "short", timeStyle: "short" })} <small><bdi>${row.added_by}</bdi></small></td>
-      <td>${row.verified_at ? when(row.verified_at, { dateStyle: "short", timeStyle: "short" }) : "–"}${row.trouble && row.status === "in-use" && html` <small><bdi>${row.trouble}</bdi></small>`}</td>
+      <td>${row.verified_at ? when(row.verified_at, { dateStyle: "short", timeStyle: "short" }) : "–"}${row.trouble && row.status === "in-use" && html` <small><bdi>${inWords(row.trouble, row.trouble_phrase)}</bdi></small>`}</td>
       <td class="acts"><${PhoneControls} agent=${row.agent} phone=${row} onDone=${onDone} /></td></tr>`)}</tbody></table>`;
 }
 

@@ -8,6 +8,7 @@ import { ask } from "./api.js";
 import { agents } from "./live.js";
 import { Dialogue, Num } from "./parts.js";
 import { agentName, agentPath } from "./names.js";
+import { inWords } from "./phrases.js";
 import { duration, t, when } from "./words.js";
 
 export const phoneSubject = (agent, device) => `phone ${agent} ${device}`;
@@ -55,7 +56,7 @@ function Phone({ agent, phone, onDone }) {
     phone.approved_by && t("mobiles.approved-by", { name: phone.approved_by }),
   ].filter(Boolean);
   return html`<li><span><strong><bdi>${phone.id}</bdi></strong> <${Num} of=${phone.address} /><br /><small>${more.map((text, n) => html`${n ? " · " : ""}<bdi>${text}</bdi>`)}</small></span>
-    <span class="about"><bdi>${phone.trouble ?? t(`device.${phone.state}`)}</bdi></span>
+    <span class="about"><bdi>${inWords(phone.trouble, phone.trouble_phrase) ?? t(`device.${phone.state}`)}</bdi></span>
     <${PhoneControls} agent=${agent} phone=${phone} onDone=${onDone} /></li>`;
 }
 

@@ -1,18 +1,29 @@
 // What the daemon says, in the language of the page: its sentences come with codes and values.
 
-import { duration, language, t, wordFor } from "./words.js";
+import { count, filled, language, LANGUAGES, sentences, share, span, t, wordFor } from "./words.js";
+
+/** A name inside a sentence that runs from right to left keeps its own direction. */
+const isolated = (text) => (LANGUAGES[language.value].dir === "rtl" ? `\u2068${text}\u2069` : text);
+
+/** A value of a sentence; the end of its name says what kind it is. */
+function shown(name, value) {
+  if (Array.isArray(value)) return value.map(isolated).join(t("board.and"));
+  if (typeof value === "object") return inWords(value.text, value);
+  if (typeof value === "string") return isolated(value);
+  if (name.endsWith("_share")) return share(value);
+  return name.endsWith("_s") ? span(value, name.endsWith("_exact_s")) : count(value);
+}
 
 /** A sentence of the daemon; `phrase` is its code with values. Without words for the code it stays as it is. */
-function said(line, phrase) {
-  if (language.value === "en" || !phrase?.code) return line;
-  const { by, reason, left_s: left } = phrase.values;
-  const code = `${phrase.code}${by ? "-by" : ""}`;
-  if (!wordFor(`reason.${code}`, "")) return line;
-  return `${t(`reason.${code}`, { ...phrase.values, left: duration(left) })}${reason ? `: ${reason}` : ""}`;
+export function inWords(line, phrase) {
+  const text = language.value === "en" ? undefined : sentences.value[phrase?.code];
+  if (text === undefined) return line;
+  const values = Object.entries(phrase.values).map(([name, value]) => [name, shown(name, value)]);
+  return filled(text, Object.fromEntries(values), phrase.values.count);
 }
 
 /** Sentences with their phrases, in the same order. */
-export const phrased = (lines, phrases = []) => lines.map((line, n) => said(line, phrases[n]));
+export const phrased = (lines, phrases = []) => lines.map((line, n) => inWords(line, phrases[n]));
 
 /** Why a request was refused, by its kind; other kinds are told by the daemon's own sentence. */
 export const refusalText = (kind, sentence) => (language.value === "en" && sentence ? sentence : wordFor(`refusal.${kind}`, sentence));

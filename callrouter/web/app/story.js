@@ -4,6 +4,7 @@
 import { html } from "../vendor/preact.js";
 import { ask } from "./api.js";
 import { agentName, callPath, queueName } from "./names.js";
+import { inWords } from "./phrases.js";
 import { Lanes } from "./story_lanes.js";
 import { address } from "./routes.js";
 import { duration, t, when } from "./words.js";
@@ -39,7 +40,7 @@ function merged(rows, explained) {
   }));
   for (const step of explained) {
     if (rows === null || ONLY_EXPLAINED.has(step.kind)) {
-      steps.push({ at: Date.parse(step.at), what: step.kind, queue: step.queue, agent: step.agent ?? null, after: null, detail: step.text, offer: null, why: step.offer ? step : undefined });
+      steps.push({ at: Date.parse(step.at), what: step.kind, queue: step.queue, agent: step.agent ?? null, after: null, detail: step.text, phrase: step.phrase, offer: null, why: step.offer ? step : undefined });
     }
   }
   return steps.sort((one, two) => one.at - two.at);
@@ -53,11 +54,11 @@ function word(what) {
 }
 
 function Reasons({ step }) {
-  return html`<details class="reasons"><summary><bdi>${step.text}</bdi></summary>
-    ${step.candidates.length > 0 && html`<h4>${t("story.candidates")}</h4><ol>${step.candidates.map((one) => html`<li key=${one.agent}><strong><bdi>${agentName(one.agent)}</bdi></strong> <bdi>${one.text}</bdi></li>`)}</ol>`}
-    ${step.passed_over.length > 0 && html`<h4>${t("story.passed-over")}</h4><ul>${step.passed_over.map((one) => html`<li key=${one.reason + one.text}><bdi>${one.text}</bdi>: <bdi>${one.agents.map(agentName).join(", ")}</bdi>
+  return html`<details class="reasons"><summary><bdi>${inWords(step.text, step.phrase)}</bdi></summary>
+    ${step.candidates.length > 0 && html`<h4>${t("story.candidates")}</h4><ol>${step.candidates.map((one) => html`<li key=${one.agent}><strong><bdi>${agentName(one.agent)}</bdi></strong> <bdi>${inWords(one.text, one.phrase)}</bdi></li>`)}</ol>`}
+    ${step.passed_over.length > 0 && html`<h4>${t("story.passed-over")}</h4><ul>${step.passed_over.map((one) => html`<li key=${one.reason + one.text}><bdi>${inWords(one.text, one.phrase)}</bdi>: <bdi>${one.agents.map(agentName).join(", ")}</bdi>
       ${one.count > one.agents.length ? html` <small>${t("more", { count: one.count - one.agents.length })}</small>` : ""}</li>`)}</ul>`}
-    ${step.outcome && html`<p><strong>${t("story.outcome")}</strong> <bdi>${step.outcome.text}</bdi></p>`}
+    ${step.outcome && html`<p><strong>${t("story.outcome")}</strong> <bdi>${inWords(step.outcome.text, step.outcome.phrase)}</bdi></p>`}
   </details>`;
 }
 
@@ -67,7 +68,7 @@ function Step({ step, day }) {
     <time datetime=${new Date(step.at).toISOString()} title=${when(step.at)}><bdi>${when(step.at, day ? { dateStyle: "short", timeStyle: "medium" } : { timeStyle: "medium" })}</bdi></time>
     <div><strong>${word(step.what)}</strong> ${about.length > 0 && html`<bdi>${about.join(" · ")}</bdi>`}
       ${step.after !== null && step.after !== undefined && html` <small>${t("story.after", { time: duration(step.after) })}</small>`}
-      ${step.detail && !step.why && html`<p class="detail"><bdi>${step.detail}</bdi></p>`}
+      ${step.detail && !step.why && html`<p class="detail"><bdi>${inWords(step.detail, step.phrase)}</bdi></p>`}
       ${step.why && html`<${Reasons} step=${step.why} />`}</div></li>`;
 }
 
@@ -82,8 +83,8 @@ export function Story({ told }) {
   const { steps, why } = told;
   const days = new Set(steps.map((step) => new Date(step.at).toDateString())).size > 1;
   return html`<div class="told">
-    ${why?.now && html`<p class="now-text"><bdi>${why.now.text}</bdi></p>
-      ${why.now.passed_over.length > 0 && html`<ul>${why.now.passed_over.map((one) => html`<li key=${one.reason + one.text}><bdi>${one.text}</bdi>: <bdi>${one.agents.map(agentName).join(", ")}</bdi>${one.count > one.agents.length ? html` <small>${t("more", { count: one.count - one.agents.length })}</small>` : ""}</li>`)}</ul>`}`}
+    ${why?.now && html`<p class="now-text"><bdi>${inWords(why.now.text, why.now.phrase)}</bdi></p>
+      ${why.now.passed_over.length > 0 && html`<ul>${why.now.passed_over.map((one) => html`<li key=${one.reason + one.text}><bdi>${inWords(one.text, one.phrase)}</bdi>: <bdi>${one.agents.map(agentName).join(", ")}</bdi>${one.count > one.agents.length ? html` <small>${t("more", { count: one.count - one.agents.length })}</small>` : ""}</li>`)}</ul>`}`}
     ${told.notes.map((note) => html`<p key=${note} class="hint"><bdi>${note}</bdi></p>`)}
     <${Lanes} steps=${steps} open=${!told.call?.ended_at} />
     <${Cast} steps=${steps} />

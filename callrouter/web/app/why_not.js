@@ -4,20 +4,20 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { wordsOf } from "./acts.js";
 import { ask } from "./api.js";
 import { agentName, agentPath, QueueMenu, queueName } from "./names.js";
-import { phrased } from "./phrases.js";
+import { inWords, phrased } from "./phrases.js";
 import { address, goTo, route } from "./routes.js";
 import { t, when } from "./words.js";
 
 const AGAIN_MS = 1000;
 
 function Answer({ found }) {
-  return html`<p class="now-text"><bdi>${found.text}</bdi></p>
+  return html`<p class="now-text"><bdi>${inWords(found.text, found.phrase)}</bdi></p>
     ${found.reasons.length > 0 && html`<ul class="why">${phrased(found.reasons, found.reasons_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
-    ${found.states.length > 0 && html`<h3>${t("whynot.states")}</h3><ul class="plain">${found.states.map((span) => html`<li key=${span.since}><span>${when(span.since)} – ${span.until ? when(span.until) : t("whynot.still")}</span> <bdi>${span.text}</bdi></li>`)}</ul>`}
+    ${found.states.length > 0 && html`<h3>${t("whynot.states")}</h3><ul class="plain">${found.states.map((span) => html`<li key=${span.since}><span>${when(span.since)} – ${span.until ? when(span.until) : t("whynot.still")}</span> <bdi>${inWords(span.text, span.phrase)}</bdi></li>`)}</ul>`}
     ${found.queues.length > 0 && html`<h3>${t("queues")}</h3><dl class="by-queue">${found.queues.map((item) => html`<div key=${item.id}><dt><bdi>${queueName(item.id)}</bdi> <small>${t("whynot.waiting", { count: item.waiting })}</small></dt>
-      <dd>${item.reasons.length ? html`<ul>${item.reasons.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>` : html`<span class="good">✓ ${t("whynot.nothing")}</span>`}</dd></div>`)}</dl>`}
-    ${found.decisions.length > 0 && html`<h3>${t("whynot.decisions")}</h3><ul class="plain">${found.decisions.map((item) => html`<li key=${item.at}><span>${when(item.at)} <a href=${address("call", item.call)}><bdi>${item.rung ? t("whynot.rung", { name: agentName(item.rung) }) : t("call")}</bdi></a></span> <bdi>${item.text}</bdi></li>`)}</ul>`}
-    ${found.missing.map((line) => html`<p key=${line} class="hint"><bdi>${line}</bdi></p>`)}`;
+      <dd>${item.reasons.length ? html`<ul>${phrased(item.reasons, item.reasons_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>` : html`<span class="good">✓ ${t("whynot.nothing")}</span>`}</dd></div>`)}</dl>`}
+    ${found.decisions.length > 0 && html`<h3>${t("whynot.decisions")}</h3><ul class="plain">${found.decisions.map((item) => html`<li key=${item.at}><span>${when(item.at)} <a href=${address("call", item.call)}><bdi>${item.rung ? t("whynot.rung", { name: agentName(item.rung) }) : t("call")}</bdi></a></span> <bdi>${inWords(item.text, item.phrase)}</bdi></li>`)}</ul>`}
+    ${phrased(found.missing, found.missing_phrases).map((line) => html`<p key=${line} class="hint"><bdi>${line}</bdi></p>`)}`;
 }
 
 /** The question is a part of the page's address, so that the answer can be sent to a colleague. */

@@ -12,12 +12,16 @@ const KEPT = "callrouter-language";
 
 export const language = signal("en");
 const words = signal({});
+/** The daemon's sentences in this language by their codes; English ones come as they are. */
+export const sentences = signal({});
 
 /** Load a catalogue and switch to it, without a reload of the page. */
 export async function speak(wanted) {
   const name = LANGUAGES[wanted] ? wanted : "en";
-  const found = await (await fetch(`/page/lang/${name}.json`)).json();
+  const catalogue = async (path) => (await fetch(`/page/lang/${path}.json`)).json();
+  const [found, spoken] = await Promise.all([catalogue(name), name === "en" ? {} : catalogue(`says/${name}`)]);
   words.value = found;
+  sentences.value = spoken;
   language.value = name;
   document.documentElement.lang = name;
   document.documentElement.dir = LANGUAGES[name].dir;
@@ -30,11 +34,12 @@ export const preferred = () => kept(KEPT) ?? navigator.languages.map((item) => i
 /** The text of a key, with its variables filled in. A text with plural forms is an object, by the
  * categories of Intl.PluralRules, and takes its form by `count`. */
 export function t(key, variables = {}) {
-  let text = words.value[key] ?? key;
-  if (typeof text === "object") {
-    const rule = intl("plural").select(variables.count);
-    text = text[rule] ?? text.other;
-  }
+  return filled(words.value[key] ?? key, variables, variables.count);
+}
+
+/** A text with its variables filled in, in the form of `number` if it has plural forms. */
+export function filled(forms, variables, number) {
+  const text = typeof forms === "object" ? forms[intl("plural").select(number)] ?? forms.other : forms;
   return text.replace(/\{(\w+)\}/g, (_, name) => (typeof variables[name] === "number" ? count(variables[name]) : variables[name] ?? ""));
 }
 
@@ -45,12 +50,17 @@ const FORMATS = {
   plural: (locale) => new Intl.PluralRules(locale),
   count: (locale) => new Intl.NumberFormat(locale),
   two: (locale) => new Intl.NumberFormat(locale, { minimumIntegerDigits: 2, useGrouping: false }),
+  second: (locale) => unit(locale, "second"),
+  minute: (locale) => unit(locale, "minute"),
+  hour: (locale) => unit(locale, "hour"),
+  units: (locale) => new Intl.ListFormat(locale, { type: "unit", style: "long" }),
   share: (locale) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }),
   clock: (locale) => new Intl.DateTimeFormat(locale, { timeStyle: "short" }),
   moment: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }),
   day: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" }),
   exact: (locale) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium" }),
 };
+const unit = (locale, name) => new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: locale.startsWith("zh") ? "short" : "long" });
 const made = new Map();
 
 /** A formatter of Intl for the language. Each is made once: to make one costs as much as a hundred uses. */
@@ -72,6 +82,16 @@ export function duration(seconds) {
   const parts = [Math.floor((whole % 3600) / 60), whole % 60];
   if (whole >= 3600) return [count(Math.floor(whole / 3600)), ...parts.map((part) => two.format(part))].join(":");
   return `${count(parts[0])}:${two.format(parts[1])}`;
+}
+
+/** A duration inside a sentence, rounded down: 0.4 seconds, 12 minutes and 40 seconds. All its units if `exact`, otherwise two. */
+export function span(seconds, exact = false) {
+  if (seconds > 0 && seconds < 0.95) return intl("second").format(Math.round(seconds * 10) / 10);
+  const whole = Math.max(0, Math.floor(seconds + 0.01));
+  const parts = [["hour", Math.floor(whole / 3600)], ["minute", Math.floor((whole % 3600) / 60)], ["second", whole % 60]].filter(([, value]) => value);
+  if (!parts.length) return intl("second").format(0);
+  const shown = !exact && whole >= 3600 ? parts.filter(([name]) => name !== "second") : parts;
+  return intl("units").format(shown.map(([name, value]) => intl(name).format(value)));
 }
 
 export const clockTime = (moment) => intl("clock").format(new Date(moment));
