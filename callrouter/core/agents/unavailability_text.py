@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 from callrouter.core.agents.agent_availability import (
@@ -118,7 +119,7 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
             return phrase("phone-cooldown", text, why=why, left_whole_s=left)
 
 
-FAILURES: Final[Mapping[DeviceFailure, str]] = {
+FAILURES: Final[Mapping[Enum, str]] = {
     DeviceFailure.REFUSED: phrase("device-refused", "refused a call"),
     DeviceFailure.NOT_REACHED: phrase("device-not-reached", "could not be reached"),
     DeviceFailure.NOT_ACCEPTED: phrase("device-not-accepted", "was answered without key 1"),
