@@ -1,6 +1,6 @@
 """The sentences that have codes, found in the source: ``python -m release.sentences`` writes the English catalogue.
 
-A sentence is written once, in a call of `callrouter.model.phrases.phrase`, and translators read it in
+A sentence is written once, in a call of `callrouter.model.text.phrase`, and translators read it in
 ``lang/says/en.json``. A test holds that this file is as the source has it, and that the catalogues of the
 other languages have every code.
 """
@@ -28,7 +28,7 @@ def sentences() -> dict[str, Sentence]:
     """
     found: dict[str, Sentence] = {}
     for path in sorted(SOURCE.rglob("*.py")):
-        if path.name == "phrases.py":
+        if path == SOURCE / "model" / "text.py":
             continue  # it defines `phrase`; its one sentence is used for every list
         text = path.read_text("utf-8")
         if "phrase(" not in text:

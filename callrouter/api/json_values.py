@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
 
 from callrouter.api.schemas.vocabulary import PhraseJson, PhraseValueJson
-from callrouter.model.phrases import Phrase, PhraseValue
+from callrouter.model.text import Phrase, PhraseValue
 
 Json: TypeAlias = dict[str, Any]
 

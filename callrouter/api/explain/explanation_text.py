@@ -11,7 +11,7 @@ from callrouter.api.explain.outcome_names import NAMES
 from callrouter.model.agent_status import AgentStatus
 from callrouter.model.events import LegEnd
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.phrases import phrase
+from callrouter.model.text import phrase
 from callrouter.policies.base import Rank
 
 Word: TypeAlias = Callable[[Rank], str]

@@ -24,7 +24,7 @@ from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.outcomes import OfferOutcome
-from callrouter.model.phrases import joined, phrase
+from callrouter.model.text import joined, phrase
 from callrouter.policies import REGISTRY
 
 SHOWN: Final = 20

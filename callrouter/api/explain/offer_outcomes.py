@@ -24,7 +24,7 @@ from callrouter.model.call_notices import (
 from callrouter.model.events import LegEnd
 from callrouter.model.notices import OfferNotice
 from callrouter.model.outcomes import EndedBy, OfferEnd
-from callrouter.model.phrases import joined, phrase
+from callrouter.model.text import joined, phrase
 
 
 @dataclass(slots=True)

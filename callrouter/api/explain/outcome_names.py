@@ -10,7 +10,7 @@ from callrouter.core.agents.unavailability_text import FAILURES
 from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import ConnectFault, LegEnd, TransferKind
 from callrouter.model.outcomes import OfferEnd, OfferOutcome, RequeueReason, ShareReason
-from callrouter.model.phrases import phrase
+from callrouter.model.text import phrase
 
 NAMES: Final[Mapping[Enum, str]] = {
     LegEnd.BUSY: phrase("end-busy", "busy"),

@@ -35,8 +35,8 @@ from callrouter.model.call_notices import (
 from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.phrases import joined, phrase
 from callrouter.model.routing_table import HangUp, target_text
+from callrouter.model.text import joined, phrase
 
 
 async def explain_call(log: Standings, floor: Floor, call: LoggedCall, now: float) -> WhyJson:

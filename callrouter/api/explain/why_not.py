@@ -27,7 +27,7 @@ from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
 from callrouter.model.agent_status import AgentStatus
-from callrouter.model.phrases import joined, phrase
+from callrouter.model.text import joined, phrase
 from callrouter.policies import REGISTRY
 
 CALLS: Final = 8

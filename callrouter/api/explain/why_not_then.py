@@ -31,7 +31,7 @@ from callrouter.model.call_notices import (
     OfferEnded,
 )
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.phrases import phrase
+from callrouter.model.text import phrase
 from callrouter.record.rows import AgentStateRow, GapKind, OfferResult, OfferRow, StayOutcome
 from callrouter.settings.loaded import HistorySettings
 

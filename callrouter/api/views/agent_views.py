@@ -22,9 +22,8 @@ from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.agent_status import AgentState, AgentStatus, PendingRequest
 from callrouter.model.events import DeviceState
-from callrouter.model.phrases import Phrase, joined
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
-from callrouter.model.text import mask
+from callrouter.model.text import Phrase, joined, mask
 from callrouter.settings.schema.written_values import hours
 
 _NEAREST: Final = (

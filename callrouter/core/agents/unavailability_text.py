@@ -22,8 +22,8 @@ from callrouter.core.agents.agent_availability import (
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
-from callrouter.model.phrases import joined, phrase
 from callrouter.model.routing_table import DeviceSpec
+from callrouter.model.text import joined, phrase
 
 
 def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
