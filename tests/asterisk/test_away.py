@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from callrouter.lab import Install
+from callrouter.lab import Install, Refuse
 from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.events import PauseRequested
-from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, tell
+from tests.asterisk.floor import (
+    Answer,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    staff,
+    stage,
+    tell,
+)
 from tests.asterisk.proxy import proxy
 from tests.noise import noise
 
@@ -106,6 +117,33 @@ async def test_the_phones_are_tried_again_until_one_is_free(here: Floor) -> None
     await talking.bye()
     await waiting.wait_heard("1001", within=16)
     await waiting.bye()
+
+
+async def test_a_router_that_is_back_gets_the_call_before_the_next_mobile_rings(
+    here: Floor,
+) -> None:
+    """Several phones that must press 1 may take minutes, which the caller need not spend there."""
+    people = [
+        person(name, desk(name, number, confirm=True))
+        for name, number in (("a1", "1001"), ("a2", "1002"))
+    ]
+    await here.fresh(*people, queues=[queue("support", ["a1", "a2"])])
+    await here.fallback_known("support")
+    for name in ("1001", "1002"):
+        here.phone(name).behaviour = Refuse(486, after=3.0)
+    await here.crash()
+    text = await here.lab.asterisk.cli("dialplan show globals")
+    [tick] = re.findall(r"CALLROUTER_TICK=(\S+)", text)
+    await here.lab.asterisk.cli(f"dialplan set global CALLROUTER_SILENT_AT x{tick}")
+    caller = await here.call()
+    await here.until(lambda: here.phone("1001").incoming or here.phone("1002").incoming)
+    for name in ("1001", "1002"):
+        here.phone(name).behaviour = Answer(after=0.1, dtmf=((0.5, "1", "rfc4733"),))
+    await here.start()
+    await here.until(lambda: here.happened(ConversationStarted), 10)
+    assert [len(here.phone(name).incoming) for name in ("1001", "1002")] in ([1, 1], [2, 0], [0, 2])
+    await caller.bye()
+    await here.quiet()
 
 
 async def test_a_phone_that_rings_for_the_dead_router_is_not_absent(here: Floor) -> None:
