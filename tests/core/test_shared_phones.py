@@ -397,6 +397,18 @@ def test_a_silent_trunk_holds_a_caller_back_for_a_shorter_time(pbx: str, silence
     assert rung_at(p)[1:] == [(pbx, both("bob").addresses[pbx])]
 
 
+def test_a_trunk_that_has_brought_the_call_to_the_phones_home_is_not_silent() -> None:
+    """It is the phone that is slow: it has as long as at home."""
+    p = play(agent("ann", both("ann")), agent("bob", both("bob")), policy="linear", ring_for=20)
+    p.phone("ann").is_dead()
+    p.call("c1", "q", pbx=SOUTH)
+    says(p, NORTH, "PJSIP/ann", IN_USE)
+    p.on(ringing.SILENT_FOR - 0.1)
+    assert len(rung_at(p)) == 1
+    p.on(0.2)
+    assert rung_at(p)[1:] == [(SOUTH, "PJSIP/bob@north")]
+
+
 @pytest.mark.parametrize("late", [0.0, 0.05, 0.3, 5.0])
 @pytest.mark.parametrize("rang", [True, False])
 def test_a_phone_is_not_silent_because_the_router_stood_still(late: float, rang: bool) -> None:

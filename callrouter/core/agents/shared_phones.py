@@ -193,6 +193,20 @@ def has_left(floor: Floor, leg: Leg) -> bool:
     return leg.pbx not in leg.device.homes and bool(at_homes) and DEVICE_IN_USE not in at_homes
 
 
+def is_reached(floor: Floor, offer: Offer) -> bool:
+    """Whether a trunk has brought an offer to the home of its phone, by what the home says.
+
+    The phone is silent then, and not the trunk.
+    """
+    return any(
+        home in floor.up
+        and floor.device_states.get((home, leg.device.addresses[home])) is DEVICE_IN_USE
+        for leg in offer.legs.values()
+        if leg.pbx not in leg.device.homes
+        for home in leg.device.homes
+    )
+
+
 def is_dead_way(floor: Floor, leg: Leg) -> bool:
     """Whether a leg leads through a trunk to a home that is known not to run."""
     return leg.pbx not in leg.device.homes and _homes_stopped(floor, leg.device)

@@ -157,6 +157,10 @@ def share_call(floor: Floor, offer: Offer) -> None:
     if asked is None and floor.clock_now > floor.now + LATE:
         floor.timers.share.set(offer.id, floor.clock_now + READS_WITHIN)
         return
+    at_most = offer.placed_at + ringing.SILENT_FOR
+    if asked is None and floor.now < at_most and shared_phones.is_reached(floor, offer):
+        floor.timers.share.set(offer.id, at_most)
+        return
     offer.shared = call.has_shared_offers = True
     leg = asked or next(iter(offer.legs.values()))
     floor.publish(
