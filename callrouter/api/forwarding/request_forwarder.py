@@ -76,12 +76,14 @@ class Forwarder:
         self._under_way: dict[asyncio.Timeout, str] = {}
         """Requests under way, with the run of the node that they are at."""
         self._tasks = Tasks()
+        self._closed = False
         self._waiting = 0
         self._said = float("-inf")
         self._counts = counts
 
     async def close(self, _app: web.Application | None = None) -> None:
         """Cut the requests under way. An aiohttp signal, sent when the application stops."""
+        self._closed = True
         await self._tasks.close()
         self._cut(set(self._under_way.values()))
         await self._link.close()
@@ -128,6 +130,8 @@ class Forwarder:
             self._waiting -= 1
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
+        if self._closed:  # it came on a connection that was open before
+            raise _unavailable(f"{self._cluster.node} is stopping, or about to serve the pool")
         node, key = self._cluster.active_node(), self._cluster.key
         # A request that was passed on already came to the node that is about to serve.
         if node is None or node.name == self._cluster.node or PASSED_ON in request:

@@ -317,6 +317,13 @@ async def test_a_request_that_was_under_way_ends_with_its_node(two: Pair, door: 
     door.go.set()
 
 
+async def test_a_request_that_comes_while_its_node_stops_is_told_so(two: Pair) -> None:
+    await two.second.app[request_forwarder.FORWARDER].close()
+    answer = await two.standby.get("/api/agents", headers=SUPERVISOR)
+    assert answer.status == 503
+    assert "is stopping" in (await answer.json())["detail"]
+
+
 async def test_a_node_that_is_down_is_as_none(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_forwarder, "REQUEST_WAITS", 0.0)
     await two.servers[0].close()
