@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA: Final = "callrouter_cluster"
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every statement that is added below."""
 
 HAS_TABLES: Final = f"SELECT to_regclass('{SCHEMA}.layout') IS NOT NULL"
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.pools (
     hand_to text,
     released boolean NOT NULL DEFAULT true
 );
+ALTER TABLE {SCHEMA}.pools ADD COLUMN IF NOT EXISTS seal text NOT NULL DEFAULT '';
 CREATE TABLE IF NOT EXISTS {SCHEMA}.nodes (
     pool text NOT NULL,
     name text NOT NULL,
@@ -55,6 +56,7 @@ INSERT INTO {SCHEMA}.layout (version)
 """  # noqa: S608 - of constants
 """Several statements, to be sent together: PostgreSQL makes one transaction of them.
 
-``hand_to`` is the node that is to take the pool over, or ``*`` for any. ``nodes.state_since`` is when
+``hand_to`` is the node that is to take the pool over, or ``*`` for any. ``seal`` is described in
+`lease.PoolRow`; it begins with the number of its renewal, because an earlier version does not write it. ``nodes.state_since`` is when
 the node became active or a standby. The secret ``nodes`` is what daemons prove themselves with to one another.
 """

@@ -7,7 +7,9 @@ row. Two rules keep two daemons from being sure of themselves at the same moment
 2. Another takes the lease only after it has seen the same row for `VALID`, counted from the moment
    *after* it first saw it; the same statement checks that the row still is what it saw.
 
-Between the two moments the database has committed the renewal. So no times of two machines are ever compared, only
+Between the two moments the database has committed the renewal. That holds across a lost connection as well, and
+across a failover, as long as no renewal that counts is missing where the row is read next; `PoolRow.seal` and `Term.renewed` see
+to that. So no times of two machines are ever compared, only
 durations, each counted by its own machine's clock since boot (`CLOCK_BOOTTIME`, which runs while the
 machine sleeps or the process is stopped, and which no person can set). It is right as long as these clocks
 run at rates within 5 % of the true one: `(VALID - MARGIN) * 1.05 < VALID * 0.95`. The database's own clock serves to show
@@ -27,6 +29,12 @@ RENEW_EVERY: Final = 1.0
 """Seconds between two renewals."""
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks of a standby, and between two attempts to renew after a failure."""
+BLIND: Final = 4.0
+"""Seconds for which a standby may have lost sight of the row and go on counting. See `Watch.saw`."""
+GRACE: Final = 1.2
+"""Seconds that the holder gets for a renewal once a standby sees the row again."""
+UNSEALED: Final = BLIND * 1.2
+"""Seconds from the first renewal without a seal in which such renewals do not count. See `Term.renewed`."""
 ANY: Final = "*"
 """Stands for any node in `PoolRow.hand_to`."""
 
@@ -42,6 +50,8 @@ class PoolRow:
         renewals: raised with each take-over and each renewal.
         released: whether the holder has given it back.
         hand_to: the node that is to take it over, `ANY`, or empty.
+        seal: a word that no other renewal has, if the commit of this one has waited for a synchronous
+            standby, so that a failover cannot lose it; otherwise empty.
     """
 
     holder: str = ""
@@ -50,6 +60,7 @@ class PoolRow:
     renewals: int = 0
     released: bool = True
     hand_to: str = ""
+    seal: str = ""
 
 
 class Watch:
@@ -62,27 +73,36 @@ class Watch:
     def __init__(self, name: str) -> None:
         self._name = name
         self._since = 0.0
+        self._not_before = 0.0
+        self._last: PoolRow | None = None
+        self._last_at = 0.0
         self.row: PoolRow | None = None
         """As last seen; None: not seen since the connection was made."""
 
-    def saw(self, row: PoolRow, at: float) -> None:
+    def saw(self, row: PoolRow, at: float, asked_at: float) -> None:
         """Note the row.
+
+        A row that is seen again after a lost connection goes on being counted if it has a seal: no
+        renewal after it was confirmed, even if another server answers now. The holder gets `GRACE` to
+        renew its lease, because the database may have been away for it too. Without a seal, or after
+        more than `BLIND`, counting begins again.
 
         Args:
             row: the row.
             at: this machine's time when the answer had arrived, in seconds since boot.
+            asked_at: the same before the question was sent.
         """
-        before = self.row
-        if before is None or _lease_of(before) != _lease_of(row):
-            self._since = at
-        self.row = row
+        again = self._last is not None and _lease_of(self._last) == _lease_of(row)
+        if self.row is None and again:
+            again = row.seal != "" and at - self._last_at <= BLIND
+            self._not_before = at + GRACE
+        if not again:
+            self._since = self._not_before = at
+        self.row = self._last = row
+        self._last_at = asked_at
 
     def lost_sight(self) -> None:
-        """The connection was lost: what was seen before counts no more.
-
-        The database may have been away for the holder as well. It gets the time to renew its lease
-        before another takes it.
-        """
+        """The connection was lost."""
         self.row = None
 
     def takes_at(self) -> float | None:
@@ -95,11 +115,11 @@ class Watch:
             return None
         if row.released and row.hand_to in {"", ANY, self._name}:
             return self._since
-        return self._since + VALID
+        return max(self._since + VALID, self._not_before)
 
 
-def _lease_of(row: PoolRow) -> tuple[str, int, int, bool]:
-    return row.holder_run, row.epoch, row.renewals, row.released
+def _lease_of(row: PoolRow) -> tuple[str, int, int, bool, str]:
+    return row.holder_run, row.epoch, row.renewals, row.released, row.seal
 
 
 class Term:
@@ -110,17 +130,38 @@ class Term:
         asked_at: this machine's time before the lease was asked for, in seconds since boot.
         after_release: whether the holder before had given the lease back; otherwise its last commands
             may still be under way.
+        sealed: whether the row has a seal since.
     """
 
-    def __init__(self, epoch: int, asked_at: float, *, after_release: bool = False) -> None:
+    def __init__(
+        self, epoch: int, asked_at: float, *, after_release: bool = False, sealed: bool = False
+    ) -> None:
         self.epoch = epoch
         self.after_release = after_release
         self._until = asked_at + VALID - MARGIN
+        self._sealed = sealed
+        self._unsealed_at: float | None = None
+        """When the first of the renewals without a seal was asked for that follow one with a seal."""
         self._over = False
 
-    def renewed(self, asked_at: float) -> None:
-        """A renewal was confirmed. See `Term` for `asked_at`."""
-        self._until = max(self._until, asked_at + VALID - MARGIN)
+    def renewed(self, asked_at: float, *, sealed: bool = False) -> None:
+        """A renewal was confirmed.
+
+        When seals end, because the database does not wait for a standby any more, a standby of ours may be
+        counting a row with a seal, and may see that row again after a failover that has lost the
+        renewals since. It counts for `BLIND` at most. Renewals without a seal count after that.
+
+        Args:
+            asked_at: see `Term`.
+            sealed: whether it has a seal.
+        """
+        if sealed:
+            self._unsealed_at = None
+        elif self._sealed:
+            self._unsealed_at = asked_at
+        self._sealed = sealed
+        if self._unsealed_at is None or asked_at - self._unsealed_at > UNSEALED:
+            self._until = max(self._until, asked_at + VALID - MARGIN)
 
     def end(self) -> None:
         """This node gives the lease back, or has lost it. It is never sure again in this term."""

@@ -211,7 +211,7 @@ class LeaseKeeper:
         if renewed is None:
             self._lost(term)
             return now
-        term.renewed(now)
+        term.renewed(now, sealed=renewed.sealed)
         self._renew_at = now + RENEW_EVERY
         if renewed.hand_to:
             self._hand_over(renewed)
@@ -253,7 +253,7 @@ class LeaseKeeper:
         now = self._clock()
         if now >= self._show_at:
             self._look_at_version()
-            free = show_node(self._link, self.node, self._shown())
+            free = show_node(self._link, self.node, self._shown()).free
             if not free and not self._name_taken:
                 logger.error(
                     "another callrouter in the pool %s is named %s too: give each a name of its own",
@@ -261,8 +261,9 @@ class LeaseKeeper:
                 )
             self._name_taken = not free
             self._show_at = now + RENEW_EVERY
+        asked_at = self._clock()
         row = read_pool(self._link, self.node.pool)
-        self._watch.saw(row, self._clock())
+        self._watch.saw(row, self._clock(), asked_at)
         takes_at = self._watch.takes_at()
         now = self._clock()
         if takes_at is None or not self._campaigning or self._unfit:
@@ -275,7 +276,7 @@ class LeaseKeeper:
         taken = take(self._link, self.node, row, self._newest)
         if taken is None:
             return now
-        term = Term(taken.epoch, now, after_release=taken.after_release)
+        term = Term(taken.epoch, now, after_release=taken.after_release, sealed=taken.sealed)
         self._term = term
         self._campaigning = False
         self._renew_at = now + RENEW_EVERY

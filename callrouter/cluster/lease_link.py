@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import select
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -19,7 +19,9 @@ from callrouter.clock import since_boot
 from callrouter.store.location import Address, StoreError
 
 CONNECT_WITHIN: Final = 1.0
-"""Seconds to connect to one host and to log in."""
+"""Seconds to connect to a host and to log in."""
+TRY_EVERY: Final = 0.2
+"""Seconds between two attempts at a host that refuses, while another has not answered yet."""
 ANSWER_WITHIN: Final = 1.0
 """Seconds for an answer."""
 
@@ -48,7 +50,7 @@ class LeaseLink:
     """Connects when it is first asked, and again after every failure.
 
     Args:
-        address: the database. Of several hosts, the one that was reached last is tried first.
+        address: the database. Several hosts are tried side by side.
     """
 
     def __init__(self, address: Address) -> None:
@@ -94,39 +96,23 @@ class LeaseLink:
     # ------------------------------------------------------------ connecting
 
     def _connect(self) -> pq.abc.PGconn:
-        failure = StoreError("no host")
-        for index, host in enumerate(self._hosts):
-            try:
-                link = self._connect_to(host)
-            except StoreError as error:
-                failure = error
-                continue
-            self._hosts.insert(0, self._hosts.pop(index))
-            return link
-        raise failure
-
-    def _connect_to(self, conninfo: str) -> pq.abc.PGconn:
-        deadline = since_boot() + CONNECT_WITHIN
-        link = pq.PGconn.connect_start(conninfo.encode())
+        attempts = [_Attempt(host) for host in self._hosts]
         try:
-            self._log_in(link, deadline)
+            link = _first_of(attempts, since_boot() + CONNECT_WITHIN)
+        finally:
+            for one in attempts:
+                one.close()
+        if link is None:
+            said = dict.fromkeys(one.said for one in attempts)
+            raise self._failure("; ".join(said))
+        try:
             link.nonblocking = 1
             link.notice_handler = self._notice
             self._ask(link, _LIMITS, ())
-        except TimeoutError:
-            link.finish()
-            raise self._failure(f"it did not answer within {CONNECT_WITHIN:.0f} s") from None
         except BaseException:
             link.finish()
             raise
         return link
-
-    def _log_in(self, link: pq.abc.PGconn, deadline: float) -> None:
-        while (state := link.connect_poll()) != pq.PollingStatus.OK:
-            if state == pq.PollingStatus.FAILED:
-                raise self._failure(link.get_error_message())
-            writing = state == pq.PollingStatus.WRITING
-            _wait(link.socket, select.POLLOUT if writing else select.POLLIN, deadline)
 
     def _notice(self, result: pq.abc.PGresult) -> None:
         severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) or b""
@@ -179,6 +165,81 @@ class LeaseLink:
 
     def _failure(self, text: str) -> StoreError:
         return StoreError(self._address.without_password(" ".join(text.split())))
+
+
+class _Attempt:
+    """Connects to one host, again and again until it accepts.
+
+    Attributes:
+        said: why the host has not accepted yet.
+        link: the connection under way; None: the next attempt is not due.
+        next_at: when the next attempt is due, in seconds since boot.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self.said = f"it did not answer within {CONNECT_WITHIN:.0f} s"
+        self.link: pq.abc.PGconn | None = None
+        self.next_at = 0.0
+        self._conninfo = conninfo.encode()
+        self._waits_for = select.POLLOUT
+
+    def begin(self) -> None:
+        """Begin the next attempt, if it is due."""
+        if self.link is None and since_boot() >= self.next_at:
+            self.link = pq.PGconn.connect_start(self._conninfo)
+            self._waits_for = select.POLLOUT
+            if self.link.status == pq.ConnStatus.BAD:
+                self._failed(self.link)
+
+    def watch(self, waiting: select.poll) -> None:
+        """Register what the attempt under way waits for."""
+        if self.link is not None:
+            waiting.register(self.link.socket, self._waits_for)
+
+    def go_on(self, descriptors: Container[int]) -> pq.abc.PGconn | None:
+        """Go on if one of `descriptors`, which are ready, is ours. Return the connection once it is made."""
+        link = self.link
+        if link is None or link.socket not in descriptors:
+            return None
+        state = link.connect_poll()
+        if state == pq.PollingStatus.OK:
+            self.link = None
+            return link
+        if state == pq.PollingStatus.FAILED:
+            self._failed(link)
+        self._waits_for = select.POLLOUT if state == pq.PollingStatus.WRITING else select.POLLIN
+        return None
+
+    def close(self) -> None:
+        """Break off the attempt under way."""
+        if self.link is not None:
+            self.link.finish()
+            self.link = None
+
+    def _failed(self, link: pq.abc.PGconn) -> None:
+        self.said = link.get_error_message()
+        self.next_at = since_boot() + TRY_EVERY
+        self.close()
+
+
+def _first_of(attempts: Sequence[_Attempt], deadline: float) -> pq.abc.PGconn | None:
+    """Return a connection to the first host that accepts; None: all have refused, or it is too late.
+
+    A host that is dead costs no time of another, nor does one that is not the primary yet.
+    """
+    while (now := since_boot()) < deadline:
+        waiting = select.poll()
+        for one in attempts:
+            one.begin()
+            one.watch(waiting)
+        if not any(one.link for one in attempts):
+            return None
+        until = min([deadline, *(one.next_at for one in attempts if one.link is None)])
+        ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, until - now) * 1000)}
+        for one in attempts:
+            if (link := one.go_on(ready)) is not None:
+                return link
+    return None
 
 
 def _wait(descriptor: int, events: int, deadline: float) -> None:

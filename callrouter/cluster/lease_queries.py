@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _POOLS: Final = f"{SCHEMA}.pools"
 _NODES: Final = f"{SCHEMA}.nodes"
+_IS_SEALED: Final = (
+    "(current_setting('synchronous_standby_names') <> '' "
+    "AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))"
+)
+_SEAL: Final = f"CASE WHEN {_IS_SEALED} THEN (renewals + 1) || ':' || gen_random_uuid() ELSE '' END"
 SEEN_WITHIN: Final = 3.0
 """Seconds for which a node counts as alive after its last sign of life, by the database's clock."""
 
@@ -61,11 +66,13 @@ class TakenLease:
         epoch: of this take-over.
         after_release: whether the holder before had given it back.
         before: the node that held it before; empty: none has.
+        sealed: whether the row has a seal since: see `lease.PoolRow`.
     """
 
     epoch: int
     after_release: bool
     before: str
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +82,12 @@ class RenewedLease:
     Attributes:
         hand_to: the node that is to take the pool over, or `ANY`; empty: none is.
         standbys: the other nodes of the pool that could take it over.
+        sealed: whether the row has a seal, and the database still waits for its standby.
     """
 
     hand_to: str
     standbys: tuple[str, ...]
+    sealed: bool
 
 
 def prepare(link: LeaseLink, pool: str) -> None:
@@ -100,13 +109,13 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
         StoreError: the database cannot be reached, or the row is gone.
     """
     found = link.ask(
-        "SELECT holder, holder_run, epoch, renewals, released, coalesce(hand_to, '') "  # noqa: S608
+        "SELECT holder, holder_run, epoch, renewals, released, coalesce(hand_to, ''), seal "  # noqa: S608
         f"FROM {_POOLS} WHERE pool = $1",
         pool,
     )
     if not found:
         return PoolRow()
-    holder, run, epoch, renewals, released, hand_to = found[0]
+    holder, run, epoch, renewals, released, hand_to, seal = found[0]
     return PoolRow(
         holder=holder or "",
         holder_run=run or "",
@@ -114,19 +123,31 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
         renewals=int(renewals or 0),
         released=released == "t",
         hand_to=hand_to or "",
+        seal=(seal or "") if (seal or "").startswith(f"{renewals}:") else "",
     )
 
 
-def show_node(link: LeaseLink, node: NodeFacts, state: NodeState) -> bool:
-    """Give a sign of life.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownNode:
+    """What the database says to a sign of life.
 
-    Returns:
-        Whether the node's name is free; False: another run of the same name is alive.
+    Attributes:
+        free: whether the node's name is free; False: another run of the same name is alive.
+        sealed: whether commits wait for a synchronous standby.
+    """
+
+    free: bool
+    sealed: bool = False
+
+
+def show_node(link: LeaseLink, node: NodeFacts, state: NodeState) -> ShownNode:
+    """Give a sign of life.
 
     Raises:
         StoreError: the database cannot be reached.
     """
-    return bool(link.ask(_SHOW, *_node_values(node, state)))
+    found = link.ask(_SHOW, *_node_values(node, state))
+    return ShownNode(free=bool(found), sealed=found == [("t",)])
 
 
 _SHOW: Final = f"""\
@@ -140,7 +161,7 @@ INSERT INTO {_NODES} AS n (pool, name, run_id, pid, host, url, version,
         config_source = excluded.config_source, state_since = excluded.state_since,
         seen_at = excluded.seen_at, problem = excluded.problem
     WHERE n.run_id = excluded.run_id OR n.seen_at < clock_timestamp() - interval '{SEEN_WITHIN} s'
-    RETURNING name"""  # noqa: S608 - of constants
+    RETURNING {_IS_SEALED}"""  # noqa: S608 - of constants
 
 
 def _node_values(node: NodeFacts, state: NodeState) -> tuple[str | int | float, ...]:
@@ -198,8 +219,13 @@ def take(link: LeaseLink, node: NodeFacts, seen: PoolRow, newest: int) -> TakenL
     )
     if not found:
         return None
-    epoch, released, before = found[0]
-    return TakenLease(epoch=int(epoch or 0), after_release=released == "t", before=before or "")
+    epoch, released, before, seal = found[0]
+    return TakenLease(
+        epoch=int(epoch or 0),
+        after_release=released == "t",
+        before=before or "",
+        sealed=bool(seal),
+    )
 
 
 _TAKE: Final = f"""\
@@ -210,9 +236,9 @@ WITH old AS (
 UPDATE {_POOLS} AS p SET
     holder = $5, holder_run = $6, epoch = greatest(p.epoch, $7::bigint) + 1,
     renewals = p.renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
-    taken_at = clock_timestamp(), hand_to = NULL, released = false
+    taken_at = clock_timestamp(), hand_to = NULL, released = false, seal = {_SEAL}
 FROM old WHERE p.pool = $1
-RETURNING p.epoch, old.released, old.holder"""  # noqa: S608 - of constants
+RETURNING p.epoch, old.released, old.holder, p.seal"""  # noqa: S608 - of constants
 
 
 def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> RenewedLease | None:
@@ -226,9 +252,10 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
     """
     found = link.ask(
         f"""\
-UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s'
+UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
+    seal = {_SEAL}
 WHERE pool = $1 AND holder_run = $2 AND epoch = $3::bigint AND NOT released
-RETURNING coalesce(hand_to, ''), coalesce((
+RETURNING coalesce(hand_to, ''), seal <> '', coalesce((
     SELECT string_agg(name, ' ' ORDER BY name) FROM {_NODES}
     WHERE pool = $1 AND name <> $4 AND problem = ''
         AND seen_at > clock_timestamp() - interval '{SEEN_WITHIN} s'), '')""",  # noqa: S608
@@ -236,8 +263,15 @@ RETURNING coalesce(hand_to, ''), coalesce((
     )
     if not found:
         return None
-    show_node(link, node, state)
-    return RenewedLease(hand_to=found[0][0] or "", standbys=tuple((found[0][1] or "").split()))
+    hand_to, sealed, standbys = found[0]
+    # The server lets a commit that waits go on without a word when an operator says that it need not
+    # wait for the standby any more. This answer comes after the commit.
+    still_sealed = show_node(link, node, state).sealed
+    return RenewedLease(
+        hand_to=hand_to or "",
+        standbys=tuple((standbys or "").split()),
+        sealed=sealed == "t" and still_sealed,
+    )
 
 
 def release(link: LeaseLink, node: NodeFacts, epoch: int, hand_to: str) -> bool:
@@ -255,7 +289,7 @@ def release(link: LeaseLink, node: NodeFacts, epoch: int, hand_to: str) -> bool:
     return bool(
         link.ask(
             f"UPDATE {_POOLS} SET released = true, expires_at = clock_timestamp(), "  # noqa: S608
-            "renewals = renewals + 1, hand_to = $4 "
+            "renewals = renewals + 1, hand_to = $4, seal = '' "
             "WHERE pool = $1 AND holder_run = $2 AND epoch = $3::bigint RETURNING pool",
             *(node.pool, node.run_id, epoch, hand_to),
         )
