@@ -96,7 +96,7 @@ class LeaseLink:
     # ------------------------------------------------------------ connecting
 
     def _connect(self) -> pq.abc.PGconn:
-        attempts = [_Attempt(host) for host in self._hosts]
+        attempts = [_HostAttempt(host) for host in self._hosts]
         try:
             link = _first_of(attempts, since_boot() + CONNECT_WITHIN)
         finally:
@@ -167,7 +167,7 @@ class LeaseLink:
         return StoreError(self._address.without_password(" ".join(text.split())))
 
 
-class _Attempt:
+class _HostAttempt:
     """Connects to one host, again and again until it accepts.
 
     Attributes:
@@ -222,7 +222,7 @@ class _Attempt:
         self.close()
 
 
-def _first_of(attempts: Sequence[_Attempt], deadline: float) -> pq.abc.PGconn | None:
+def _first_of(attempts: Sequence[_HostAttempt], deadline: float) -> pq.abc.PGconn | None:
     """Return a connection to the first host that accepts; None: all have refused, or it is too late.
 
     A host that is dead costs no time of another, nor does one that is not the primary yet.
