@@ -253,7 +253,7 @@ class LeaseKeeper:
         now = self._clock()
         if now >= self._show_at:
             self._look_at_version()
-            free = show_node(self._link, self.node, self._shown()).free
+            free = show_node(self._link, self.node, self._shown())
             if not free and not self._name_taken:
                 logger.error(
                     "another callrouter in the pool %s is named %s too: give each a name of its own",

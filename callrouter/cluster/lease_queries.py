@@ -127,27 +127,16 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownNode:
-    """What the database says to a sign of life.
-
-    Attributes:
-        free: whether the node's name is free; False: another run of the same name is alive.
-        sealed: whether commits wait for a synchronous standby.
-    """
-
-    free: bool
-    sealed: bool = False
-
-
-def show_node(link: LeaseLink, node: NodeFacts, state: NodeState) -> ShownNode:
+def show_node(link: LeaseLink, node: NodeFacts, state: NodeState) -> bool:
     """Give a sign of life.
+
+    Returns:
+        Whether the node's name is free; False: another run of the same name is alive.
 
     Raises:
         StoreError: the database cannot be reached.
     """
-    found = link.ask(_SHOW, *_node_values(node, state))
-    return ShownNode(free=bool(found), sealed=found == [("t",)])
+    return bool(link.ask(_SHOW, *_node_values(node, state)))
 
 
 _SHOW: Final = f"""\
@@ -161,7 +150,7 @@ INSERT INTO {_NODES} AS n (pool, name, run_id, pid, host, url, version,
         config_source = excluded.config_source, state_since = excluded.state_since,
         seen_at = excluded.seen_at, problem = excluded.problem
     WHERE n.run_id = excluded.run_id OR n.seen_at < clock_timestamp() - interval '{SEEN_WITHIN} s'
-    RETURNING {_IS_SEALED}"""  # noqa: S608 - of constants
+    RETURNING name"""  # noqa: S608 - of constants
 
 
 def _node_values(node: NodeFacts, state: NodeState) -> tuple[str | int | float, ...]:
@@ -250,28 +239,28 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
     Raises:
         StoreError: it is not known whether it was renewed.
     """
-    found = link.ask(
-        f"""\
-UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
-    seal = {_SEAL}
-WHERE pool = $1 AND holder_run = $2 AND epoch = $3::bigint AND NOT released
-RETURNING coalesce(hand_to, ''), seal <> '', coalesce((
-    SELECT string_agg(name, ' ' ORDER BY name) FROM {_NODES}
-    WHERE pool = $1 AND name <> $4 AND problem = ''
-        AND seen_at > clock_timestamp() - interval '{SEEN_WITHIN} s'), '')""",  # noqa: S608
-        *(node.pool, node.run_id, epoch, node.name),
-    )
+    found = link.ask(_RENEW, *_node_values(node, state), epoch)
     if not found:
         return None
     hand_to, sealed, standbys = found[0]
-    # The server lets a commit that waits go on without a word when an operator says that it need not
-    # wait for the standby any more. This answer comes after the commit.
-    still_sealed = show_node(link, node, state).sealed
     return RenewedLease(
         hand_to=hand_to or "",
         standbys=tuple((standbys or "").split()),
-        sealed=sealed == "t" and still_sealed,
+        # The server lets a commit that waits go on without a word when an operator says that it need not
+        # wait for the standby any more. This question comes after the commit.
+        sealed=sealed == "t" and link.ask(f"SELECT {_IS_SEALED}") == [("t",)],
     )
+
+
+_RENEW: Final = f"""\
+WITH shown AS ({_SHOW})
+UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
+    seal = {_SEAL}
+WHERE pool = $1 AND holder_run = $3 AND epoch = $12::bigint AND NOT released
+RETURNING coalesce(hand_to, ''), seal <> '', coalesce((
+    SELECT string_agg(name, ' ' ORDER BY name) FROM {_NODES}
+    WHERE pool = $1 AND name <> $2 AND problem = ''
+        AND seen_at > clock_timestamp() - interval '{SEEN_WITHIN} s'), '')"""  # noqa: S608
 
 
 def release(link: LeaseLink, node: NodeFacts, epoch: int, hand_to: str) -> bool:

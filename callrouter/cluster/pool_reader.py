@@ -14,33 +14,41 @@ if TYPE_CHECKING:
 FORGOTTEN_AFTER: Final = "7 days"
 """A node that was not stopped in order, and has given no sign of life for so long, is shown no more."""
 _KEY: Final = f"SELECT value FROM {SCHEMA}.secrets WHERE name = 'nodes'"  # noqa: S608 - a constant
-_POOLS: Final = f"""\
-SELECT pool, holder, epoch,
-    CASE WHEN isfinite(expires_at)
-        THEN extract(epoch FROM expires_at - clock_timestamp()) ELSE 0 END,
-    extract(epoch FROM taken_at), coalesce(hand_to, ''), released
-FROM {SCHEMA}.pools ORDER BY pool"""  # noqa: S608 - a constant
-_NODES: Final = f"""\
-SELECT pool, name, run_id, pid, host, url, version, config_digest, config_source,
-    extract(epoch FROM state_since), extract(epoch FROM clock_timestamp() - seen_at), problem
-FROM {SCHEMA}.nodes WHERE seen_at > clock_timestamp() - interval '{FORGOTTEN_AFTER}'
-ORDER BY pool, name"""  # noqa: S608 - a constant
+_READ: Final = f"""\
+SELECT p.pool, p.holder, p.epoch,
+    CASE WHEN isfinite(p.expires_at)
+        THEN extract(epoch FROM p.expires_at - clock_timestamp()) ELSE 0 END,
+    extract(epoch FROM p.taken_at), coalesce(p.hand_to, ''), p.released,
+    n.name, n.run_id, n.pid, n.host, n.url, n.version, n.config_digest, n.config_source,
+    extract(epoch FROM n.state_since), extract(epoch FROM clock_timestamp() - n.seen_at), n.problem
+FROM {SCHEMA}.pools AS p LEFT JOIN {SCHEMA}.nodes AS n
+    ON n.pool = p.pool AND n.seen_at > clock_timestamp() - interval '{FORGOTTEN_AFTER}'
+ORDER BY p.pool, n.name"""  # noqa: S608 - a constant
+_OF_POOL: Final = 7
+"""Number of the first columns, which are the pool's."""
 
 _Row = Sequence[str | None]
 
 
-def read_pools(link: LeaseLink) -> tuple[ClusterPool, ...]:
+def read_pools(link: LeaseLink, *, made: bool = False) -> tuple[ClusterPool, ...]:
     """Return all pools of a database with their nodes; none if no cluster has used it.
+
+    Args:
+        link: the connection.
+        made: whether the tables are known to be there.
 
     Raises:
         StoreError: the database cannot be reached or refuses.
     """
-    if link.ask(HAS_TABLES) != [("t",)]:
+    if not made and link.ask(HAS_TABLES) != [("t",)]:
         return ()
+    pools: dict[str, _Row] = {}
     nodes: dict[str, list[ClusterNode]] = {}
-    for pool, *rest in link.ask(_NODES):
-        nodes.setdefault(pool or "", []).append(_node(rest))
-    return tuple(_pool(row, nodes) for row in link.ask(_POOLS))
+    for row in link.ask(_READ):
+        pools[row[0] or ""] = row[:_OF_POOL]
+        if row[_OF_POOL] is not None:
+            nodes.setdefault(row[0] or "", []).append(_node(row[_OF_POOL:]))
+    return tuple(_pool(row, nodes) for row in pools.values())
 
 
 def read_key(link: LeaseLink) -> bytes:

@@ -135,13 +135,18 @@ class KnownCluster:
             except StoreError as error:
                 raise DirectoryAwayError(str(error)) from error
 
+    def _is_due(self) -> bool:
+        """Whether to ask now. The node that serves passes no request on, so it asks half as often."""
+        return not self.active or since_boot() - self._read_at > 1.5 * EVERY
+
     def _poll(self) -> None:
         while not self._stop.is_set():
             try:
                 if not self._key:
                     self._key = read_key(self._polling)
-                self._pools = read_pools(self._polling)
-                self._read_at = since_boot()
+                if self._is_due():
+                    self._pools = read_pools(self._polling, made=self._key != b"")
+                    self._read_at = since_boot()
             except StoreError:
                 logger.debug("the cluster cannot be read", exc_info=True)  # the keeper warns of it
             self._stop.wait(EVERY)
