@@ -20,7 +20,7 @@ def main() -> int:
         compileall.compile_dir(folder, quiet=1)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},  # what pytest makes of them is kept too
         capture_output=True,
         text=True,
         check=False,

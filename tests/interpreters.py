@@ -129,7 +129,9 @@ def environment(python: Path, version: str) -> tuple[Path | None, str]:
         _run([python, "-m", "venv", place], INSTALL_WITHIN)
         listed.write_text(wanted)
         # The lock is whole: nothing has to be looked for besides, and no source has to be built.
-        _run([*pip, "--only-binary=:all:", "--no-deps", "-r", listed], INSTALL_WITHIN)
+        # What the tests need of it is compiled when they need it.
+        whole = ("--only-binary=:all:", "--no-deps", "--no-compile")
+        _run([*pip, *whole, "-r", listed], INSTALL_WITHIN)
     except (OSError, subprocess.SubprocessError) as error:
         shutil.rmtree(place, ignore_errors=True)
         return None, _reason(error)
@@ -154,7 +156,7 @@ def tests(inside: Path) -> tuple[bool, str]:
     environ = {
         **{key: value for key, value in os.environ.items() if not key.startswith("COV")},
         "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
     }
     words = ["-q", "-x", "-p", "no:cacheprovider", "--timeout", "300"]
     words += ["-m", "not asterisk and not load and not chaos"]

@@ -8,7 +8,7 @@ them, or by `LONG` in a fresh copy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -29,6 +29,8 @@ TOGETHER = {
     "tests/browser/": "tests/browser: own floors",
 }
 """Units of work of more than one file, by how the files' names begin: each starts a browser, and perhaps a floor, once."""
+BROWSERS = 2
+"""Units with a browser that run at the same time: each of them alone can keep a processor busy."""
 LONG = dict.fromkeys(TOGETHER.values(), 300.0) | dict.fromkeys(
     (
         "tests/mixed/test_mixed_pool.py",
@@ -38,7 +40,6 @@ LONG = dict.fromkeys(TOGETHER.values(), 300.0) | dict.fromkeys(
         "tests/cluster/test_real_calls.py",
         "tests/cluster/test_keeper.py",
         "tests/several/test_several_asterisks.py",
-        "tests/regex/test_linear.py",
         "tests/daemon/test_lost_files.py",
         "tests/asterisk/test_take_over.py",
         "tests/asterisk/test_codes.py",
@@ -91,14 +92,19 @@ def kept(config: pytest.Config) -> dict[str, float]:
     return dict(config.cache.get(KEPT, {})) if known else {}
 
 
-def longest(units: Mapping[str, int], known: Mapping[str, float]) -> str:
+def longest(
+    units: Mapping[str, int], known: Mapping[str, float], under_way: Collection[str] = ()
+) -> str:
     """The unit to start now.
 
     Args:
         units: those that are left, and how many tests each has.
         known: the seconds that units took before.
+        under_way: those that workers are busy with.
     """
-    return max(units, key=lambda unit: known.get(unit, LONG.get(unit, float(units[unit]))))
+    browsers = sum(unit in TOGETHER.values() for unit in under_way)
+    fit = [unit for unit in units if browsers < BROWSERS or unit not in TOGETHER.values()]
+    return max(fit or units, key=lambda unit: known.get(unit, LONG.get(unit, float(units[unit]))))
 
 
 class LongestFirst(LoadFileScheduling):  # type: ignore[misc]
@@ -113,7 +119,13 @@ class LongestFirst(LoadFileScheduling):  # type: ignore[misc]
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         left = {unit: len(tests) for unit, tests in self.workqueue.items()}
-        self.workqueue.move_to_end(longest(left, self._known), last=False)
+        under_way = [
+            unit
+            for units in self.assigned_work.values()
+            for unit, tests in units.items()
+            if not all(tests.values())
+        ]
+        self.workqueue.move_to_end(longest(left, self._known, under_way), last=False)
         super()._assign_work_unit(node)
 
 

@@ -8,6 +8,7 @@ faults, which mostly wait; the load test has the machine for itself; real calls 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -113,7 +114,7 @@ def stages(*pytest: str) -> tuple[Stage, ...]:
         Stage(
             "real",
             "real calls and browsers",
-            (_python("tests.twice", *BESIDE, "-n", "6", *NOT_PURE, "-m", REAL, *pytest),),
+            (_python("tests.twice", *BESIDE, "-n", "8", *NOT_PURE, "-m", REAL, *pytest),),
             after=("load",),
         ),
     )
@@ -157,6 +158,8 @@ def coverage(*pytest: str) -> tuple[Stage, ...]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run what is asked for. Returns the exit status."""
+    # Each process would compile the same files once more.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     split = arguments.index("--") if "--" in arguments else len(arguments)
     names, pytest = arguments[:split], arguments[split + 1 :]
     known = {stage.name: stage for stage in (*stages(*pytest), *coverage(*pytest))}

@@ -1,6 +1,6 @@
 """Runs tests side by side; what fails beside others runs once more, alone.
 
-Six files at a time share the processors, so a phone of the laboratory may be seconds late through
+Eight files at a time share the processors, so a phone of the laboratory may be seconds late through
 no fault of the router. A test that then passes alone is named at the end, so that it gets looked
 at. One that fails both times is a failure, and so are more than `MOST` failures at once.
 

@@ -23,6 +23,13 @@ def test_what_took_long_comes_first_and_many_tests_before_few() -> None:
     assert longest(units, {"tests/browser: own floors": 9.0}) == "b.py"
 
 
+def test_only_two_units_with_a_browser_run_at_the_same_time() -> None:
+    one, two, three = list(dict.fromkeys(TOGETHER.values()))
+    assert longest({one: 1, "a.py": 3}, {}, [two, "c.py"]) == one
+    assert longest({one: 1, "a.py": 3}, {}, [two, "c.py", three]) == "a.py"
+    assert longest({one: 1}, {}, [two, three]) == one, "there is nothing else"
+
+
 def test_files_that_are_expected_to_take_long_exist() -> None:
     files = [unit for unit in LONG if unit.endswith(".py")]
     assert len(files) > 20
