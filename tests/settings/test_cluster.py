@@ -57,7 +57,10 @@ def test_an_address_that_other_machines_cannot_reach(tmp_path: Path, listen: str
     [
         ("cluster: {name: n}\n", "a cluster needs a PostgreSQL database"),
         (POSTGRES + "cluster: {pool: main}\n", "name"),
-        (POSTGRES + "cluster: {name: North}\n", "small letters"),
+        (POSTGRES + "cluster: {name: North 1}\n", "(such as 'north-1')"),
+        (POSTGRES + "cluster: {name: n, url: '10.0.0.1:80'}\n", "(write http://10.0.0.1:80)"),
+        (POSTGRES + "cluster: {name: n, url: 'http://10.0.0.300:80'}\n", "http://10.0.0.1:8080"),
+        ("database: ''\ncluster: {name: n}\n", "a cluster needs a PostgreSQL database"),
         (POSTGRES + "cluster: {name: n, pool: cluster}\n", "cannot be named 'cluster'"),
         (POSTGRES + f"cluster: {{name: n, pool: {'p' * 49}}}\n", "48 at most"),
         (POSTGRES + "cluster: {name: n, url: 'ftp://h'}\n", "http://10.0.0.1:8080"),

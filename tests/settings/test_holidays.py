@@ -108,9 +108,11 @@ def test_the_next_change_is_when_it_changes(tmp_path: Path, week: str, days: lis
 @pytest.mark.parametrize(
     ("written", "hint"),
     [
-        ("13-25", "each year"), ("2027-01-01..2026-12-24", "a range"), ("12-24..2027-01-01", "a range"),
+        ("13-25", "each year"), ("2027-01-01..2026-12-24", "a range must not end before it begins"), ("12-24..2027-01-01", "a range"),
         ("2026-12-24 25:00-", "half a day"), ("2026-12-24 -", "half a day"), ("12-24 14:00-13:00", "half"),
-        ("12-24 13:00", ""), ("25.12.", ""), ("12-32", ""), ("2026-02-29", ""),
+        ("12-24 13:00", ""), ("25.12.", ""), ("12-32", ""), ("2026-02-29", "no such day"),
+        ("25.12.2026", "write 2026-12-25"), ("12/25/2026", "write 2026-12-25"), ("31.02.2026", ""),
+        ("3.4.2026", "write 2026-04-03"), ("25/12/2026", "write 2026-12-25"), ("04/04/2026", "write 2026-04-04"),
     ],
 )  # fmt: skip
 def test_what_is_no_day_off(tmp_path: Path, written: str, hint: str) -> None:

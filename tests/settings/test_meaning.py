@@ -511,6 +511,8 @@ PBX_ERRORS = [
     ("{driver: asterisk, username: u, secret: s, port: 0}", "2:60: port must be a whole number from 1 to 65535, not 0"),
     ("{driver: asterisk, username: u, secret: s, hots: h}", "2:54: unknown key 'hots' (did you mean 'host'?)"),
     ("{driver: asterisk, username: u, secret: s, host: 'a b'}", "2:60: host must be a host name"),
+    ("{driver: asterisk, username: u, secret: s, host: 10.0.0.300}", "2:60: host must be a host name"),
+    ("{driver: asterisk, username: u, secret: s, host: '1:2'}", "2:60: host must be a host name"),
     ("{driver: asterisk, username: u, secret: s, tls: yes}", "2:59: tls must be true or false, not 'yes'"),
     ("{driver: asterisk, username: u, secret: s, tls: {cert: x}}", "2:54: tls has no 'ca'"),
     ("{driver: asterisk, username: u, secret: s, show: business}", "2:54: show: business without caller_id (give caller_id"),
@@ -587,11 +589,49 @@ def test_site_errors(tmp_path: Path) -> None:
         "11:15: role must be agent, supervisor or admin, not 'supervisr' (did you mean 'supervisor'?)",
         "11:36: password must be a hash made by 'callrouter passwd' ($argon2id$…)",
         "12:11: unknown time zone 'Europe/Lndon' (did you mean 'Europe/London'?)",
-        "14:19: region must be a country of two capital letters, such as GB, not 'gb'",
+        "14:19: region must be a country of two capital letters, such as GB, not 'gb' (write GB)",
         "14:31: item 1 of types must be mobile or fixed-line, not 'mobil' (did you mean 'mobile'?)",
         "14:39: 'registration' is not supported by this version",
         "15:1: unknown key 'qeues' (did you mean 'queues'?)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("numbers: {region: UK}", "region must be a country of two capital letters, such as GB, not 'UK' (write GB)"),
+        ("numbers: {countries: [GB, XX]}", "item 2 of countries must be a country of two capital letters, such as GB, not 'XX'"),
+        ("http: {listen: '300.0.0.1:80'}", "listen must be an address and a port"),
+        ("users: {sam: {role: supervisor, queues: [], password: '$argon2id$x'}}", "queues names none (it would be limited to nothing; for all queues take queues out)"),
+        ("http: {api_tokens: [{name: a, role: supervisor, queues: [], token: 0123456789abcdef}]}", "queues names none"),
+        ("database: 'host=db dbname=calls'", "database is neither the name of a file nor an address (write postgresql://USER:PASSWORD@HOST/DATABASE)"),
+        ("users: {sam: {role: admin, password: hunter2}}", "password must be a hash made by 'callrouter passwd'"),
+        ("qu\u00a0eues: {}", "unknown key 'qu\\xa0eues' (it has a space that is none (U+00A0); write plain blanks)"),
+        ("timezone:\u00a0UTC", "the file must consist of sections"),
+    ],
+)  # fmt: skip
+def test_one_fault_of_a_site(tmp_path: Path, text: str, message: str) -> None:
+    [line] = told(tmp_path, site=text + "\n")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("addresses", "said"),
+    [
+        ("north: PJSIP/1, south: PJSIP/1@south", "PJSIP/1@south leads to south, and no address says that the phone is there (it is registered at north: such as PJSIP/1@north)"),
+        ("north: PJSIP/1@north, south: PJSIP/1@north", "(where it is registered it has no @: north: PJSIP/1)"),
+        ("north: PJSIP/1, south: PJSIP/1@north", ""),
+        ("north: PJSIP/1, south: PJSIP/1@branch", ""),
+        ("north: PJSIP/1, south: Local/1@south", ""),
+    ],
+)  # fmt: skip
+def test_an_address_that_leads_to_the_wrong_pbx(tmp_path: Path, addresses: str, said: str) -> None:
+    agents = f"agents: {{alice: {{devices: {{desk: {{endpoint: {{{addresses}}}}}}}}}}}\n"
+    queues = "queues: {support: {agents: [alice]}}\n"
+    found = warned(tmp_path, pbx=NORTH_AND_SOUTH, agents=agents, queues=queues)
+    led = " ".join(line for line in found if " leads to " in line)
+    assert said in led
+    assert bool(said) == bool(led)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ WRONG = [
         f"{QUEUE}    shifts:\n      - {{hours: mon 09:00-12:00, 13:00-17:00, agents: [bob]}}\n",
         ["5:34: '13:00-17:00' has no value (put hours with a comma in quotes)"],
     ),
-    (f"{QUEUE}    holidays: [2026-13-25]\n", ["4:16: item 1 of holidays must be a date such as 2026-12-25, not '2026-13-25'"]),
+    (f"{QUEUE}    holidays: [2026-13-25]\n", ["4:16: item 1 of holidays must be a date such as 2026-12-25, not '2026-13-25' (there is no such day)"]),
     ("queues:\n\tsupport:\n", ["2:1: a tab is not allowed here (indent with spaces)"]),
     (
         "queues:\n  support: &x\n    agents: [alice]\n  sales:\n    <<: *x\n",

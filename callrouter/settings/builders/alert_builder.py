@@ -237,5 +237,6 @@ def _destinations(
 
 
 def _check_queues(path: KeyPath, names: Sequence[str], context: BuildContext) -> None:
+    context.refuse_empty((*path, "queues"), "it would be about nothing")
     for place, name in enumerate(names):
         context.check_name("queues", name, (*path, "queues", place), "queue")

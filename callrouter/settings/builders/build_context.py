@@ -66,6 +66,20 @@ class BuildContext:
         self.document.error(path, f"unknown {what} {quoted(name)}", hint, key=key)
         return False
 
+    def refuse_empty(self, path: KeyPath, why: str) -> None:
+        """Report an empty list of queues: without the list it is all of them.
+
+        Nothing is reported if the list lost an item, which has been reported, or is not there.
+
+        Args:
+            path: Where the list stands.
+            why: What an empty list would mean, for the hint.
+        """
+        written = self.document.written(*path)
+        if isinstance(written, Items) and not written and not written.thinned:
+            text = f"{path[-1]} names none"
+            self.document.error(path, text, f"{why}; for all queues take {path[-1]} out")
+
     def within(self, timezone: str | None, path: KeyPath) -> BuildContext:
         """Return this context, or a copy with its own time zone if one is given.
 

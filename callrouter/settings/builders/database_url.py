@@ -12,7 +12,7 @@ from callrouter.settings import extras
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.schema.root_options import RootOptions
-from callrouter.settings.yaml.source import Document
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _KEYS: Final = frozenset(
     {
@@ -27,6 +27,8 @@ _KEYS: Final = frozenset(
 """The options libpq accepts after ``?`` (PostgreSQL 16, "Connection Strings")."""
 _SSL: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?P<port>[^:]*))?")
+_KEYWORDS: Final = re.compile(r"(?<!\S)(?:host|hostaddr|port|dbname|user|password|service) ?=")
+"""libpq's other form of an address, which would be taken for a file's name."""
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -37,9 +39,12 @@ def check_database(root: RootOptions, document: Document, nearest: Nearest) -> N
     another machine that does not prove its identity is a warning.
     """
     url = root.database
+    path: KeyPath = ("database",)
     if not url.startswith(POSTGRESQL):
+        if _KEYWORDS.search(url):
+            text = "database is neither the name of a file nor an address"
+            document.error(path, text, "write postgresql://USER:PASSWORD@HOST/DATABASE")
         return
-    path = ("database",)
     faults = list(_faults(url, nearest))
     for text, hint in faults:
         document.error(path, text, hint)

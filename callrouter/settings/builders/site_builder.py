@@ -34,6 +34,7 @@ from callrouter.settings.schema.root_options import (
     NumbersOptions,
     RootOptions,
 )
+from callrouter.settings.yaml.reader import Section
 from callrouter.settings.yaml.source import Document, KeyPath
 
 _ASTERISKS_OWN: Final = Path("/var/log/asterisk/queue_log")
@@ -158,6 +159,7 @@ def _check_queues_of(
         what: ``token`` or ``user``.
         context: where problems are reported.
     """
+    context.refuse_empty(path, "it would be limited to nothing")
     if queues and role != "supervisor":
         text = f"a {what} of role {role} is not limited by queues"
         context.document.error(
@@ -212,7 +214,10 @@ def build_users(root: RootOptions, context: BuildContext) -> dict[str, UserSetti
             hint = f"give the user another id, such as {id_}-admin"
             context.document.error(("users", id_), text, hint, key=True)
         _check_queues_of(("users", id_, "queues"), user.role, user.queues, "user", context)
-        if user.password is None and (root.http is None or root.http.oidc is None):
+        written = context.document.written("users", id_)
+        refused = isinstance(written, Section) and "password" in written.at
+        can_log_in = user.password is not None or (root.http and root.http.oidc)
+        if not can_log_in and not refused:
             text = f"{quoted(id_)} has no password and cannot log in"
             hint = "callrouter passwd makes one; without it there must be http: oidc"
             context.document.error(("users", id_), text, hint, key=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from callrouter.model.text import listed
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
-from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.errors.problems import Nearest, odd_blank, quoted
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
 from callrouter.settings.schema.options import (
     DRIVERS,
@@ -111,7 +111,7 @@ def explain_error(document: Document, nearest: Nearest, error: Any) -> KeyPath:
         text = f"{what} must be {error['msg']}, not {quoted(str(path[-1]))}"
         name = str(path[-1])
         number = path[-2] == "numbers" if len(path) > 1 else False
-        document.error(path, text, _A_NUMBER if number else _as_name(name), key=True)
+        document.error(path, text, _A_NUMBER if number else hints.as_name(name), key=True)
         return path
     if kind == "expected":
         _wrong_value(document, nearest, loc, error)
@@ -143,7 +143,7 @@ def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
     named = model.model_fields.items() if model else ()
     known = tuple(key_of(name, field) for name, field in named)
     slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
-    hint = "" if slip else _elsewhere(key, model)
+    hint = odd_blank(key) or ("" if slip else _elsewhere(key, model))
     hint = hint or nearest.hint(key, known)
     hint = hint or (f"known: {', '.join(known)}" if known else "")
     document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
@@ -260,10 +260,3 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else str(value)
-
-
-def _as_name(text: str) -> str:
-    if without_secret(text) != text:
-        return ""
-    better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
-    return f"such as '{better}'" if better and len(better) <= 64 else ""

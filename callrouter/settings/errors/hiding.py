@@ -48,6 +48,8 @@ _STEMS: Final = re.compile(
 )
 _SHORT: Final = frozenset({"pass", "pwd", "pw", "pin", "pins", "auth", "pni", "ipn", "pinn", "pim"})
 _URL: Final = re.compile(r"://(\S++)")
+_EMPTY: Final = re.compile(r""" *: *(?:""|'') *""")
+"""A value that is there, and empty."""
 _ENTRY: Final = re.compile(r"(?<![\w-])[\w-]++[\"']? *+:(?: |$)")
 _MORE_OF_NAME: Final = re.compile(r"[a-z]{0,3}|[-_][a-z_-]+")
 """What may follow the stem of a secret's key and still belong to the name, as in `passwords`."""
@@ -222,6 +224,8 @@ def _opens(above: str, *, below_is_entry: bool) -> bool:
         return False
     name, end = found[-1]
     rest = above[end:]
+    if _EMPTY.fullmatch(rest):
+        return False
     if _WORD.search(rest) is None:
         is_value = len(found) > 1 and _WORD.search(above, found[-2][1], end - len(name)) is None
         return not (below_is_entry and (is_value or _is_weak(name)))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Final
 
 from callrouter.model.phone_numbers import withheld
-from callrouter.settings.errors.hiding import is_secret
+from callrouter.settings.errors.hiding import is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.schema.durations import (
     LONGEST_DAYS,
     LONGEST_STORED_DAYS,
     parse_duration,
 )
-from callrouter.settings.schema.number_parsing import read_number
+from callrouter.settings.schema.number_parsing import known_country, read_number
 from callrouter.settings.schema.sizes import LARGEST, SMALLEST, format_size, parse_size
 
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
@@ -35,6 +36,11 @@ _NO_SIZE: Final = 1000
 _SPOKEN_SIZE: Final = re.compile(r"([0-9]{1,6}(?:[.,][0-9]{1,3})?) ?([mgt])(i?)(?:b|bytes?)?")
 _COMPARED: Final = re.compile(r" *(==|=>|=<|≥|≤) *(0|[1-9][0-9]{0,4}) *")
 _SIGNS: Final = {"==": "=", "=>": ">=", "=<": "<=", "≥": ">=", "≤": "<="}
+_PLACE: Final = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
+_DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY_FIRST: Final = re.compile(r"([0-9]{1,2})([./])([0-9]{1,2})\2([0-9]{4})")
+_COUNTRIES: Final = {"UK": "GB", "EN": "GB", "EL": "GR", "USA": "US", "GER": "DE", "DEU": "DE"}
+"""Codes that people take for those of ISO 3166-1."""
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
 _MOST_OF_AN_EXTENSION: Final = 6
 _WHERE: Final = ("queue:", "dialplan:")
@@ -83,9 +89,9 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             digits = text.lstrip("+0") or "0"
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
             return f"write {digits}" if plain else ""
-        case "text" | "phone" | "duration" | "member" | "stored-for" | "size":
+        case "text" | "name" | "url" | "phone" | "duration" | "member" | "stored-for" | "size":
             return _OF_ANY[kind](written)
-        case "comparison" | "number" | "holiday":
+        case "comparison" | "number" | "holiday" | "country":
             return _OF_TEXT[kind](text)
         case "target":
             return _target(nearest, text, queues)
@@ -144,9 +150,45 @@ def _size(written: object) -> str:
 
 
 def _holiday(text: str) -> str:
+    plain = _date_of_peers(text)
+    if plain:
+        return f"write {plain}"
+    if _DATE.fullmatch(text):
+        return "there is no such day"
+    first, dots, last = text.partition("..")
+    if dots and _DATE.fullmatch(first) and _DATE.fullmatch(last) and last < first:
+        return "a range must not end before it begins"
     like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
     forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
     return forms if like and "-" in text else ""
+
+
+def _date_of_peers(text: str) -> str:
+    """Return ``25.12.2026`` as 2026-12-25; empty: it is no such date.
+
+    With slashes only what can be read in one way is: ``25/12/2026``, and not ``03/04/2026``.
+    """
+    found = _DAY_FIRST.fullmatch(text)
+    if found is None:
+        return ""
+    day, sign, month, year = found.groups()
+    if sign != "." and int(month) > 12:
+        day, month = month, day
+    elif sign != "." and int(day) <= 12 and day != month:
+        return ""
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return ""
+
+
+def _country(text: str) -> str:
+    """Suggest the code for one in small letters, or for what people take for the code."""
+    code = _COUNTRIES.get(text.upper(), text.upper())
+    try:
+        return f"write {known_country(code)}" if code != text else ""
+    except ValueError:
+        return ""
 
 
 def _number(text: str) -> str:
@@ -168,6 +210,23 @@ def _quotes(written: object) -> str:
         return "put it in quotes"
     number = isinstance(written, bool | int)
     return f'put it in quotes: "{str(written).lower()}"' if number else ""
+
+
+def _name(written: object) -> str:
+    return _quotes(written) or (as_name(written) if isinstance(written, str) else "")
+
+
+def as_name(text: str) -> str:
+    """Suggest the nearest name; empty for what may be a secret, or has no letter of a name."""
+    if without_secret(text) != text:
+        return ""
+    better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
+    return f"such as '{better}'" if better and len(better) <= 64 else ""
+
+
+def _url(written: object) -> str:
+    found = _PLACE.fullmatch(written) if isinstance(written, str) else None
+    return f"write http://{written}" if found else ""
 
 
 def _phone(written: object) -> str:
@@ -196,6 +255,8 @@ def _member(written: object) -> str:
 
 _OF_ANY: Final[Mapping[str, Callable[[object], str]]] = {
     "text": _quotes,
+    "name": _name,
+    "url": _url,
     "phone": _phone,
     "duration": _duration,
     "member": _member,
@@ -206,6 +267,7 @@ _OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
     "comparison": _comparison,
     "number": _number,
     "holiday": _holiday,
+    "country": _country,
 }
 
 

@@ -207,6 +207,15 @@ def _pairs(word: str) -> set[str]:
     return {word[i : i + 2] for i in range(len(word) - 1)}
 
 
+def odd_blank(text: str) -> str:
+    """Say that a text has a space which YAML takes for a letter; empty: it has none.
+
+    Editors and web pages write such ones, and they look like any other.
+    """
+    odd = next((c for c in text if c.isspace() and c != " "), "")
+    return f"it has a space that is none (U+{ord(odd):04X}); write plain blanks" if odd else ""
+
+
 def quoted(text: str) -> str:
     """Return user text for a message: quoted, on one line, not too long, without secrets.
 

@@ -27,6 +27,7 @@ def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> Non
         if next(all_members(queue), None) is not None:
             _no_phone_there(queue, table, callers, document)
             _outside_hours(queue, table, document)
+    _wrong_trunks(root, table, document)
     shared = {
         pbx
         for agent in table.agents.values()
@@ -37,6 +38,29 @@ def warn_of_staffing(root: RootOptions, table: Table, document: Document) -> Non
     for pbx, entered in callers.items():
         if pbx in shared:
             _not_reached_from(pbx, entered, table, document)
+
+
+def _wrong_trunks(root: RootOptions, table: Table, document: Document) -> None:
+    """Warn of a phone's address that leads to a PBX where the phone is not registered.
+
+    Only trunks that are named like a PBX say where they lead.
+    """
+    for agent in table.agents.values():
+        for device in agent.devices:
+            for pbx, address in device.addresses.items():
+                there = address.rpartition("@")[2]
+                if address.startswith("Local/") or there not in root.pbx or there in device.homes:
+                    continue
+                path: KeyPath = ("agents", agent.id, "devices", device.id, "endpoint", pbx)
+                plain = address.rpartition("@")[0]
+                text = f"{address} leads to {there}, and no address says that the phone is there"
+                if device.homes:
+                    hint = (
+                        f"it is registered at {device.homes[0]}: such as {plain}@{device.homes[0]}"
+                    )
+                else:
+                    hint = f"where it is registered it has no @: {there}: {plain}"
+                document.warning(path, text, hint)
 
 
 def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:

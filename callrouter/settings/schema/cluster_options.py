@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from callrouter.settings.loaded import ALONE
 from callrouter.settings.schema import fields as f
@@ -13,6 +14,12 @@ from callrouter.settings.schema.written_values import or_none
 
 LONGEST_POOL: Final = 48
 """Letters of a pool's name: it is a part of the name of a schema, and PostgreSQL cuts those at 63."""
+
+
+def _real_url(url: str) -> str:
+    f.real_address(urlsplit(url).hostname or "")
+    return url
+
 
 PoolName = Annotated[
     str,
@@ -26,7 +33,8 @@ NodeUrl = Annotated[
     Field(
         pattern=r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?/?$"
     ),
-    f.Expected("an address such as http://10.0.0.1:8080"),
+    AfterValidator(_real_url),
+    f.Expected("an address such as http://10.0.0.1:8080", "url"),
 ]
 
 

@@ -6,11 +6,12 @@ to do with telephones are in `callrouter.settings.schema.phone_fields`.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from callrouter.model.hours import DayOff
@@ -25,6 +26,7 @@ from callrouter.settings.yaml.substitution import Substituted
 
 NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
 _DAY: Final = 86400
+_LIKE_IPV4: Final = re.compile("[0-9.]+")
 
 
 class Expected:
@@ -68,10 +70,26 @@ def digits_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def real_address(host: str) -> str:
+    """Return a host as it is.
+
+    Raises:
+        ValueError: it looks like an IP address and is none, such as ``10.0.0.300``.
+    """
+    if ":" in host or _LIKE_IPV4.fullmatch(host):
+        ipaddress.ip_address(host)
+    return host
+
+
+def _real_listen_address(text: str) -> str:
+    real_address(text.rpartition(":")[0].strip("[]"))
+    return text
+
+
 FromVariable: Final = BeforeValidator(_number_of_variable)
 
 NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
-Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(NAME_IS)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(NAME_IS, "name")]
 ListedName = Annotated[
     str,
     BeforeValidator(digits_as_text),
@@ -196,11 +214,15 @@ Scope = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_:./-]{1,200}$"), Expected("a scope, such as profile")
 ]
 Host = Annotated[
-    str, Field(pattern="^[A-Za-z0-9._:-]{1,253}$"), Expected("a host name or an IP address")
+    str,
+    Field(pattern="^[A-Za-z0-9._:-]{1,253}$"),
+    AfterValidator(real_address),
+    Expected("a host name or an IP address"),
 ]
 Listen = Annotated[
     str,
     Field(pattern=r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"),
+    AfterValidator(_real_listen_address),
     Expected("an address and a port such as 127.0.0.1:8080"),
 ]  # fmt: skip
 PolicyName = Annotated[

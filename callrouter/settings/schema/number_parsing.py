@@ -44,6 +44,17 @@ def numbering(region: str) -> Numbering:
     )
 
 
+def known_country(region: str) -> str:
+    """Return a country as it is.
+
+    Raises:
+        ValueError: no country with phone numbers has these two letters, such as ``UK``.
+    """
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("no such country")
+    return region
+
+
 @contextmanager
 def at_home(region: object) -> Iterator[None]:
     """Inside this block, numbers without a country belong to a region as written in the files.

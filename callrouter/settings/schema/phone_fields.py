@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from callrouter.settings.schema.fields import Expected, FromVariable, digits_as_text
 from callrouter.settings.schema.number_parsing import PATTERN as NUMBER_PATTERN
 from callrouter.settings.schema.number_parsing import WRITTEN as WRITTEN_NUMBER
-from callrouter.settings.schema.number_parsing import read_number, read_pattern
+from callrouter.settings.schema.number_parsing import known_country, read_number, read_pattern
 
 COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
 
@@ -150,7 +150,10 @@ MusicClass = Annotated[
     Expected("the name of a music class of the PBX, such as default"),
 ]
 Country = Annotated[
-    str, Field(pattern="^[A-Z]{2}$"), Expected("a country of two capital letters, such as GB")
+    str,
+    Field(pattern="^[A-Z]{2}$"),
+    AfterValidator(known_country),
+    Expected("a country of two capital letters, such as GB", "country"),
 ]
 Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
 NumberFormat = Annotated[

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import yaml
 
 from callrouter.settings.errors.hiding import is_secret
-from callrouter.settings.errors.problems import Findings, Source, quoted
+from callrouter.settings.errors.problems import Findings, Source, odd_blank, quoted
 from callrouter.settings.yaml.substitution import Substituted, SubstitutionError
 
 MAX_DEPTH: Final = 20
@@ -190,6 +190,8 @@ class YamlReader:
     def _empty(self, found: Section, key: str, mark: Mark) -> None:
         if self._depth == 1 and key in self._may_be_empty:
             found[key] = self._may_be_empty[key]()
+        elif odd_blank(key):
+            self._bad(mark, f"{quoted(key)} has no value", odd_blank(key))
         elif _TIMES.search(key):
             # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
             hint = "put hours with a comma in quotes"
