@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.pools (
     released boolean NOT NULL DEFAULT true
 );
 ALTER TABLE {SCHEMA}.pools ADD COLUMN IF NOT EXISTS seal text NOT NULL DEFAULT '';
+ALTER TABLE {SCHEMA}.pools ADD COLUMN IF NOT EXISTS holder_clock double precision;
 CREATE TABLE IF NOT EXISTS {SCHEMA}.nodes (
     pool text NOT NULL,
     name text NOT NULL,
@@ -57,6 +58,7 @@ INSERT INTO {SCHEMA}.layout (version)
 """Several statements, to be sent together: PostgreSQL makes one transaction of them.
 
 ``hand_to`` is the node that is to take the pool over, or ``*`` for any. ``seal`` is described in
-`lease.PoolRow`; it begins with the number of its renewal, because an earlier version does not write it. ``nodes.state_since`` is when
+`lease.PoolRow`; it begins with the number of its renewal, because an earlier version does not write it. ``holder_clock`` is the time in epoch
+seconds by the clock of the holder's router, when it renewed the lease. ``nodes.state_since`` is when
 the node became active or a standby. The secret ``nodes`` is what daemons prove themselves with to one another.
 """

@@ -50,6 +50,8 @@ class PoolRow:
         renewals: raised with each take-over and each renewal.
         released: whether the holder has given it back.
         hand_to: the node that is to take it over, `ANY`, or empty.
+        holder_clock: the epoch seconds by the clock of the holder's router at its last renewal; None: it has
+            not told.
         seal: a word that no other renewal has, if the commit of this one has waited for a synchronous
             standby, so that a failover cannot lose it; otherwise empty.
     """
@@ -61,6 +63,7 @@ class PoolRow:
     released: bool = True
     hand_to: str = ""
     seal: str = ""
+    holder_clock: float | None = None
 
 
 class Watch:
@@ -76,6 +79,8 @@ class Watch:
         self._not_before = 0.0
         self._last: PoolRow | None = None
         self._last_at = 0.0
+        self.holder_clock_ahead: float | None = None
+        """Seconds by which the clock of the holder's router is ahead of our seconds since boot, as far as is known."""
         self.row: PoolRow | None = None
         """As last seen; None: not seen since the connection was made."""
 
@@ -98,8 +103,25 @@ class Watch:
             self._not_before = at + GRACE
         if not again:
             self._since = self._not_before = at
+        if not again:
+            self._compare_clocks(row, at)
         self.row = self._last = row
         self._last_at = asked_at
+
+    def _compare_clocks(self, row: PoolRow, at: float) -> None:
+        """Learn from a renewal that was not there at the look before.
+
+        It is older by what it took to get here, so of many the latest clock is right. The machines'
+        clocks may drift apart by a thousandth.
+        """
+        before = self._last
+        if before is None or before.holder_run != row.holder_run:
+            self.holder_clock_ahead = None
+        elif self.row is not None and row.holder_clock is not None:
+            found = row.holder_clock - at
+            known = self.holder_clock_ahead
+            drifted = found if known is None else known - 0.001 * (at - self._last_at)
+            self.holder_clock_ahead = max(found, drifted)
 
     def lost_sight(self) -> None:
         """The connection was lost."""
@@ -131,12 +153,20 @@ class Term:
         after_release: whether the holder before had given the lease back; otherwise its last commands
             may still be under way.
         sealed: whether the row has a seal since.
+        clock_before: `Watch.holder_clock_ahead` of the router before.
     """
 
     def __init__(
-        self, epoch: int, asked_at: float, *, after_release: bool = False, sealed: bool = False
+        self,
+        epoch: int,
+        asked_at: float,
+        *,
+        after_release: bool = False,
+        sealed: bool = False,
+        clock_before: float | None = None,
     ) -> None:
         self.epoch = epoch
+        self.clock_before = clock_before
         self.after_release = after_release
         self._until = asked_at + VALID - MARGIN
         self._sealed = sealed

@@ -276,7 +276,13 @@ class LeaseKeeper:
         taken = take(self._link, self.node, row, self._newest)
         if taken is None:
             return now
-        term = Term(taken.epoch, now, after_release=taken.after_release, sealed=taken.sealed)
+        term = Term(
+            taken.epoch,
+            now,
+            after_release=taken.after_release,
+            sealed=taken.sealed,
+            clock_before=self._watch.holder_clock_ahead,
+        )
         self._term = term
         self._campaigning = False
         self._renew_at = now + RENEW_EVERY

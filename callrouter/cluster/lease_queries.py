@@ -47,12 +47,14 @@ class NodeState:
 
     Attributes:
         since_s: seconds since it became active or a standby.
+        clock: the time in epoch seconds by the router's clock.
         config_digest: of the configuration in force.
         config_source: ``files`` or ``database``.
         problem: what keeps it from serving, in words; empty: nothing.
     """
 
     since_s: float = 0.0
+    clock: float | None = None
     config_digest: str = ""
     config_source: str = "files"
     problem: str = ""
@@ -109,13 +111,13 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
         StoreError: the database cannot be reached, or the row is gone.
     """
     found = link.ask(
-        "SELECT holder, holder_run, epoch, renewals, released, coalesce(hand_to, ''), seal "  # noqa: S608
+        "SELECT holder, holder_run, epoch, renewals, released, coalesce(hand_to, ''), seal, holder_clock "  # noqa: S608
         f"FROM {_POOLS} WHERE pool = $1",
         pool,
     )
     if not found:
         return PoolRow()
-    holder, run, epoch, renewals, released, hand_to, seal = found[0]
+    holder, run, epoch, renewals, released, hand_to, seal, clock = found[0]
     return PoolRow(
         holder=holder or "",
         holder_run=run or "",
@@ -123,6 +125,7 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
         renewals=int(renewals or 0),
         released=released == "t",
         hand_to=hand_to or "",
+        holder_clock=None if clock is None else float(clock),
         seal=(seal or "") if (seal or "").startswith(f"{renewals}:") else "",
     )
 
@@ -225,7 +228,8 @@ WITH old AS (
 UPDATE {_POOLS} AS p SET
     holder = $5, holder_run = $6, epoch = greatest(p.epoch, $7::bigint) + 1,
     renewals = p.renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
-    taken_at = clock_timestamp(), hand_to = NULL, released = false, seal = {_SEAL}
+    taken_at = clock_timestamp(), hand_to = NULL, released = false, seal = {_SEAL},
+    holder_clock = NULL
 FROM old WHERE p.pool = $1
 RETURNING p.epoch, old.released, old.holder, p.seal"""  # noqa: S608 - of constants
 
@@ -239,7 +243,7 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
     Raises:
         StoreError: it is not known whether it was renewed.
     """
-    found = link.ask(_RENEW, *_node_values(node, state), epoch)
+    found = link.ask(_RENEW, *_node_values(node, state), epoch, state.clock)
     if not found:
         return None
     hand_to, sealed, standbys = found[0]
@@ -255,7 +259,7 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
 _RENEW: Final = f"""\
 WITH shown AS ({_SHOW})
 UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
-    seal = {_SEAL}
+    seal = {_SEAL}, holder_clock = $13::float8
 WHERE pool = $1 AND holder_run = $3 AND epoch = $12::bigint AND NOT released
 RETURNING coalesce(hand_to, ''), seal <> '', coalesce((
     SELECT string_agg(name, ' ' ORDER BY name) FROM {_NODES}

@@ -162,6 +162,8 @@ def assemble(
     clock = SystemClock()
     now = clock.now()
     run_id = make_run_id(now, os.getpid())
+    if role is not None:
+        role.member.router_clock = clock.now
     tasks = Tasks()
     tokens = ApiTokens(settings.http.api_tokens, _open_control_socket(control, settings))
     # Not for secrets: it only decides which of two equal agents is rung.
@@ -174,7 +176,15 @@ def assemble(
         lambda: config.settings.history, clock.now, now, lambda before: [DeleteActs(before)]
     )
     fence = None if role is None else role.fence()
-    store = StoreService(router.board, runtime.post, clock, place, upkeep=retention, fence=fence)
+    store = StoreService(
+        router.board,
+        runtime.post,
+        clock,
+        place,
+        upkeep=retention,
+        fence=fence,
+        clock_ahead=_clock_ahead(role, clock),
+    )
     runtime.listen_to_rows(store.rows_changed)
     record = _make_record(runtime, store, tasks, run_id)
     queue_log = make_queue_log(runtime, settings, folder, environ)
@@ -219,7 +229,9 @@ def assemble(
     for listener in listeners:
         runtime.listen(listener)
     past = ReadingThread(place, "past calls")
-    recall = HistoryRecall(past, router.board, runtime.post, call_log, clock)
+    recall = HistoryRecall(
+        past, router.board, runtime.post, call_log, clock, clock_ahead=_clock_ahead(role, clock)
+    )
     self_check, loop_lag = SelfCheck(runtime), LoopLag()
     backend = Backend(
         views=FloorViews(router.floor, call_log, clock),
@@ -332,6 +344,11 @@ def _attach_pbxes(
             keepers[pbx.name] = pbx
     if keepers:
         runtime.listen(NoticeRouting(keepers).listen)
+
+
+def _clock_ahead(role: ClusterRole | None, clock: SystemClock) -> Callable[[], float]:
+    """Return what tells the seconds by which the clock of the router before is ahead of `clock`."""
+    return (lambda: 0.0) if role is None else lambda: role.tenure.clock_ahead(clock.now())
 
 
 def _make_sessions(

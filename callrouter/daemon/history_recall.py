@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Final, Protocol
 
@@ -49,6 +50,7 @@ class HistoryRecall:
         post: takes the events.
         log: takes the ended calls and the counts of the day.
         clock: the time.
+        clock_ahead: returns the seconds by which the clock of the router before is ahead.
     """
 
     def __init__(
@@ -58,12 +60,15 @@ class HistoryRecall:
         post: Callable[[Event], None],
         log: CallLog,
         clock: Clock,
+        *,
+        clock_ahead: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._record = record
         self._board = board
         self._post = post
         self._log = log
         self._clock = clock
+        self._clock_ahead = clock_ahead
         self._tried = asyncio.Event()
 
     async def wait_for_tried(self) -> None:
@@ -90,7 +95,7 @@ class HistoryRecall:
                 return
 
     async def _restore_tried(self) -> None:
-        event = await self._record.ask(_of_live_calls)
+        event = by_own_clock(await self._record.ask(_of_live_calls), self._clock_ahead())
         if event.tried or event.talking:
             self._post(event)
         self._tried.set()
@@ -133,6 +138,22 @@ class HistoryRecall:
             call.serial = number  # older than every call of this run
         self._log.restore(calls, today)
         logger.info("the record is read: %s of before", counted(len(calls), "ended call"))
+
+
+def by_own_clock(event: HistoryRestored, ahead: float) -> HistoryRestored:
+    """Return what was restored with the times of live calls by this router's clock.
+
+    Args:
+        event: as it was stored.
+        ahead: the seconds by which the clock of the router before is ahead.
+    """
+    if not ahead:
+        return event
+    return replace(
+        event,
+        tried=tuple(replace(one, failed_at=one.failed_at - ahead) for one in event.tried),
+        talking=tuple(replace(one, since=one.since - ahead) for one in event.talking),
+    )
 
 
 def _of_live_calls(reader: RecordReader) -> HistoryRestored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
@@ -64,6 +64,32 @@ class AgentRow:
     shown: AgentState | None = None
     since: float | None = None
     queue_totals: Mapping[str, QueueTotal] = field(default_factory=dict)
+
+
+def moved(row: AgentRow, by: float) -> AgentRow:
+    """Return the row with each of its times later by so many seconds.
+
+    The day of the counts stays: it is the one on which the calls were.
+    """
+
+    def at(value: float | None) -> float | None:
+        return None if value is None else value + by
+
+    return replace(
+        row,
+        signed_in_at=at(row.signed_in_at),
+        paused_at=at(row.paused_at),
+        wrap_until=at(row.wrap_until),
+        idle_since=at(row.idle_since),
+        changed_at=at(row.changed_at),
+        since=at(row.since),
+        devices_off={name: (who, since + by) for name, (who, since) in row.devices_off.items()},
+        messages=tuple((sent + by, text) for sent, text in row.messages),
+        failure_streaks={
+            name: replace(streak, until=streak.until + by)
+            for name, streak in row.failure_streaks.items()
+        },
+    )
 
 
 def day_of(at: float, zone: tzinfo) -> str:

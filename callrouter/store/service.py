@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from callrouter.clock import Clock
-from callrouter.model.agent_row import AgentRow
+from callrouter.model.agent_row import AgentRow, moved
 from callrouter.model.events import AgentRestored, Event
 from callrouter.store.availability import RETRY
 from callrouter.store.location import EpochFence, Place
@@ -73,6 +73,7 @@ class StoreService:
         retry: seconds between two attempts to reach a database that failed.
         upkeep: see `Writer`.
         fence: see `Writer`.
+        clock_ahead: returns the seconds by which the clock that the stored times are of is ahead.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class StoreService:
         retry: float = RETRY,
         upkeep: Upkeep | None = None,
         fence: EpochFence | None = None,
+        clock_ahead: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._agents = agents
         self._post = post
         self._clock = clock
+        self._clock_ahead = clock_ahead
         self._writer = Writer(place, clock, self._was_read, retry=retry, upkeep=upkeep, fence=fence)
         self.mobiles = MobileRepository(self._writer)
         self.ended_calls = EndedCallRepository(self._writer)
@@ -212,7 +215,8 @@ class StoreService:
             # An agent removed from the configuration must not come back signed in next year.
             gone = {row.agent for row in rows} - {row.agent for row in known}
             self._writer.put(AGENTS, {(agent,): None for agent in gone})
+            ahead = self._clock_ahead()
             for row in known:
-                self._post(AgentRestored(row=row))
+                self._post(AgentRestored(row=moved(row, -ahead) if ahead else row))
             logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))
         self._looked.set()

@@ -50,7 +50,7 @@ class Node:
         )  # fmt: skip
         self.keeper = LeaseKeeper(
             Address(url, pool), facts, self,
-            state=lambda: NodeState(problem=self.problem),
+            state=lambda: NodeState(problem=self.problem, clock=since_boot() + 3600.0),
             alive_at=lambda: self.stands_still_since or since_boot(),
             clock=since_boot,
         )  # fmt: skip
@@ -129,6 +129,7 @@ def test_a_dead_holder_is_followed_in_time(server: PostgresServer) -> None:
         assert not a.sure
         assert b.term is not None
         assert (b.term.epoch, b.term.after_release, b.before) == (2, False, "a")
+        assert b.term.clock_before == pytest.approx(3600.0, abs=LOOK_EVERY + 0.3)
 
 
 def test_released_it_is_taken_by_the_one_who_shall_have_it(server: PostgresServer) -> None:

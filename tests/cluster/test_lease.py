@@ -427,6 +427,23 @@ def test_the_first_renewals_without_a_seal_do_not_count() -> None:
     assert never_sealed.sure(13.6)
 
 
+def test_the_clock_of_the_holder_is_learned_from_its_renewals() -> None:
+    """Each is read a little later than it was made, so the latest clock of all is right."""
+    watch = Watch("b")
+    at = 50.0
+    for number, late in enumerate([9.0, 0.2, 0.05, 0.15, 0.1]):
+        at += 1.0
+        watch.saw(replace(ROW, renewals=number, holder_clock=7000.0 + at - late), at, at)
+        if not number:
+            assert watch.holder_clock_ahead is None, "it may have been made long ago"
+    assert watch.holder_clock_ahead == pytest.approx(7000.0 - 0.05, abs=0.005)
+    watch.lost_sight()
+    watch.saw(replace(ROW, renewals=9, holder_clock=7000.0 + at), at + 30.0, at + 30.0)
+    assert watch.holder_clock_ahead == pytest.approx(7000.0 - 0.05, abs=0.005)
+    watch.saw(replace(ROW, holder_run="c", holder_clock=1.0), at + 31.0, at + 31.0)
+    assert watch.holder_clock_ahead is None, "another router, another clock"
+
+
 def test_a_term_that_ended_is_never_sure_again() -> None:
     term = Term(4, 10.0)
     assert term.sure(12.69)

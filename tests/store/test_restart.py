@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta, timezone
 
+import pytest
+
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring
 from callrouter.model.events import (
@@ -48,6 +50,25 @@ def talk(world: World) -> Ring:
 def hang_up(world: World, ring: Ring) -> None:
     world.post(CallerLeft(call=ring.call))
     world.post(LegEnded(offer=ring.offer, device=ring.device, why=LegEnd.HUNG_UP))
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+async def test_what_another_router_has_stored_counts_by_the_clock_of_this_one(
+    place: Place, ahead: float
+) -> None:
+    """Its clock may be an hour off. It is stored so that the next one finds it by this clock."""
+    async with running(TWO, place, Clock(T0 + ahead)) as world:
+        world.post(SignedIn(agent="ann"), SignedIn(agent="bob"), PauseRequested(agent="bob"))
+        world.connect()
+        hang_up(world, talk(world))
+        assert shown(world) is AgentState.WRAP_UP
+    for here, clock_ahead in ((T0 + 5, ahead), (T0 + 8, 0.0)):
+        async with running(TWO, place, Clock(here), ahead=clock_ahead) as world:
+            world.connect()
+            assert world.agent("bob").paused_at == T0
+            assert world.agent("bob").since == T0
+            assert shown(world) is AgentState.WRAP_UP
+            assert world.agent("ann").wrap_until == T0 + 30.0
 
 
 async def test_the_first_start_makes_the_file(place: Place, clock: Clock) -> None:

@@ -30,7 +30,9 @@ class Clock:
 
 
 class World:
-    def __init__(self, table: Table, path: Path | Place, clock: Clock) -> None:
+    def __init__(
+        self, table: Table, path: Path | Place, clock: Clock, *, ahead: float = 0.0
+    ) -> None:
         self.clock = clock
         self.pbx = NotingPbx()
         self.router = Router(table, rng=random.Random(1), run_id="b", now=clock.at)
@@ -42,6 +44,7 @@ class World:
             clock,
             File(path) if isinstance(path, Path) else path,
             retry=0.02,
+            clock_ahead=lambda: ahead,
         )
         self.runtime.listen_to_rows(self.store.rows_changed)
 
@@ -72,8 +75,10 @@ async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def running(table: Table, path: Path | Place, clock: Clock) -> AsyncIterator[World]:
-    world = World(table, path, clock)
+async def running(
+    table: Table, path: Path | Place, clock: Clock, *, ahead: float = 0.0
+) -> AsyncIterator[World]:
+    world = World(table, path, clock, ahead=ahead)
     await world.store.start()
     try:
         yield world

@@ -32,6 +32,10 @@ CLOSE_WITHIN: Final = 1.2
 """Seconds for the keeper to take this node off the list."""
 
 
+SAME_CLOCK: Final = 2.0
+"""Seconds by which the clocks of two machines may differ and still count as equal."""
+
+
 class TenureEnd(enum.Enum):
     """Why a router is no longer the active one."""
 
@@ -83,6 +87,19 @@ class Tenure:
         self.term, self.before = term, before
         self.began.set()
 
+    def clock_ahead(self, now: float) -> float:
+        """Return the seconds by which the clock of the router before is ahead of ours.
+
+        Less than `SAME_CLOCK` counts as none: that much may come of what messages take.
+
+        Args:
+            now: the time by the clock of this router.
+        """
+        if self.term is None or self.term.clock_before is None:
+            return 0.0
+        ahead = self.term.clock_before + since_boot() - now
+        return ahead if abs(ahead) >= SAME_CLOCK else 0.0
+
     def finish(self, end: TenureEnd, hand_to: str = ANY) -> None:
         """Let the router be closed. If another router is active, nothing is done by this one any more."""
         if end is TenureEnd.OVERTAKEN and self.term is not None:
@@ -124,6 +141,8 @@ class ClusterMember:
         self._seen: PoolRow | None = None
         self.show_config: Callable[[], ConfigShown] = ConfigShown
         """Tells what configuration is in force. Called in a thread; cheap."""
+        self.router_clock: Callable[[], float] | None = None
+        """The clock of the present router, in epoch seconds. Called in a thread."""
         self.problem = ""
         """What keeps this node from taking over, for the other nodes and for `status`; empty: nothing."""
         node = NodeFacts(
@@ -225,6 +244,7 @@ class ClusterMember:
         shown = self.show_config()
         return NodeState(
             since_s=since_boot() - self._since,
+            clock=None if self.router_clock is None else self.router_clock(),
             config_digest=shown.digest,
             config_source=shown.source,
             problem=self.problem,
@@ -269,6 +289,13 @@ class ClusterMember:
             *(self.settings.name, self.settings.pool, term.epoch, why),
         )
         tenure.begin(term, before)
+        ahead = 0.0 if self.router_clock is None else tenure.clock_ahead(self.router_clock())
+        if ahead:
+            logger.warning(
+                "cluster: the clock of %s is %.0f s %s that of %s: set both by NTP "
+                "(what went on before keeps its length; the times of the record do not fit together)",
+                *(before, abs(ahead), "ahead of" if ahead > 0 else "behind", self.settings.name),
+            )
 
     def _lost(self, why: str) -> None:
         if self._tenure is not None:
