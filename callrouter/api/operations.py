@@ -324,7 +324,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "Let the caller hear the agent again"
     ),
     ("POST", "/api/agents/{id}/call/transfer"): _on_conversation(
-        "Give the caller away: to a queue, or to an agent of the queue", TransferBody
+        "Give the caller away: to a queue, to an agent of the queue, or to a number outside",
+        TransferBody,
     ),
     ("POST", "/api/agents/{id}/call/consult"): _on_conversation(
         "Put the caller on hold and ring a colleague", TransferBody

@@ -14,7 +14,14 @@ from callrouter.core import (
     requests,
 )
 from callrouter.core.agents import agent_rows
-from callrouter.core.calls import announcements, arrivals, bridging, conversations, queueing
+from callrouter.core.calls import (
+    announcements,
+    arrivals,
+    bridging,
+    conversations,
+    outside_calls,
+    queueing,
+)
 from callrouter.core.floor import Floor
 from callrouter.core.state import CALL_CONNECTING, CALL_TALKING, Call, CallState, Offer, OfferState
 from callrouter.model.call_requests import (
@@ -45,6 +52,7 @@ from callrouter.model.events import (
     LegRang,
     MessageWritten,
     NumberRefused,
+    OutsideCallEnded,
     PauseRequested,
     PbxLost,
     PbxSnapshot,
@@ -218,6 +226,7 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     ConnectSucceeded: _connected,
     ConnectFailed: _connect_failed,
     CallerTransferred: _transferred,
+    OutsideCallEnded: outside_calls.ended,
     EndpointChanged: endpoint_reports.changed,
     SignedIn: requests.handle_request,
     SignedOut: requests.handle_request,

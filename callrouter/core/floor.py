@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from callrouter.core.deadlines import Timers
 from callrouter.core.index.pools import RandomSource
-from callrouter.core.state import Agent, Call, Offer, Queue
-from callrouter.model.commands import Leave, PbxCommand
+from callrouter.core.state import Agent, Call, Offer, OutsideCalls, Queue
+from callrouter.model.commands import DialOutside, Leave, PbxCommand
 from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice, Oddity, Output
 from callrouter.model.restored_history import TalkingBefore, TriedBefore
@@ -38,6 +38,8 @@ class Floor:
         now: the time of the present event; for a late deadline, the time it was due.
         clock_now: the real time, also while late deadlines and delayed events are handled. Timeouts of
             phones and the PBX start from it.
+        paces: limit on offers per second, for the PBXes that have one.
+        outside: callers who were passed on to numbers outside.
         changed_rows: agents whose row (`callrouter.core.agents.agent_rows`) may have changed since
             `Router.take_changed_rows` was last called.
     """
@@ -68,9 +70,9 @@ class Floor:
         self.up: set[str] = set()
         """PBXes that are in step. Nothing is ordered from the others."""
         self.paces: dict[str, float] = {}
-        """Limit on offers per second, for the PBXes that have one."""
         self.hold_pbxes: set[str] = set()
         """PBXes that can put a caller on hold and add a colleague to a conversation."""
+        self.outside = OutsideCalls()
         self.device_states: dict[tuple[str, str], DeviceState] = {}
         self.in_use: dict[tuple[str, str], tuple[str, float]] = {}
         """Endpoints in a call that is not ours: its channel, and when it began."""
@@ -143,7 +145,7 @@ class Floor:
         """
         if command.pbx in self.up:
             self.out.append(command)
-            if isinstance(command, Leave):
+            if isinstance(command, Leave | DialOutside):
                 self._departs(command.call)
 
     def _departs(self, call: str) -> None:

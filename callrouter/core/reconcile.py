@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from callrouter.core import adoption, lane_membership
 from callrouter.core.agents import shared_phones
-from callrouter.core.calls import bridging
+from callrouter.core.calls import bridging, outside_calls
 from callrouter.core.floor import Floor
 from callrouter.core.offers import offer_failures, ringing
 from callrouter.core.offers.offer_lifecycle import LIVE, LegChange, advance_leg
@@ -97,6 +97,8 @@ def _comes_into_step(floor: Floor, seen: PbxSnapshot) -> bool:
     floor.up.add(pbx)
     floor.stopped -= {pbx}
     (floor.hold_pbxes.add if seen.can_hold else floor.hold_pbxes.discard)(pbx)
+    floor.outside.refusals[pbx] = seen.cannot_dial
+    outside_calls.compare(floor, seen)
     floor.paces.pop(pbx, None)
     if seen.offers_per_second is not None:
         floor.paces[pbx] = seen.offers_per_second

@@ -377,6 +377,30 @@ class Agent:
         self.id = self.spec.id
 
 
+@dataclass(frozen=True, slots=True)
+class OutsideCall:
+    """A caller who was passed on to a number outside: the PBX, the agent who did it, the number."""
+
+    pbx: str
+    agent: str
+    number: str
+
+
+@dataclass(slots=True)
+class OutsideCalls:
+    """What is known of callers who were passed on to numbers outside.
+
+    Attributes:
+        calls: who is outside, by call.
+        refusals: why a PBX can't connect a caller with a number outside, by PBX; empty: it can.
+        dialled: when an agent passed a caller on, within the last hour; oldest first.
+    """
+
+    calls: dict[str, OutsideCall] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    dialled: deque[tuple[float, str]] = field(default_factory=deque)
+
+
 @dataclass(slots=True, eq=False)
 class Queue:
     """A queue: its configuration, its members and its waiting calls."""

@@ -45,6 +45,8 @@ class ConversationRequested:
     queue: str = ""
     agent: str = ""
     by: str = ""
+    number: str = ""
+    """Where a transfer goes, if that is a number outside (E.164)."""
 
 
 @frozen

@@ -111,6 +111,24 @@ class Leave:
 
 
 @frozen
+class DialOutside:
+    """Connect a caller who talks with a number outside. The caller is no longer in a queue.
+
+    Given only to a PBX whose snapshot has an empty `cannot_dial`. The PBX rings the number for
+    `ring_for` seconds. If that fails, it puts the caller back into their queue, with the first entry
+    and the priority they had, and `agent` is asked first. An `OutsideCallEnded` follows in each case.
+
+    `number` is E.164 and has been checked against what is allowed.
+    """
+
+    pbx: str
+    call: str
+    number: str
+    agent: str
+    ring_for: float
+
+
+@frozen
 class Announce:
     """Announce position and estimated minutes to a waiting caller; a value of 0 is left out.
 
@@ -175,6 +193,7 @@ PbxCommand: TypeAlias = (
     | Connect
     | Requeue
     | Leave
+    | DialOutside
     | Announce
     | Disregard
     | SetHold

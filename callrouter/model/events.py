@@ -240,6 +240,18 @@ class CallerTransferred:
 
 
 @frozen
+class OutsideCallEnded:
+    """A caller is no longer with a number outside.
+
+    `returns`: the number was not reached, and the caller comes back to a queue. A `CallArrived`
+    follows. Otherwise the call is over.
+    """
+
+    call: str
+    returns: bool = False
+
+
+@frozen
 class LegPickedUpElsewhere:
     """Another phone picked up what rang on this leg. `endpoint` is that phone.
 
@@ -299,6 +311,18 @@ class SeenLeg:
 
 
 @frozen
+class SeenOutside:
+    """A caller in a snapshot who is with a number outside, or for whom it rings.
+
+    `agent` passed them on to `number`; either is empty if it is not known.
+    """
+
+    call: str
+    agent: str = ""
+    number: str = ""
+
+
+@frozen
 class PbxSnapshot:
     """The full state of one PBX, at the start and after every gap. From here on it is in step.
 
@@ -311,6 +335,9 @@ class PbxSnapshot:
     offers_per_second: float | None = None
     can_hold: bool = False
     """Whether it can put a caller on hold and let a colleague join, when told to."""
+    cannot_dial: str = "it has no such transfer"
+    """Why it can't connect a caller with a number outside, in words; empty: it can."""
+    outside: tuple[SeenOutside, ...] = ()
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
     endpoints: Mapping[str, DeviceState] = field(default_factory=dict)
@@ -452,6 +479,7 @@ CallEvent: TypeAlias = (
     | ConnectSucceeded
     | ConnectFailed
     | CallerTransferred
+    | OutsideCallEnded
 )
 Event: TypeAlias = (
     CallArrived

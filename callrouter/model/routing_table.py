@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 
 from callrouter.model.hours import Hours
-from callrouter.model.phone_numbers import NOWHERE, Numbering
+from callrouter.model.phone_numbers import E164, NOWHERE, Numbering
 
 _Named = TypeVar("_Named", "AgentSpec", "QueueSpec")
 
@@ -392,11 +392,40 @@ TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideTransfers:
+    """Whether, how often and where to callers may be passed on to numbers outside.
+
+    Attributes:
+        allowed: how the numbers begin (E.164, with ``+``); empty: no number is allowed.
+        at_once: how many callers may be with numbers outside at a time, on all PBXes together.
+        per_hour: how many callers one agent may pass on within an hour.
+        ring_for: seconds for which a number is rung before the caller comes back.
+    """
+
+    allowed: tuple[str, ...] = ()
+    at_once: int = 5
+    per_hour: int = 10
+    ring_for: float = 30.0
+
+    def permits(self, number: str) -> bool:
+        """Whether a number is E.164 and begins like one of those allowed.
+
+        Whether it is a number that exists, and of the country that is meant, is for
+        `callrouter.mobiles.outside_numbers` to say.
+        """
+        return E164.fullmatch(number) is not None and number.startswith(self.allowed)
+
+
+NO_OUTSIDE: Final = OutsideTransfers()
+"""No caller is passed on to a number outside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """All agents and queues by id, the rules in the order written, and the zone of "today".
 
     `pauses` has the configured reasons for a pause; empty: any text is a reason. `numbering` is the
-    home country's.
+    home country's. `outside` says which numbers outside callers may be passed on to.
     """
 
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
@@ -405,6 +434,7 @@ class Table:
     zone: tzinfo = UTC
     pauses: Mapping[str, PauseSpec] = field(default_factory=dict)
     numbering: Numbering = NOWHERE
+    outside: OutsideTransfers = NO_OUTSIDE
 
     def devices_on(self, pbx: str) -> Iterator[DeviceSpec]:
         """Yield the devices that this PBX can ring, as it has them, agent by agent."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.model.commands import Consult, PutThrough, Requeue, Ring, SetHold
+from callrouter.model.commands import Consult, DialOutside, PutThrough, Requeue, Ring, SetHold
 from callrouter.model.events import ConnectSucceeded, DeviceState, LegAccepted, PbxSnapshot
+from callrouter.model.routing_table import OutsideTransfers
 from callrouter.settings import ApiToken
 from tests.api.world import Client, World
 
@@ -16,7 +18,9 @@ from tests.api.world import Client, World
 def talk(world: World, *, can_hold: bool = True) -> None:
     """alice talks to c1."""
     phones = {f"PJSIP/100{n}": DeviceState.IDLE for n in (1, 2, 3)}
-    world.runtime.post(PbxSnapshot(pbx="office", endpoints=phones, can_hold=can_hold))
+    world.runtime.post(
+        PbxSnapshot(pbx="office", endpoints=phones, can_hold=can_hold, cannot_dial="")
+    )
     world.sign_in("alice")
     world.arrive("c1")
     world.accept()
@@ -148,9 +152,88 @@ async def test_where_a_caller_can_be_sent(client: Client, world: World) -> None:
         "agents": [
             {"id": "bob", "name": "Bob", "state": "available", "free": True, "queues": ["support"]}
         ],
+        "outside": [],
     }
     bobs = await (await client.get("/api/agents/bob/targets")).json()
     assert [(one["id"], one["free"]) for one in bobs["agents"]] == [("alice", False)]
     fronts = await (await client.get("/api/agents/front/targets")).json()
     assert fronts["agents"] == []
     assert (await client.get("/api/agents/zoe/targets")).status == 404
+
+
+# ---------------------------------------------------------------- a number outside
+
+
+def outside(world: World, *begins: str) -> None:
+    """alice talks to c1, and may pass callers on to numbers that begin so."""
+    talk(world)
+    world.floor.table = replace(world.floor.table, outside=OutsideTransfers(allowed=begins))
+
+
+async def test_a_caller_is_passed_on_to_a_number_outside(client: Client, world: World) -> None:
+    outside(world, "+44")
+    targets = await (await client.get("/api/agents/alice/targets")).json()
+    assert targets["outside"] == ["+44"]
+    view = await post(client, "transfer", number="+44 (0)20 7946 0018")
+    assert (view["id"], view["state"], view["agent"]) == ("c1", "transferred", "alice")
+    [order] = [one for one in world.pbx.commands if isinstance(one, DialOutside)]
+    assert (order.call, order.number, order.agent) == ("c1", "+442079460018", "alice")
+    assert (await post(client, "transfer", 409, number="+442079460018"))["detail"] == (
+        "alice does not talk to any caller now"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("+33 1 23 45 67 89", "number-not-allowed"),
+        ("+44 909 879 0879", "premium"),
+        ("+44 7624 123456", "number-not-allowed"),  # the Isle of Man
+        ("999", "emergency"),
+        ("+442079460018&PJSIP/1002", "not-a-number"),
+        ("+442079460018,60,g", "not-a-number"),
+        ("${SHELL(id)}", "not-a-number"),
+        ("+442079460018\r\nAction: Hangup", "wrong-text"),
+        ("*21*+442079460018#", "code"),
+        ("1" * 41, "too-long"),
+        ("", "empty"),
+    ],
+)
+async def test_a_number_that_is_not_allowed_is_refused_and_nothing_is_dialled(
+    client: Client, world: World, number: str, kind: str
+) -> None:
+    outside(world, "+44")
+    problem = await post(client, "transfer", 422, number=number)
+    assert problem["type"].endswith(f":{kind}")
+    assert not any(isinstance(one, DialOutside) for one in world.pbx.commands)
+    assert (await (await client.get("/api/calls/c1")).json())["state"] == "talking"
+
+
+async def test_outside_is_off_unless_the_configuration_allows_it(
+    client: Client, world: World
+) -> None:
+    outside(world)
+    problem = await post(client, "transfer", 422, number="+442079460018")
+    assert "transfers: outside is not set" in problem["detail"]
+    assert "asked first" in (await post(client, "consult", 422, number="+442079460018"))["detail"]
+
+
+@pytest.mark.parametrize(("queue", "status"), [("support", 403), ("sales", 200)])
+async def test_a_supervisor_of_one_queue_passes_on_its_callers_alone(
+    queue: str, status: int
+) -> None:
+    """bob is in both queues, and the supervisor may act on bob."""
+    token = ApiToken(name="sam", role="supervisor", token="s" * 16, queues=("sales",))
+    world = World(tokens=[token])
+    outside(world, "+44")
+    world.arrive("c2", queue)
+    world.accept()
+    async with TestClient(TestServer(world.app)) as sam:
+        answer = await sam.post(
+            "/api/agents/bob/call/transfer",
+            json={"number": "+442079460018"},
+            headers={"Authorization": f"Bearer {token.token}"},
+        )
+        assert answer.status == status, await answer.text()
+    assert any(isinstance(one, DialOutside) for one in world.pbx.commands) is (status == 200)
+    world.close()

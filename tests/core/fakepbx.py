@@ -7,12 +7,13 @@ of that. Nothing here knows the core.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    DialOutside,
     Disregard,
     Leave,
     PbxCommand,
@@ -38,9 +39,11 @@ from callrouter.model.events import (
     LegEnded,
     LegPickedUpElsewhere,
     LegRang,
+    OutsideCallEnded,
     PbxSnapshot,
     SeenCall,
     SeenLeg,
+    SeenOutside,
     TransferKind,
 )
 
@@ -88,6 +91,9 @@ class FakePbx:
     """Addresses of phones that don't stop ringing when told to."""
     can_hold: bool = False
     """Holds callers, and brings colleagues in, when told to."""
+    dials: bool = False
+    """Connects callers with numbers outside, when told to."""
+    outside: dict[str, tuple[Caller, DialOutside]] = field(default_factory=dict)
     consults: bool = True
     """False: brings no colleague in, and does not say so."""
     connects: bool = True
@@ -129,6 +135,12 @@ class FakePbx:
                 caller = self.callers.get(order.call)
                 assert caller is None or caller.talks_to is None, "told in the midst of a talk"
                 assert order.position or order.minutes, order
+            case DialOutside():
+                assert self.dials, "told to dial a number and has said that it can't"
+                caller = self.callers.pop(order.call, None)
+                if caller is not None:
+                    self.outside[order.call] = caller, order
+                    self._part(caller)
             case Leave():
                 caller = self.callers.pop(order.call, None)
                 if caller is not None:
@@ -233,6 +245,13 @@ class FakePbx:
             if kind is TransferKind.BLIND:
                 self.end_leg(leg, LegEnd.HUNG_UP)
 
+    def number_ends(self, call: str, *, reached: bool) -> None:
+        """A number outside hangs up, or is not reached, and the caller comes back."""
+        caller, order = self.outside.pop(call)
+        self.say(OutsideCallEnded(call=call, returns=not reached))
+        if not reached:
+            self.arrive(replace(caller.arrived, agent=order.agent))
+
     def _part(self, caller: Caller) -> None:
         leg = self.legs.get(caller.talks_to) if caller.talks_to else None
         caller.talks_to, caller.held = None, False
@@ -253,6 +272,11 @@ class FakePbx:
         return PbxSnapshot(
             pbx=self.name,
             can_hold=self.can_hold,
+            cannot_dial="" if self.dials else "it has no trunk",
+            outside=tuple(
+                SeenOutside(call=call, agent=order.agent, number=order.number)
+                for call, (_, order) in self.outside.items()
+            ),
             calls=tuple(
                 SeenCall(
                     arrived=caller.arrived,

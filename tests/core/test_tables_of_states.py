@@ -29,6 +29,7 @@ from callrouter.model.events import (
     LegEvent,
     LegPickedUpElsewhere,
     LegRang,
+    OutsideCallEnded,
     PauseRequested,
     ReadyPressed,
     Resumed,
@@ -196,6 +197,8 @@ CALL_EVENTS: list[Event] = [
     *(ConnectFailed(call="c1", offer=OFFER, why=why) for why in ConnectFault),
     *(CallerTransferred(call="c1", kind=kind) for kind in TransferKind),
     CallArrived(call="c1", pbx="office", queue="q"),
+    OutsideCallEnded(call="c1"),
+    OutsideCallEnded(call="c1", returns=True),
 ]
 MEANS: dict[tuple[CallState, str], CallState] = {
     (CallState.CONNECTING, f"ConnectSucceeded {OFFER}"): CallState.TALKING,

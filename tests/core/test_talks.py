@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from callrouter.model.call_notices import (
     HoldChanged,
 )
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
-from callrouter.model.commands import Announce, Consult, PutThrough, Requeue, SetHold
-from callrouter.model.events import LegEnd
+from callrouter.model.commands import Announce, Consult, DialOutside, PutThrough, Requeue, SetHold
+from callrouter.model.events import LegEnd, TimePassed
+from callrouter.model.notices import AgentNotified
 from callrouter.model.outcomes import EndedBy
-from callrouter.model.routing_table import AnnounceSpec
+from callrouter.model.routing_table import AnnounceSpec, OutsideTransfers
 from tests.core.playbook import Play, is_talking
 from tests.core.tables import queue, table
 
@@ -347,3 +349,83 @@ def test_a_colleague_who_answers_and_cannot_be_brought_in_is_let_go() -> None:
     assert play.find("c1").consult is None
     assert state(play, "bob") == "available"
     assert state(play, "ann") == AgentState.ON_CALL.value
+
+
+# ---------------------------------------------------------------- a number outside
+
+NUMBER = "+442079460018"
+
+
+def outside(**rules: Any) -> Play:
+    """ann talks to c1; numbers that begin with +44 are allowed."""
+    allowed = OutsideTransfers(**{"allowed": ("+44",), "at_once": 2, "per_hour": 3, **rules})
+    spec = replace(table(queue("q", "ann bob", "linear", wrap_up=10, ring_for=20)), outside=allowed)
+    play = Play(spec, up=False)
+    play.pbxes["office"].dials = True
+    play.back().call("c1", "q", priority=7, entered_at=-5.0).accepts("ann").on(30)
+    return play
+
+
+def test_a_caller_is_passed_on_to_a_number_outside_and_the_agent_wraps_up() -> None:
+    play = ask(outside(), W.TRANSFER, number=NUMBER)
+    [order] = orders(play, DialOutside)
+    assert (order.call, order.number, order.agent, order.ring_for) == ("c1", NUMBER, "ann", 30.0)
+    [gone] = play.notices(ConversationTransferred)
+    assert (gone.transfer.value, gone.to, gone.by) == ("blind", NUMBER, "ann")
+    assert state(play, "ann") == "wrap-up"
+    assert play.router.floor.calls == {}
+    play.pbxes["office"].number_ends("c1", reached=True)
+    play.on()
+    assert play.router.floor.outside.calls == {}
+    assert play.notices(AgentNotified) == []
+
+
+def test_a_number_that_is_not_reached_gives_the_caller_back_to_the_agent_first() -> None:
+    play = ask(outside(), W.TRANSFER, number=NUMBER).on(15)
+    play.call("c2", "q").on(1)
+    assert play.ringing() == {"ann": "c2"}
+    play.accepts("ann").on(30).agent_hangs_up("ann").on(20)
+    play.pbxes["office"].number_ends("c1", reached=False)
+    play.on()
+    assert play.ringing() == {"ann": "c1"}
+    call = play.find("c1")
+    assert (call.priority, call.entered_at, call.tried) == (7, -5.0, {})
+    assert [one.message for one in play.notices(AgentNotified)] == [
+        "+44…018 was not reached: the caller is back"
+    ]
+
+
+def test_what_is_refused_says_what_and_where() -> None:
+    play = outside()
+    said = no(play, W.TRANSFER, number="+33123456789")
+    assert said == "+33…789 is not among the numbers allowed here: +44"
+    assert "not among" in no(play, W.TRANSFER, number="+44&PJSIP/1002")
+    assert no(play, W.TRANSFER, number=NUMBER, queue="q").startswith("say one place")
+    assert no(outside(allowed=()), W.TRANSFER, number=NUMBER).endswith(
+        "(transfers: outside is not set)"
+    )
+    play.pbxes["office"].dials = False
+    play.lose("office").back()
+    assert no(play, W.TRANSFER, number=NUMBER) == (
+        "office can't pass a caller on to a number outside: it has no trunk"
+    )
+
+
+def test_how_many_are_outside_is_limited_also_after_a_restart_and_how_many_in_an_hour() -> None:
+    play = outside(per_hour=2)
+    for n in (1, 2):
+        ask(play, W.TRANSFER, f"c{n}", number=NUMBER)
+        play.on(60).call(f"c{n + 1}", "q").accepts("ann").on(5)
+    assert no(play, W.TRANSFER, "c3", number=NUMBER).startswith(
+        "2 callers are with numbers outside"
+    )
+    play.lose("office").back()
+    assert len(play.router.floor.outside.calls) == 2
+    play.pbxes["office"].number_ends("c1", reached=True)
+    play.on()
+    said = no(play, W.TRANSFER, "c3", number=NUMBER)
+    assert said.startswith("ann may pass on 2 callers to numbers outside in an hour")
+    assert "; again in " in said
+    play.on(3600).feed(TimePassed())
+    ask(play, W.TRANSFER, "c3", number=NUMBER)
+    assert set(play.router.floor.outside.calls) == {"c2", "c3"}

@@ -54,6 +54,7 @@ from callrouter.model.events import (
     LegPickedUpElsewhere,
     LegRang,
     MessageWritten,
+    OutsideCallEnded,
     PauseRequested,
     PbxLost,
     PbxSnapshot,
@@ -67,7 +68,7 @@ from callrouter.model.events import (
 )
 from callrouter.model.notices import Notice, Output
 from callrouter.model.restored_history import HistoryRestored, QueueHistory, TriedBefore
-from callrouter.model.routing_table import Table, ToQueue
+from callrouter.model.routing_table import OutsideTransfers, Table, ToQueue
 from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
 
@@ -86,6 +87,7 @@ NONSENSE: list[Event] = [
     ConnectSucceeded(call="x", offer="x"),
     ConnectFailed(call="x", offer="x", why=ConnectFault.FAILED),
     CallerTransferred(call="x", kind=TransferKind.BLIND),
+    OutsideCallEnded(call="x", returns=True),
     CallMoveRequested(call="x", queue="sales"),
     CallEndRequested(call="x"),
     MessageWritten(agent="x", text="hello"),
@@ -132,7 +134,7 @@ class World:
         self.pending: deque[tuple[str, Event]] = deque()
         self.surveys: dict[str, tuple[PbxSnapshot, list[Event]]] = {}
         self.pbxes = {name: FakePbx(name, partial(self.said, name)) for name in PBXES}
-        self.pbxes[PBXES[0]].can_hold = True
+        self.pbxes[PBXES[0]].can_hold = self.pbxes[PBXES[1]].dials = True
         self.past: list[Event] = []
         self.books = Books()
         self.serial = 0
@@ -144,7 +146,8 @@ class World:
     # ------------------------------------------------------------ machinery
 
     def begin(self, rng: Random) -> None:
-        self.table, self.seed, self.prompt = any_table(rng), rng.randrange(4), rng.random() < 0.5
+        table = replace(any_table(rng), outside=OutsideTransfers(allowed=("+44",), at_once=2))
+        self.table, self.seed, self.prompt = table, rng.randrange(4), rng.random() < 0.5
         up = rng.choice((PBXES, PBXES, PBXES, ()))
         self.start_router()
         for pbx in self.pbxes.values():
@@ -422,7 +425,8 @@ class World:
             for name, spec in queues.items()
         }
         pauses = any_pauses(rng) if edit in {"all", "rules"} else self.table.pauses
-        self.table = Table(agents=agents, queues=queues, pauses=pauses)
+        outside = self.table.outside
+        self.table = Table(agents=agents, queues=queues, pauses=pauses, outside=outside)
         for pbx in self.pbxes.values():
             self.plug_in(pbx)
         self.feed(ConfigReloaded(table=self.table))
@@ -437,13 +441,18 @@ class World:
             pbx.transfer(call, rng.choice(list(TransferKind)), "1234")
 
     def conversation_requests(self, rng: Random) -> None:
-        """Hold, transfer, a colleague: possible or not."""
+        """Hold, transfer, a colleague, a number outside: possible or not; and what becomes of the last."""
+        outside = [(pbx, call) for pbx in self.pbxes.values() for call in pbx.outside]
+        if outside and rng.random() < 0.5:
+            pbx, call = rng.choice(outside)
+            pbx.number_ends(call, reached=rng.random() < 0.5)
         if callers := self.callers():
             action = ConversationRequested(
                 call=rng.choice(callers)[1],
                 action=rng.choice(list(ConversationAction)),
                 queue=rng.choice(["", "", *QUEUES]),
                 agent=rng.choice(["", *AGENTS]),
+                number=rng.choice(["", "", "+442079460018", "+33123456789"]),
             )
             self.feed(action)
             self.done()

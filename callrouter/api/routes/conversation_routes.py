@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from callrouter.api.access.acts import note_act
 from callrouter.api.access.auth import identify
 from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import SLICE, answer
@@ -13,6 +14,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.bodies import ConversationBody, TransferBody
 from callrouter.api.shared_answers import RATES
+from callrouter.mobiles.number_policy import RefusedNumber
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
 
 
@@ -57,10 +59,40 @@ def _asking_for(
         body = await _body(request, action)
         floor, agent = floor_of(request), request.match_info["id"]
         call = _one_of(agent, floor.conversations_of(agent), body.get("call", ""))
-        request_action(request, call, action, body.get("queue", ""), body.get("agent", ""))
+        number = _outside_number(request, call, action, body.get("number"))
+        request_action(
+            request, call, action, body.get("queue", ""), body.get("agent", ""), number=number
+        )
         return answer(floor.own_call(call, request[SIGHT]))
 
     return ask
+
+
+def _outside_number(
+    request: web.Request, call: str, action: ConversationAction, text: str | None
+) -> str:
+    """Return the number outside that a transfer names (E.164); empty: it names none.
+
+    Agents may be in more queues than the supervisor who acts on them. A call that costs money is
+    transferred only by those who see its queue.
+
+    Raises:
+        ApiProblem: 403 the call is of a queue that the caller does not see, 422 the number is none
+            or not allowed.
+    """
+    if text is None:
+        return ""
+    if action is not ConversationAction.TRANSFER:
+        raise ApiProblem(422, "wrong-body", "a number outside can't be asked first: transfer to it")
+    floor, sight = floor_of(request), request[SIGHT]
+    found = floor.active_call(call)
+    if found is None or not (sight.masked or sight.sees_queue(found.queue)):
+        raise ApiProblem(403, "not-allowed", f"call {call} is of a queue that is not yours")
+    note_act(request, call=call, queue=found.queue)
+    verdict = floor.outside_number(text)
+    if isinstance(verdict, RefusedNumber):
+        raise ApiProblem(422, verdict.kind, verdict.text)
+    return verdict.number
 
 
 async def _body(request: web.Request, action: ConversationAction) -> TransferBody:
@@ -88,7 +120,13 @@ def _one_of(agent: str, calls: Sequence[str], wanted: str) -> str:
 
 
 def request_action(
-    request: web.Request, call: str, action: ConversationAction, queue: str, agent: str
+    request: web.Request,
+    call: str,
+    action: ConversationAction,
+    queue: str,
+    agent: str,
+    *,
+    number: str = "",
 ) -> None:
     """Request an action on a conversation.
 
@@ -98,12 +136,18 @@ def request_action(
         action: what to do.
         queue: where to transfer it; empty: not to a queue.
         agent: who gets or is asked about it; empty: no particular agent.
+        number: the number outside that gets it (E.164); empty: none.
 
     Raises:
         ApiProblem: 409, with the reason why it is not possible.
     """
     event = ConversationRequested(
-        call=call, action=action, queue=queue, agent=agent, by=identify(request).person
+        call=call,
+        action=action,
+        queue=queue,
+        agent=agent,
+        by=identify(request).person,
+        number=number,
     )
     if why := floor_of(request).conversation_refusal(event):
         raise ApiProblem(409, "refused", why)

@@ -90,6 +90,9 @@ class TransferBody(TypedDict, total=False):
     """Which one, if the agent has several."""
     queue: str
     agent: str
+    number: Annotated[str, Field(examples=["+442079460018"])]
+    """A number outside, in any usual form; only for a transfer, and only to numbers that
+    ``transfers: outside`` of the configuration allows."""
 
 
 @with_config(_STRICT)

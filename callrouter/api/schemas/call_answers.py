@@ -100,6 +100,8 @@ class TargetsJson(TypedDict):
     queues: list[QueueTargetJson]
     agents: list[ColleagueJson]
     """Those of the agent's own queues; who could be rung now comes first."""
+    outside: list[str]
+    """How the numbers outside begin to which a caller can be given; empty: to none."""
 
 
 class OfferJson(TypedDict):

@@ -43,6 +43,8 @@ from callrouter.core.calls import conversations
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.mobiles.mobile_records import MobileRow
+from callrouter.mobiles.number_policy import Verdict
+from callrouter.mobiles.outside_numbers import read_outside_number
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_requests import ConversationRequested
 from callrouter.model.events import AgentRequest
@@ -380,18 +382,21 @@ class FloorViews:
         ]
 
     def own_call(self, name: str, sight: Sight) -> CallJson:
-        """Return an active call of the caller's own agent, as the caller may see it.
+        """Return a call that the caller's own agent has, or had until now, as the caller may see it.
 
         Args:
-            name: the id of the call.
+            name: the id of the call. It may have ended by what the caller has just asked for.
             sight: what the caller may see.
 
         Raises:
-            UnknownIdError: there is no active call of this id.
+            UnknownIdError: there is no call of this id.
         """
         call = self._floor.calls.get(name)
         if call is None:
-            raise UnknownIdError("call", name)
+            over = next((one for one in self._log.ended() if one.call == name), None)
+            if over is None:
+                raise UnknownIdError("call", name)
+            return visible_call(ended_json(over), sight, own=True)
         return visible_call(self._row(call, self._clock.now()), sight, own=True)
 
     def conversation_refusal(self, request: ConversationRequested) -> str:
@@ -400,6 +405,11 @@ class FloorViews:
         As `refusal`, for hold, transfer and the like.
         """
         return conversations.refusal(self._floor, request)
+
+    def outside_number(self, text: str) -> Verdict:
+        """Return the number outside that a person has typed for a transfer, or why it is refused."""
+        table = self._floor.table
+        return read_outside_number(text, table.outside, table.numbering.region)
 
     def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:
         return visible_call(self._row(call, now), sight, own=sight.owns_call(call))

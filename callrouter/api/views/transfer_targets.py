@@ -52,4 +52,5 @@ def targets_json(floor: Floor, agent: Agent) -> TargetsJson:
             for queue in sorted(queues, key=lambda queue: (queue.spec.name, queue.id))
         ],
         "agents": first[:MOST_COLLEAGUES],
+        "outside": list(floor.table.outside.allowed),
     }

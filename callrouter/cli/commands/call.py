@@ -28,6 +28,7 @@ _TO = ("transfer", "consult")
 @click.argument("action", metavar="ACTION", type=SuggestingChoice(ACTIONS))
 @click.option("--queue", metavar="QUEUE", help="To a queue.")
 @click.option("--agent", metavar="AGENT", help="To an agent.")
+@click.option("--number", metavar="NUMBER", help="To a number outside.")
 @json_option
 @click.pass_context
 def call(
@@ -37,6 +38,7 @@ def call(
     action: str,
     queue: str | None,
     agent: str | None,
+    number: str | None,
     as_json: bool,
 ) -> None:
     """Hold, transfer or end a call. CALL is the id of the call, or of the agent who is on it.
@@ -44,7 +46,8 @@ def call(
     \b
     hold      plays music to the caller
     unhold    reconnects the caller with the agent
-    transfer  transfers the caller: --queue, or --agent who is rung first
+    transfer  transfers the caller: --queue, --agent who is rung first, or --number,
+              which `transfers: outside` of the configuration must allow
     consult   puts the caller on hold and rings a colleague: --agent, or --queue
     complete  transfers the caller to that colleague (hanging up does the same)
     cancel    drops the colleague and reconnects the caller
@@ -53,7 +56,10 @@ def call(
     hold, unhold, consult, complete and cancel need a telephone system that lets callrouter perform
     them (Twilio); with Asterisk, use the keys of the phone.
     """  # noqa: D301 - \b is click's own, and has to be the character
-    to = {key: value for key, value in (("queue", queue), ("agent", agent)) if value}
+    places = (("queue", queue), ("agent", agent), ("number", number))
+    to = {key: value for key, value in places if value}
+    if number and action != "transfer":
+        raise click.UsageError(f"{action} takes no --number")
     if to and action not in _TO:
         raise click.UsageError(f"{action} takes neither --queue nor --agent")
     if not to and action in _TO:

@@ -122,3 +122,11 @@ def colleague_absent(colleague: str, outcome: OfferOutcome) -> str:
 def colleague_left(colleague: str) -> str:
     """The colleague hung up without taking the caller."""
     return f"{colleague} has hung up"
+
+
+# ---------------------------------------------------------------- a caller who was passed on
+
+
+def outside_not_reached(number: str) -> str:
+    """The caller whom the agent passed on to a number outside comes back. `number` is masked."""
+    return f"{number} was not reached: the caller is back"

@@ -15,7 +15,7 @@ from callrouter.core.agents import (
     agent_messages,
     unavailability_text,
 )
-from callrouter.core.calls import bridging, queueing, waiting
+from callrouter.core.calls import bridging, outside_calls, queueing, waiting
 from callrouter.core.calls.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
@@ -45,6 +45,8 @@ def handle(floor: Floor, event: ConversationRequested) -> None:
             set_hold(floor, call, on=True, by=event.by)
         case ConversationAction.UNHOLD:
             set_hold(floor, call, on=False, by=event.by)
+        case ConversationAction.TRANSFER if event.number:
+            outside_calls.dial(floor, call, event.number, event.by)
         case ConversationAction.TRANSFER:
             transfer(floor, call, queue=event.queue, agent=event.agent, by=event.by)
         case ConversationAction.CONSULT:
@@ -83,6 +85,8 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
             # A caller on hold before a restart may still be on hold.
             known = call.held or call.winner.adopted
             return "" if known else f"the caller of {call.id} is not on hold"
+        case ConversationAction.TRANSFER if event.number:
+            return outside_calls.refusal(floor, call, event)
         case ConversationAction.TRANSFER:
             return _no_transfer(floor, call, event)
         case ConversationAction.CONSULT:

@@ -13,6 +13,10 @@ CONNECT = "callrouter-connect"
 LEAVE = "callrouter-leave"
 ANSWERED = "answered"
 """The label in [callrouter-leave] at which a call continues after a conversation."""
+OUTSIDE = "callrouter-outside"
+"""Where a caller is whom an agent has passed on to a number outside."""
+OUTSIDE_EXISTS = f"DIALPLAN_EXISTS({OUTSIDE},x,1)"
+"""1 if the dialplan can do that; 0 if it is of an earlier version."""
 OFFER = "callrouter-offer"
 DESK = "desk"
 """The extension in [callrouter-offer] for phones whose user accepts by picking up."""
@@ -124,7 +128,7 @@ EPOCH_EXISTS = f"DIALPLAN_EXISTS({EPOCHS},keep,1)"
 """1 if the dialplan knows epochs; 0 if it is of a version before clusters."""
 
 ORDERED = "order"
-"""The label in [callrouter-connect] for connects that name their epoch.
+"""The label in [callrouter-connect] and [callrouter-outside] for orders that name their epoch.
 
 An older dialplan has no such label, and Asterisk then refuses the `Redirect` without touching the
 caller.
@@ -221,6 +225,8 @@ CALL_VARIABLES = (
     "CALLROUTER_ASKED",
     "CALLROUTER_CALL",
     "CALLROUTER_LEG",
+    "CALLROUTER_GIVER",
+    "CALLROUTER_OUTSIDE",
 )
 LEG_VARIABLES = (
     "CALLROUTER_OFFER",
@@ -282,7 +288,7 @@ USER_EVENTS: Final = UserEventRules(
         "CallrouterCall": frozenset({ENTRY}),
         "CallrouterUnheard": frozenset({"callrouter-hold"}),
         "CallrouterBack": frozenset({SPARE}),
-        "CallrouterMovedAway": frozenset({CONNECT}),
+        "CallrouterMovedAway": frozenset({CONNECT, OUTSIDE}),
         "CallrouterReleased": frozenset({CONNECT}),
         "CallrouterUnbridged": frozenset({"callrouter-unbridged"}),
         "CallrouterFallback": frozenset({LEAVE}),
@@ -293,7 +299,7 @@ USER_EVENTS: Final = UserEventRules(
         "CallrouterNumber": frozenset({PERSON}),
         "CallrouterKeyed": frozenset({PERSON}),
         "CallrouterProbe": frozenset({PROBE}),
-        FENCED: frozenset({CONNECT, OFFER}),
+        FENCED: frozenset({CONNECT, OFFER, OUTSIDE}),
     },
     other_context=lambda context: context.startswith("callrouter") and context != FALLBACK_USER,
     from_action=frozenset({ECHO}),

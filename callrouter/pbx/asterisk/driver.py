@@ -195,6 +195,7 @@ class AsteriskPbx:
             post=self._post,
             acknowledge=self.acknowledge,
             on_in_step=self._on_in_step,
+            dials=bool(self._outbound),
         )
 
     def _make_heartbeat(self, run_id: str) -> Heartbeat:

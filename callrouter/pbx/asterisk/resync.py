@@ -18,7 +18,7 @@ from typing import Final
 from callrouter.pbx.asterisk.ami import AmiClient, AmiDown, AmiError, AmiMessage, AmiRejected
 from callrouter.pbx.asterisk.dialogues import AsteriskDialogues
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
-from callrouter.pbx.asterisk.lookups import phone_queries
+from callrouter.pbx.asterisk.lookups import channel_queries, phone_queries
 from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
 from callrouter.pbx.asterisk.lookups.phone_queries import RegisteredContacts
 from callrouter.pbx.asterisk.tracking import channel_lists
@@ -62,6 +62,7 @@ class Resync:
         post: Post,
         acknowledge: Callable[[CallerChannel], None],
         on_in_step: Callable[[], None],
+        dials: bool = False,
     ) -> None:
         """Compare on request. Nothing is read before `link_up`.
 
@@ -76,6 +77,7 @@ class Resync:
             post: receives the snapshots.
             acknowledge: called for each caller who is not marked as known to a router.
             on_in_step: called after the first snapshot of each connection.
+            dials: whether this PBX has a dial_number.
         """
         self.in_step = False
         self.drift = 0
@@ -90,6 +92,7 @@ class Resync:
         self._post = post
         self._acknowledge = acknowledge
         self._on_in_step = on_in_step
+        self._dials = dials
         self._buffer: deque[AmiMessage] | None = None
         """Events received before the first snapshot. They are replayed after it."""
         self._task: asyncio.Task[None] | None = None
@@ -207,7 +210,8 @@ class Resync:
         if not channels.whole:
             await self._queries.keep_existing(channels, self._dialogues.channels())
         unlisted = await self._read_phones(devices)
-        self._compare(channels, devices, unlisted)
+        cannot_dial = await channel_queries.why_no_outside_call(self._client, dials=self._dials)
+        self._compare(channels, devices, unlisted, cannot_dial)
 
     async def _read_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
         """Query what no list contains: hints, registered phones, and states that are not cached."""
@@ -218,7 +222,11 @@ class Resync:
         return await phone_queries.states(self._client, phones.unlisted(listed))
 
     def _compare(
-        self, channels: list[AmiMessage], devices: list[AmiMessage], unlisted: dict[str, str]
+        self,
+        channels: list[AmiMessage],
+        devices: list[AmiMessage],
+        unlisted: dict[str, str],
+        cannot_dial: str,
     ) -> None:
         """Apply the lists, tell the core, then replay the events that were buffered."""
         first = not self.in_step
@@ -234,7 +242,7 @@ class Resync:
         for message in self._buffer or ():
             self._tracker.handle_phones_only(message)
         self.in_step = True
-        snapshot = channel_lists.snapshot(self._tracker)
+        snapshot = channel_lists.snapshot(self._tracker, cannot_dial=cannot_dial)
         self._post(snapshot)
         for caller in [one for one in self._tracker.callers.values() if not one.acknowledged]:
             self._acknowledge(caller)

@@ -14,6 +14,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    DialOutside,
     Disregard,
     Leave,
     PbxCommand,
@@ -231,9 +232,9 @@ class Engine:
                 self._hold(command.call)
             case Leave():
                 self._leave(command.call)
-            case SetHold() | Consult() | PutThrough() | Disregard():
-                # its snapshots do not claim to support hold, and none of its phones is ever in a
-                # private call
+            case SetHold() | Consult() | PutThrough() | DialOutside() | Disregard():
+                # its snapshots do not claim to support hold or numbers outside, and none of its
+                # phones is ever in a private call
                 pass
             case Announce():
                 caller = self.callers.get(command.call)

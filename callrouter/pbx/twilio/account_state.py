@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Final
 
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
@@ -42,6 +43,12 @@ ENDED_KEPT_FOR = 2 * 86_400.0
 """Seconds for which an ended call is remembered. About older ones, Twilio is asked."""
 _MOST_ENDED = 100_000
 """Maximum number of ended calls remembered, about 20 MB."""
+
+NO_OUTSIDE_CALLS: Final = (
+    "Twilio would ring it by <Dial> in the caller's own call, and this driver neither counts such calls "
+    "over a restart nor takes the caller back from one"
+)
+"""Why a caller of Twilio's is not passed on to a number outside."""
 
 
 class AccountState:
@@ -289,6 +296,7 @@ class AccountState:
             pbx=self.name,
             offers_per_second=self._offers_per_second,
             can_hold=True,
+            cannot_dial=NO_OUTSIDE_CALLS,
             calls=tuple(
                 seen_call(caller)
                 for caller in self.callers.values()

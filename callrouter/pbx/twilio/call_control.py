@@ -14,6 +14,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    DialOutside,
     Disregard,
     Leave,
     PbxCommand,
@@ -160,8 +161,8 @@ class CallControl:
                 self.callers.requeue(command)
             case Leave():
                 self.callers.leave(command)
-            case Disregard():
-                pass  # Twilio reports no calls but ours
+            case Disregard() | DialOutside():
+                pass  # Twilio reports no calls but ours, and its snapshots refuse numbers outside
             case SetHold() | Consult() | PutThrough():
                 self._execute_in_conversation(command)
             case Announce():

@@ -13,6 +13,7 @@ from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.queue_builder import build_queue
 from callrouter.settings.builders.renamed import check_renames
 from callrouter.settings.builders.rule_builder import build_rules
+from callrouter.settings.builders.transfer_builder import build_transfers
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import TwilioSettings
 from callrouter.settings.schema.number_parsing import at_home, numbering
@@ -46,6 +47,7 @@ def build_table(root: RootOptions, context: BuildContext) -> Table:
         zone=context.zone,
         pauses=_pauses(root, context),
         numbering=home,
+        outside=build_transfers(root, context),
     )
 
 

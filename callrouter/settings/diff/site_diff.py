@@ -34,6 +34,7 @@ from callrouter.settings.schema.root_options import (
     SocketOptions,
     UserOptions,
 )
+from callrouter.settings.schema.transfer_options import TransfersOptions
 from callrouter.settings.schema.written_values import names_or_none, or_none
 
 _WRITE_AGAIN = "; write the dialplan again with callrouter dialplan"
@@ -48,6 +49,9 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
         yield Difference(f"timezone {old.timezone} -> {new.timezone}")
     yield from _zone_rules(old.table, new.table)
     yield from option_differences("numbers:", NumbersOptions, old.numbers, new.numbers)
+    yield from option_differences(
+        "transfers:", TransfersOptions, old.table.outside, new.table.outside
+    )
     if old.removals_at_once is not new.removals_at_once:
         before, after = ("at-once" if s.removals_at_once else "confirm" for s in (old, new))
         yield Difference(f"reload: removals {before} -> {after}")

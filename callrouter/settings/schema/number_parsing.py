@@ -18,6 +18,8 @@ PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*
 """For editors; `read_pattern` is stricter."""
 WRITTEN: Final = r"^(?=.*[0-9])[ (]*(?:\+[ (]*)?[0-9][0-9 .()-]*$"
 """Pattern of a whole number, for editors."""
+BEGINNING: Final = r"^\+[0-9][0-9 .()-]{0,38}$"
+"""Pattern of how international numbers begin."""
 
 _WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")
 _IGNORED: Final = str.maketrans("", "", " .()-")
@@ -81,6 +83,18 @@ def read_number(text: str) -> str:
         if clear and E164.fullmatch(number):
             return number
     raise ValueError("not a phone number")
+
+
+def read_beginning(text: str) -> str:
+    """Parse how international numbers begin, and return it as ``+`` and digits.
+
+    Raises:
+        ValueError: it does not begin with ``+``, or anything but digits and blanks follows.
+    """
+    digits = text.translate(_IGNORED)
+    if not re.fullmatch(BEGINNING, text) or _NOT_DIALLED.search(text):
+        raise ValueError("not the beginning of an international number")
+    return digits
 
 
 def read_pattern(text: str, home: Numbering | None = None) -> NumberPattern:

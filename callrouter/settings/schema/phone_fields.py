@@ -8,9 +8,15 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from callrouter.settings.schema.fields import Expected, FromVariable, digits_as_text
+from callrouter.settings.schema.number_parsing import (
+    BEGINNING,
+    known_country,
+    read_beginning,
+    read_number,
+    read_pattern,
+)
 from callrouter.settings.schema.number_parsing import PATTERN as NUMBER_PATTERN
 from callrouter.settings.schema.number_parsing import WRITTEN as WRITTEN_NUMBER
-from callrouter.settings.schema.number_parsing import known_country, read_number, read_pattern
 
 COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
 
@@ -74,6 +80,13 @@ PhoneNumber = Annotated[
     WithJsonSchema({"type": "string", "pattern": WRITTEN_NUMBER}),
 ]
 """E.164 after parsing."""
+NumberBeginning = Annotated[
+    str,
+    AfterValidator(read_beginning),
+    Expected('how international numbers begin, such as "+44" or "+1 212 555 0100"', "number"),
+    WithJsonSchema({"type": "string", "pattern": BEGINNING}),
+]
+"""``+`` and digits after parsing."""
 Comparison = Annotated[
     str,
     BeforeValidator(digits_as_text),

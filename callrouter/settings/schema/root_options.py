@@ -24,6 +24,7 @@ from callrouter.settings.schema.pbx_options import PbxOptions
 from callrouter.settings.schema.queue_options import QueueOptions
 from callrouter.settings.schema.rule_options import RuleOptions
 from callrouter.settings.schema.sizes import format_size
+from callrouter.settings.schema.transfer_options import TransfersOptions
 
 _NUMBERS: Final = NumberSettings()
 """The defaults."""
@@ -413,6 +414,11 @@ class RootOptions(OptionGroup):
     timezone: f.Text = option("UTC", "Time zone such as Europe/London.", example="Europe/London")
     numbers: NumbersOptions | None = option(
         None, "Which mobiles agents may register.", example="{region: GB}"
+    )
+    transfers: TransfersOptions | None = option(
+        None,
+        "Which numbers outside callers may be passed on to. Default: none.",
+        example='{outside: ["+44"]}',
     )
     agents: dict[f.Name, AgentOptions] = option(
         {},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.model.commands import Leave, Result, Ring, StopReason
+from callrouter.model.commands import DialOutside, Leave, Result, Ring, StopReason
 from callrouter.model.phone_numbers import E164, Numbering
 from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.model.text import mask
@@ -257,6 +257,43 @@ def connect(caller: CallerChannel, leg: str, epoch: int = 0) -> Iterator[Action]
         yield redirect(caller.uid, contract.CONNECT, place, contract.ORDERED)
     else:
         yield redirect(caller.uid, contract.CONNECT, caller.queue)
+
+
+def dial_outside(
+    caller: CallerChannel, command: DialOutside, dial_strings: Sequence[str], shown: ShownNumber
+) -> Iterator[Action]:
+    """Tell a caller's channel what [callrouter-outside] dials, and how the caller comes back.
+
+    What is dialled is of the configuration and of digits alone (`dial_string`).
+
+    Args:
+        caller: the caller.
+        command: the order.
+        dial_strings: what Dial gets, one for each outbound route.
+        shown: the number that outside phones show.
+    """
+    has_number = bool(clean_number(caller.arrived.caller_number))
+    at_once = shown.caller_id and (shown.always or not has_number)
+    skills = "&".join(f"{name}={level}" for name, level in caller.arrived.skills.items())
+    for name, value in (
+        ("GIVER", command.agent),
+        ("OUTSIDE", command.number),
+        ("DIAL_FOR", str(round(command.ring_for))),
+        ("SHOWN", shown.caller_id if at_once else ""),
+        ("OWN", "" if at_once else shown.caller_id),
+        ("TAG", caller.arrived.tag),
+        ("SKILLS", skills),
+        ("DIAL", "&".join(dial_strings)),
+    ):
+        yield setvar(caller.uid, f"CALLROUTER_{name}", value)
+
+
+def redirect_outside(caller: CallerChannel, epoch: int) -> Action:
+    """Send a caller to [callrouter-outside]. `epoch`: of this router; 0 without a cluster."""
+    if epoch:
+        place = contract.order_extension(epoch, caller.queue)
+        return redirect(caller.uid, contract.OUTSIDE, place, contract.ORDERED)
+    return redirect(caller.uid, contract.OUTSIDE, caller.queue)
 
 
 def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:

@@ -22,6 +22,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    DialOutside,
     Disregard,
     Leave,
     PbxCommand,
@@ -32,7 +33,7 @@ from callrouter.model.commands import (
     SetHold,
     StopRing,
 )
-from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
+from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd, SeenOutside
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
     Action,
@@ -173,11 +174,17 @@ class Executor:
                 # posted from here.
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self._tracker.phones.disregard, command.endpoint)
-            case Leave():
-                uid = self._tracker.uid(command.call)
-                caller = self._tracker.caller_tracker.leave_ordered(uid)
-                queue = contract.NO_QUEUE if caller is None else caller.queue
-                yield from self.leave(uid, queue, command)
+            case Leave() | DialOutside():
+                yield from self._send_away(command)
+
+    def _send_away(self, command: Leave | DialOutside) -> Iterator[Step]:
+        if isinstance(command, DialOutside):
+            yield from self._dial_outside(command)
+            return
+        uid = self._tracker.uid(command.call)
+        caller = self._tracker.caller_tracker.leave_ordered(uid)
+        queue = contract.NO_QUEUE if caller is None else caller.queue
+        yield from self.leave(uid, queue, command)
 
     def _announce(self, command: Announce) -> Iterator[Step]:
         caller = self._tracker.caller_tracker.caller_of(command.call)
@@ -368,6 +375,41 @@ class Executor:
                 redirect=actions.redirect(caller.uid, contract.AGAIN, caller.queue),
                 still_wanted=lambda: self._tracker.caller_tracker.is_waiting(caller),
                 on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
+                until_out_of=frozenset({contract.CONNECT}),
+            )
+        )
+
+    def _dial_outside(self, command: DialOutside) -> Iterator[Step]:
+        """Have a caller's channel dial a number outside. If that is refused, the caller comes back."""
+        tracker = self._tracker.caller_tracker
+        uid = self._tracker.uid(command.call)
+        seen = SeenOutside(call=command.call, agent=command.agent, number=command.number)
+        caller = tracker.outside_ordered(uid, seen)
+        if caller is None:  # hung up, and the event that says so is on its way
+            asyncio.get_running_loop().call_soon(tracker.outside_over, uid)
+            return
+        back = Step(actions.redirect(uid, contract.ENTRY, caller.queue))
+        try:
+            numbers = self._options.dial_numbers
+            dial_strings = [actions.dial_string(text, command.number) for text in numbers]
+        except ValueError as error:
+            self._writer.complain(f"a caller is not passed on to a number outside: {error}")
+            yield back
+            return
+
+        def on_reply(reply: AmiReply | AmiError) -> None:
+            if isinstance(reply, AmiRejected) and not redirects.is_channel_gone(reply):
+                self._writer.complain(f"a caller is not passed on to a number outside: {reply}")
+                self._writer.write([back])
+
+        for action in actions.dial_outside(caller, command, dial_strings, self._options.shown):
+            yield Step(action)
+        yield self._redirects.begin(
+            redirects.PendingRedirect(
+                redirect=actions.redirect_outside(caller, self._epoch()),
+                still_wanted=lambda: uid in self._tracker.outside,
+                on_moved_away=lambda: tracker.outside_over(uid),
+                on_reply=on_reply,
                 until_out_of=frozenset({contract.CONNECT}),
             )
         )

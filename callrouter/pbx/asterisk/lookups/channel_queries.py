@@ -35,6 +35,30 @@ The fields that identify such a channel are set a moment after it appears.
 """
 
 
+DIALPLAN_ANSWERS_WITHIN: Final = 2.0
+"""Seconds in which Asterisk says whether a part of the dialplan is there."""
+
+
+async def why_no_outside_call(client: AmiClient, *, dials: bool) -> str:
+    """Why no caller can be connected with a number outside, in words; empty if they can.
+
+    Args:
+        client: asks for the part of the dialplan that does it.
+        dials: whether this PBX has a dial_number.
+    """
+    if not dials:
+        return "it has no dial_number"
+    try:
+        reply = await client.request(
+            actions.getvar("", contract.OUTSIDE_EXISTS), timeout=DIALPLAN_ANSWERS_WITHIN
+        )
+    except AmiError as error:
+        return f"Asterisk does not say whether its dialplan can do it ({error})"
+    if reply.get("Value") == "1":
+        return ""
+    return "its dialplan is of an earlier version (`callrouter dialplan` writes the present one)"
+
+
 class ChannelQueries:
     """Finds out where callers are, and finds the channels that redirected calls create."""
 

@@ -8,7 +8,7 @@ core.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from callrouter.model.events import (
     CallerEnd,
@@ -17,6 +17,8 @@ from callrouter.model.events import (
     ConnectFailed,
     ConnectFault,
     ConnectSucceeded,
+    OutsideCallEnded,
+    SeenOutside,
     TransferKind,
 )
 from callrouter.pbx.asterisk import contract
@@ -93,6 +95,42 @@ class CallerTracker:
         self._channels.touched.add(uid)
         return self._channels.callers.pop(uid, None)
 
+    def outside_ordered(self, uid: str, seen: SeenOutside) -> CallerChannel | None:
+        """A caller is about to be connected with a number outside.
+
+        Args:
+            uid: the caller's channel.
+            seen: the call as a snapshot shows it from now on.
+
+        Returns:
+            The caller's channel; None if it is not known.
+        """
+        caller = self.leave_ordered(uid)
+        self._channels.outside[uid] = seen
+        return caller
+
+    def outside_over(self, uid: str, *, returns: bool = False) -> None:
+        """A caller is no longer with a number outside. Ignored for any other channel.
+
+        Args:
+            uid: the caller's channel.
+            returns: whether the number was not reached, so that the caller enters a queue again.
+        """
+        self._channels.touched.add(uid)
+        seen = self._channels.outside.pop(uid, None)
+        if seen is not None:
+            self._output.post(OutsideCallEnded(call=seen.call, returns=returns))
+
+    def found_outside(self, found: Mapping[str, SeenOutside]) -> None:
+        """A list shows who is with a number outside, by channel. What was touched since stays."""
+        known = {
+            uid: seen
+            for uid, seen in self._channels.outside.items()
+            if uid in self._channels.touched
+        }
+        untouched = {uid: seen for uid, seen in found.items() if uid not in self._channels.touched}
+        self._channels.outside = {**untouched, **known}
+
     def acknowledged(self, caller: CallerChannel) -> None:
         """A caller's channel is about to be marked as known to a router.
 
@@ -144,6 +182,8 @@ class CallerTracker:
     def entered(self, message: AmiMessage) -> None:
         """A caller has entered a queue, for the first time or again."""
         uid = message.get("Uniqueid")
+        if uid in self._channels.outside:
+            self.outside_over(uid, returns=True)
         before = self._channels.callers.pop(uid, None)
         if before is not None and before.state in {CallerState.TALKING, CallerState.RELEASED}:
             # The agent transferred the caller to a queue, and the transfer event has not arrived

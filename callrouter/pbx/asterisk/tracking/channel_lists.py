@@ -18,7 +18,7 @@ from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from callrouter.model.events import DeviceState, PbxSnapshot, SeenCall, SeenLeg
+from callrouter.model.events import DeviceState, PbxSnapshot, SeenCall, SeenLeg, SeenOutside
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.tracking.arrival import arrival, epoch_seconds
@@ -94,6 +94,19 @@ class ChannelRow:
             return None
         return _STATES.get(self.own.get("STATE", ""))
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether the channel is a caller's who is with a number outside."""
+        here = self.message.get("Context") == contract.OUTSIDE
+        return here and self.own.get("STATE") == "outside"
+
+
+def _seen_outside(tracker: Tracker, row: ChannelRow) -> SeenOutside:
+    """A caller who is with a number outside. The call's id is that of when they were in a queue."""
+    carried = row.own.get("CALL", "").partition(" ")[0]
+    call = carried if carried.startswith(f"{tracker.pbx}-") else tracker.call_id(row.uid)
+    return SeenOutside(call=call, agent=row.own.get("GIVER", ""), number=row.own.get("OUTSIDE", ""))
+
 
 def channel_row(message: AmiMessage) -> ChannelRow:
     """Parse a `Status` event.
@@ -148,6 +161,9 @@ def apply_lists(
     _find_legs(tracker, rows, legs_before)
     _find_routes(tracker, rows)
     _find_callers(tracker, rows, callers_before, after_gap=after_gap)
+    tracker.caller_tracker.found_outside(
+        {uid: _seen_outside(tracker, row) for uid, row in rows.items() if row.is_outside}
+    )
     foreign = {
         uid: row.channel
         for uid, row in rows.items()
@@ -158,10 +174,14 @@ def apply_lists(
     tracker.phones.apply_lists({**unlisted, **states}, foreign, tracker.touched, ages)
 
 
-def snapshot(tracker: Tracker) -> PbxSnapshot:
+def snapshot(tracker: Tracker, *, cannot_dial: str = "not asked") -> PbxSnapshot:
     """The tracker's state as a snapshot for the core.
 
     The states of all phones count as reported from now on, because the snapshot contains them.
+
+    Args:
+        tracker: what is known.
+        cannot_dial: why no caller can be connected with a number outside; empty: they can.
     """
     calls = []
     for caller in tracker.callers.values():
@@ -178,6 +198,8 @@ def snapshot(tracker: Tracker) -> PbxSnapshot:
         pbx=tracker.pbx,
         calls=tuple(calls),
         legs=tuple(seen.values()),
+        cannot_dial=cannot_dial,
+        outside=tuple(tracker.outside.values()),
         endpoints=phones,
         in_use={
             endpoint: tracker.phones.oldest_foreign_channel(endpoint)

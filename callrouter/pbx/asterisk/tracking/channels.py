@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from callrouter.model.commands import StopReason
-from callrouter.model.events import LEG_ENDS_WORST_LAST, CallArrived, Event, LegEnd
+from callrouter.model.events import LEG_ENDS_WORST_LAST, CallArrived, Event, LegEnd, SeenOutside
 from callrouter.pbx.asterisk.ami import AmiMessage
 
 
@@ -269,6 +269,7 @@ class TrackedChannels:
         callers: by uniqueid.
         legs: by uniqueid.
         routes: channels between a leg and its phone on a route through the dialplan, by uniqueid.
+        outside: who is with a number outside, by uniqueid.
         ids: which call each caller's channel carries.
         touched: uniqueids and endpoints that an event or a command has touched since the resync
             requested its lists. For these the tracker is newer than the lists.
@@ -278,6 +279,7 @@ class TrackedChannels:
     callers: dict[str, CallerChannel] = field(default_factory=dict)
     legs: dict[str, LegChannel] = field(default_factory=dict)
     routes: dict[str, RouteChannel] = field(default_factory=dict)
+    outside: dict[str, SeenOutside] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
 
 

@@ -29,6 +29,7 @@ from callrouter.model.events import (
     CallerEnd,
     DeviceState,
     EndpointChanged,
+    SeenOutside,
 )
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
@@ -133,6 +134,11 @@ class Tracker:
     def routes(self) -> Mapping[str, RouteChannel]:
         """Channels on the routes of legs, by uniqueid. Do not change them; see the module."""
         return self._channels.routes
+
+    @property
+    def outside(self) -> Mapping[str, SeenOutside]:
+        """Who is with a number outside, by uniqueid."""
+        return self._channels.outside
 
     @property
     def touched(self) -> AbstractSet[str]:
@@ -249,6 +255,8 @@ class Tracker:
             return
         if not self._transfers.optimised_away(uid):
             self.caller_tracker.end(uid, CallerEnd.HUNG_UP)
+            if uid in self._channels.outside:
+                self.caller_tracker.outside_over(uid)
             self.ids.forget(uid)
         self.leg_tracker.other_channel_hung_up(message)
 
@@ -265,6 +273,8 @@ class Tracker:
             caller = self.callers.get(uid)
             if caller is not None:
                 self.caller_tracker.said(caller, name)
+            elif uid in self._channels.outside and name == "CallrouterMovedAway":
+                self.caller_tracker.outside_over(uid)
             elif name == "CallrouterUnheard":
                 self._output.unknown_caller(uid)
             elif name == "CallrouterBack":
