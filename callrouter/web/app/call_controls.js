@@ -1,12 +1,13 @@
 // What a supervisor can do with a call that is on: end it, move it, give it another priority, transfer it,
 // hold it; each where the daemon's API has it for the call's state.
 
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { act, Controls, Do, Refused } from "./acts.js";
 import { ask } from "./api.js";
 import { queues } from "./live.js";
 import { Dialogue } from "./parts.js";
 import { AgentMenu, agentName, agentPath, callPath, QueueMenu, queueName } from "./names.js";
+import { OutsideNumber } from "./outside_number.js";
 import { count, leftToRight, t } from "./words.js";
 
 const FIRST = 1;
@@ -66,16 +67,19 @@ function Move({ call, onClose }) {
     <${Refused} subject=${subject} /></form></${Dialogue}>`;
 }
 
-/** Where a caller who talks goes: to a queue, or to an agent of it; at once, or after asking first. */
+/** Where a caller who talks goes: to a queue, to an agent of it, at once or after asking first, or to a number outside. */
 function Transfer({ call, onClose }) {
   const [queue, setQueue] = useState(call.queue);
   const [agent, setAgent] = useState("");
+  const [begins, setBegins] = useState([]); // of the numbers outside that are allowed
+  useEffect(() => { ask("GET", agentPath(call.agent, "targets")).then((found) => setBegins(found.outside), () => {}); }, []);
   const subject = subjectOf(call);
   const send = (what, body) => act(subject, what, () => ask("POST", agentPath(call.agent, `call/${what}`), { call: call.id, ...body }), t(what === "transfer" ? "floor.transferred" : "floor.asked"));
   const transfer = async (event) => {
     event.preventDefault();
     if (await send("transfer", { queue, ...(agent && { agent }) })) onClose();
   };
+  const outside = (number) => ask("POST", agentPath(call.agent, "call/transfer"), { call: call.id, number }).then(() => { onClose(); return ""; }, (error) => error.message);
   const consult = async () => { if (await send("consult", agent ? { agent } : { queue })) onClose(); };
   return html`<${Dialogue} title=${t("floor.transfer-title", { agent: agentName(call.agent) })} onClose=${onClose}><form onSubmit=${transfer}>
     <${QueueMenu} label=${t("queue")} value=${queue} onChange=${(value) => { setQueue(value); setAgent(""); }} />
@@ -83,7 +87,8 @@ function Transfer({ call, onClose }) {
     <p class="hint">${t("floor.transfer-hint")}</p>
     <p class="buttons"><button class="main">${t("floor.transfer-now")}</button>
       ${call.can_hold && html`<button type="button" onClick=${consult}>${t("consult")}</button>`}</p>
-    <${Refused} subject=${subject} /></form></${Dialogue}>`;
+    <${Refused} subject=${subject} /></form>
+    ${begins.length > 0 && html`<h3>${t("outside.title")}</h3><${OutsideNumber} allowed=${begins} send=${outside} />`}</${Dialogue}>`;
 }
 
 /** The buttons for a call, by its state, with `up` and `down` of its standing. The refusal of the last act

@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
 import { running } from "./live.js";
 import { agentName } from "./names.js";
+import { OutsideNumber } from "./outside_number.js";
 import { ownPath } from "./minestate.js";
 import { Act, attempt, Dialogue, Num, State, Time } from "./parts.js";
 import { isTalking, queueName } from "./ringalert.js";
@@ -18,6 +19,7 @@ function Transfer({ call, onClose }) {
   const send = (act, body) => async () => {
     if (await attempt(() => ask("POST", ownPath(`call/${act}`), { call: call.id, ...body }))) onClose();
   };
+  const outside = (number) => ask("POST", ownPath("call/transfer"), { call: call.id, number }).then(() => { onClose(); return ""; }, (error) => error.message);
   const wanted = search.trim().toLowerCase();
   const fits = (item) => !wanted || `${item.id} ${item.name}`.toLowerCase().includes(wanted);
   const through = (one) => (one.queues.includes(call.queue) ? call.queue : one.queues[0]);
@@ -35,7 +37,8 @@ function Transfer({ call, onClose }) {
     <ul class="plain targets">${targets.queues.filter(fits).slice(0, 50).map((one) => html`<li key=${one.id}>
       <span><bdi>${one.name}</bdi></span> <span class="about">${t("mine.free", { count: one.free })}</span>
       <span class="group">${call.can_hold && html`<button disabled=${!one.free} onClick=${send("consult", { queue: one.id })}>${t("consult")}</button>`}
-        <button onClick=${send("transfer", { queue: one.id })}>${t("transfer")}</button></span></li>`)}</ul>`}
+        <button onClick=${send("transfer", { queue: one.id })}>${t("transfer")}</button></span></li>`)}</ul>
+    ${targets.outside.length > 0 && html`<h3>${t("outside.title")}</h3><${OutsideNumber} allowed=${targets.outside} send=${outside} />`}`}
   </${Dialogue}>`;
 }
 
