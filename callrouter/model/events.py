@@ -241,11 +241,7 @@ class CallerTransferred:
 
 @frozen
 class OutsideCallEnded:
-    """A caller is no longer with a number outside.
-
-    `returns`: the number was not reached, and the caller comes back to a queue. A `CallArrived`
-    follows. Otherwise the call is over.
-    """
+    """A caller is no longer with a number outside. If not reached (`returns`), `CallArrived` follows."""
 
     call: str
     returns: bool = False
@@ -312,10 +308,7 @@ class SeenLeg:
 
 @frozen
 class SeenOutside:
-    """A caller in a snapshot who is with a number outside, or for whom it rings.
-
-    `agent` passed them on to `number`; either is empty if it is not known.
-    """
+    """A caller in a snapshot; `agent` passed them on to `number`; either is empty if unknown."""
 
     call: str
     agent: str = ""
