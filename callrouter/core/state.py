@@ -378,7 +378,7 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideCall:
+class CallerOutside:
     """A caller who was passed on to a number outside: the PBX, the agent who did it, the number."""
 
     pbx: str
@@ -396,7 +396,7 @@ class OutsideCalls:
         dialled: when an agent passed a caller on, within the last hour; oldest first.
     """
 
-    calls: dict[str, OutsideCall] = field(default_factory=dict)
+    calls: dict[str, CallerOutside] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
     dialled: deque[tuple[float, str]] = field(default_factory=deque)
 

@@ -14,7 +14,7 @@ from callrouter.core.agents import agent_messages
 from callrouter.core.calls import bridging, queueing
 from callrouter.core.floor import Floor
 from callrouter.core.offers import ringing
-from callrouter.core.state import Call, OutsideCall
+from callrouter.core.state import Call, CallerOutside
 from callrouter.model.call_requests import ConversationRequested
 from callrouter.model.commands import DialOutside, StopReason
 from callrouter.model.events import OutsideCallEnded, PbxSnapshot, TransferKind
@@ -82,7 +82,7 @@ def dial(floor: Floor, call: Call, number: str, by: str) -> None:
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     bridging.record_transfer(floor, call, TransferKind.BLIND, number, by)
     floor.transferred_by.pop(call.id, None)  # should the caller come back, the agent comes first
-    floor.outside.calls[call.id] = OutsideCall(call.pbx, agent, number)
+    floor.outside.calls[call.id] = CallerOutside(call.pbx, agent, number)
     dialled = floor.outside.dialled
     while dialled and dialled[0][0] <= floor.now - _HOUR:
         dialled.popleft()
@@ -111,4 +111,4 @@ def compare(floor: Floor, seen: PbxSnapshot) -> None:
     for name in [name for name, call in floor.outside.calls.items() if call.pbx == seen.pbx]:
         del floor.outside.calls[name]
     for item in seen.outside:
-        floor.outside.calls[item.call] = OutsideCall(seen.pbx, item.agent, item.number)
+        floor.outside.calls[item.call] = CallerOutside(seen.pbx, item.agent, item.number)
