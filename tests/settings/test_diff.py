@@ -387,6 +387,20 @@ def test_mail_addresses(tmp_path: Path) -> None:
     ]
 
 
+def test_transfers_to_numbers_outside(tmp_path: Path) -> None:
+    queues = "queues: {support: {agents: [alice]}}\n"
+    agents = "agents: {alice: {devices: {desk: PJSIP/1001}}}\n"
+    before = loaded(tmp_path, agents=agents, queues=queues)
+    more = 'transfers: {outside: ["+44", "+1 (212) 555-0100"], at_once: 2, per_hour: 3, ring_for: 20s}\n'
+    after = loaded(tmp_path, agents=agents, queues=queues + more)
+    assert changes(before, after) == [
+        "transfers: outside none -> +44, +12125550100",
+        "transfers: at_once 5 -> 2",
+        "transfers: per_hour 10 -> 3",
+        "transfers: ring_for 30s -> 20s",
+    ]
+
+
 def test_no_part_of_the_settings_is_forgotten() -> None:
     def names(kind: Any) -> set[str]:
         return {field.name for field in fields(kind)}
@@ -396,7 +410,7 @@ def test_no_part_of_the_settings_is_forgotten() -> None:
         "name", "callers", "called", "queues", "tags", "hours", "priority", "queue", "agent", "tag",
         "skills", "waiting",
     }  # fmt: skip
-    assert names(Table) == {"agents", "queues", "rules", "zone", "pauses", "numbering"}
+    assert names(Table) == {"agents", "queues", "rules", "zone", "pauses", "numbering", "outside"}
     assert names(HttpSettings) == {
         "host", "port", "certificate", "key", "api_tokens", "public_url", "oidc", "trusted_proxies",
     }  # fmt: skip
