@@ -26,6 +26,7 @@ TOGETHER = {
     "tests/browser/test_accessible": "tests/browser: common floor, calls",
     "tests/browser/test_cut_off": "tests/browser: common floor, calls",
     "tests/browser/test_floor": "tests/browser: common floor, calls",
+    "tests/browser/test_colleague_asked": "tests/browser: common floor, calls",
     "tests/browser/": "tests/browser: own floors",
 }
 """Units of work of more than one file, by how the files' names begin: each starts a browser, and perhaps a floor, once."""

@@ -8,6 +8,7 @@ floor of its own. The others find the common one at rest: no calls, all agents s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.browser.page_floor import PEOPLE, PageFloor, page_floor
 from tests.browser.visits import Look, Visits, browser, looks
 
 HERE = Path(__file__).parent
+FAILED: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether the last stage of a test failed."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,10 +75,15 @@ async def chrome() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def visits(chrome: Browser, floor: PageFloor) -> AsyncIterator[Visits]:
-    """Windows for this test."""
+async def visits(
+    chrome: Browser, floor: PageFloor, request: pytest.FixtureRequest
+) -> AsyncIterator[Visits]:
+    """Windows for this test; of a test that fails, pictures of them go into the folder `BROWSER_PICTURES`."""
     made = Visits(chrome, floor)
     yield made
+    folder = os.environ.get("BROWSER_PICTURES")
+    if folder and request.node.stash.get(FAILED, False):
+        await made.pictures(Path(folder), request.node.name)
     await made.close()
 
 
@@ -93,6 +101,8 @@ def pytest_runtest_makereport(
     """Tell failures by Python's own tracebacks: pytest cannot read the source where Playwright switches stacks."""
     style, item.config.option.tbstyle = item.config.option.tbstyle, "native"
     try:
-        return (yield)
+        report = yield
+        item.stash[FAILED] = report.failed
+        return report
     finally:
         item.config.option.tbstyle = style

@@ -22,6 +22,8 @@ from tests.daemon.process import free_port
 
 PASSWORD = "open-sesame"
 """With which everyone logs in."""
+PIN = "2468"
+"""Of Dave, with which he logs in by his extension, 1004."""
 PEOPLE = {
     "alice": "Alice Martin",
     "bob": "Bob Jones",
@@ -42,7 +44,8 @@ http:
   listen: 127.0.0.1:{port}
 database: {database}
 timezone: Europe/London
-numbers: {{region: GB, countries: [GB]}}
+numbers: {{region: GB, countries: [GB], attempts_per_hour: 500, calls_per_hour: 200,
+          calls_per_day: 200, calls_per_country: 200}}
 users:
   sam: {{role: supervisor, password: "{hash}"}}
   pat: {{role: supervisor, queues: [sales], password: "{hash}"}}
@@ -54,7 +57,7 @@ agents:
   alice: {{name: Alice Martin, password: "{hash}", devices: {{desk: PJSIP/1001}}}}
   bob: {{name: Bob Jones, password: "{hash}", devices: {{desk: PJSIP/1002}}}}
   carol: {{name: Carol Smith, password: "{hash}", devices: {{desk: PJSIP/1003}}}}
-  dave: {{name: Dave Brown, password: "{hash}", devices: {{desk: PJSIP/1004}}}}
+  dave: {{name: Dave Brown, password: "{hash}", extension: "1004", pin: "{pin}", devices: {{desk: PJSIP/1004}}}}
 """
 QUEUES = """\
 # Who is rung for which calls.
@@ -82,9 +85,9 @@ FILES = {"callrouter": OPERATOR, "agents": AGENTS, "queues": QUEUES}
 
 
 @cache
-def password_hash() -> str:
+def password_hash(password: str = PASSWORD) -> str:
     """Cheaper than a real one: it is no secret."""
-    return PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORD)
+    return PasswordHasher(time_cost=1, memory_cost=8192).hash(password)
 
 
 @dataclass
@@ -190,7 +193,7 @@ async def page_floor(install: Install, files: Mapping[str, str]) -> AsyncIterato
     Args:
         install: the Asterisk.
         files: of the configuration, by name without ``.yaml``, in place of those in `FILES`; with
-            ``{hash}`` of the `PASSWORD`, and ``{{`` for a brace.
+            ``{hash}`` of the `PASSWORD`, ``{pin}`` of the `PIN`, and ``{{`` for a brace.
     """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="cr-page-") as name:
@@ -203,6 +206,7 @@ async def page_floor(install: Install, files: Mapping[str, str]) -> AsyncIterato
                 "ami": made.asterisk.ami_port,
                 "port": port,
                 "hash": password_hash(),
+                "pin": password_hash(PIN),
                 "database": folder / "callrouter.db",
             }
             for key, text in {**FILES, **files}.items():

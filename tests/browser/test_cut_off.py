@@ -9,12 +9,11 @@ from playwright.async_api import Page, expect
 
 from tests.browser.gate import gate
 from tests.browser.page_floor import PageFloor
-from tests.browser.visits import Visits, words
+from tests.browser.visits import Hand, Look, Visits, digits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
 FETCH_FAILED = r"Failed to load resource: net::|WebSocket connection to .* failed"
-t = words("en")
 
 
 def button(page: Page, name: str) -> Any:
@@ -26,20 +25,25 @@ async def acts(floor: PageFloor, who: str) -> list[str]:
     return [act["act"] for act in (await floor.get(f"audit?who={who}"))["acts"]]
 
 
-async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits, look: Look) -> None:
+    t = words(look.language)
     visits.expect_fault(FETCH_FAILED)
     await floor.sign_in("alice")
     async with gate(floor.port) as way:
-        page = await visits.log_in("alice", view="mine", url=way.url, clock=True)
+        page = await visits.log_in("alice", look, view="mine", url=way.url, clock=True)
+        hand = Hand(page, look)
         standing = page.locator(".standing")
         lunch = page.get_by_role("button", name=t("pause-for", reason="lunch"))
         await expect(lunch).to_be_visible()
         way.shut()
         await expect(page.locator(".age.good")).to_have_count(0)
         await page.clock.fast_forward(60_000)
-        await expect(page.locator(".age")).to_contain_text("6")  # sixty and some seconds
+        await expect(page.locator(".age")).to_contain_text(
+            digits("6", look.language)
+        )  # sixty and some seconds
         # A click that cannot arrive is refused in words, and is not done later.
-        await lunch.click()
+        await hand.press(lunch)
         await expect(page.locator(".toast")).to_contain_text(t("unreachable"))
         await floor.act("alice", "pause", reason="meeting")
         way.open()
@@ -50,17 +54,20 @@ async def test_a_cut_of_a_minute(floor: PageFloor, visits: Visits) -> None:
         await page.context.close()
 
 
+@pytest.mark.parametrize("look", looks(0), ids=str)
 async def test_a_click_on_a_line_that_is_held_up_is_done_once(
-    floor: PageFloor, visits: Visits
+    floor: PageFloor, visits: Visits, look: Look
 ) -> None:
+    t = words(look.language)
     await floor.sign_in("alice")
     async with gate(floor.port) as way:
-        page = await visits.log_in("alice", view="mine", url=way.url)
+        page = await visits.log_in("alice", look, view="mine", url=way.url)
+        hand = Hand(page, look)
         before = await acts(floor, "alice")
         lunch = page.get_by_role("button", name=t("pause-for", reason="lunch"))
         await expect(lunch).to_be_visible()
         way.hold()
-        await lunch.click()
+        await hand.press(lunch)
         await expect(lunch).to_be_disabled()  # it cannot be pressed a second time
         await floor.agent("alice", state="available")
         way.open()
@@ -76,17 +83,20 @@ async def test_a_click_on_a_line_that_is_held_up_is_done_once(
         await page.context.close()
 
 
-async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits, look: Look) -> None:
+    t = words(look.language)
     visits.expect_fault(FETCH_FAILED)
     await floor.sign_in("alice", "bob")
     await floor.act("alice", "pause", reason="lunch")
-    own = await visits.log_in("alice", view="mine", clock=True)
-    floor_view = await visits.log_in("sam", view="board", clock=True)
+    own = await visits.log_in("alice", look, view="mine", clock=True)
+    floor_view = await visits.log_in("sam", look, view="board", clock=True)
+    hand = Hand(own, look)
     await expect(own.locator(".standing")).to_contain_text("lunch")
     await floor.kill()
     for page in (own, floor_view):
         await expect(page.locator(".age.good")).to_have_count(0)
-    await button(own, t("resume")).click()
+    await hand.press(button(own, t("resume")))
     await expect(own.locator(".toast")).to_contain_text(t("unreachable"))
     await floor.daemon.start()
     for page in (own, floor_view):  # by itself, and no one has to log in
@@ -94,6 +104,6 @@ async def test_the_daemon_dies_and_comes_back(floor: PageFloor, visits: Visits) 
         await expect(page.locator(".age.good")).to_be_visible(timeout=30_000)
     await expect(own.locator(".standing")).to_contain_text("lunch")
     await floor.agent("alice", state="paused", pause_reason="lunch")
-    await button(own, t("resume")).click()
+    await hand.press(button(own, t("resume")))
     await expect(own.locator(".standing")).to_contain_text(t("state.available"))
     await floor.agent("alice", state="available")

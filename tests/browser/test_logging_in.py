@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import expect
 
 from release.sentences import sentences
-from tests.browser.page_floor import PASSWORD, PageFloor
-from tests.browser.visits import DIRECTIONS, LANGUAGES, Hand, Look, Visits, words
+from tests.browser.page_floor import PASSWORD, PIN
+from tests.browser.visits import DIRECTIONS, LANGUAGES, Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -26,13 +26,38 @@ async def test_log_in_and_out(visits: Visits, look: Look) -> None:
     await expect(page.get_by_label(t("password"), exact=True)).to_be_visible()
 
 
-async def test_a_wrong_password_is_said(visits: Visits) -> None:
-    visits.expect_fault("401")
-    page, t = await visits.page(), words("en")
-    await page.get_by_label(t("user"), exact=True).fill("sam")
-    await page.get_by_label(t("password"), exact=True).fill("not it")
-    await page.get_by_role("button", name=t("log-in"), exact=True).click()
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_an_agent_logs_in_by_extension_and_pin_and_out_everywhere(
+    visits: Visits, look: Look
+) -> None:
+    visits.forget("dave")
+    other, t = await visits.log_in("dave", look), words(look.language)
+    visits.forget("dave")
+    page = await visits.page(look)
+    hand = Hand(page, look)
+    await hand.fill(page.get_by_label(t("user"), exact=True), "1004")
+    await hand.fill(page.get_by_label(t("password"), exact=True), PIN)
+    await hand.press(page.get_by_role("button", name=t("log-in"), exact=True))
+    menu = page.locator(".menu summary")
+    await expect(menu).to_contain_text("Dave Brown")
+    await expect(page.get_by_role("link", name=t("view.mine"))).to_be_visible()
+    await hand.press(menu)
+    await visits.accessible(page)
+    await hand.press(page.get_by_role("button", name=t("log-out-everywhere"), exact=True))
+    for window in (page, other):
+        await expect(window.get_by_label(t("password"), exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_wrong_password_is_said(visits: Visits, look: Look) -> None:
+    visits.expect_fault("401|429")
+    page, t = await visits.page(look), words(look.language)
+    hand = Hand(page, look)
+    await hand.fill(page.get_by_label(t("user"), exact=True), f"not-{look.language}-{look.width}")
+    await hand.fill(page.get_by_label(t("password"), exact=True), "not it")
+    await hand.press(page.get_by_role("button", name=t("log-in"), exact=True))
     await expect(page.get_by_role("alert")).to_have_text(t("wrong-login"))
+    await visits.accessible(page)
 
 
 @pytest.mark.parametrize("language", ["ar", "zh"])
@@ -69,12 +94,16 @@ async def test_what_the_daemon_says_is_said_in_the_language_of_the_page(
     assert plain_text.startswith(expected[language])
 
 
-async def test_another_language_needs_no_reload(visits: Visits, floor: PageFloor) -> None:
-    page = await visits.log_in("sam")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_another_language_needs_no_reload(visits: Visits, look: Look) -> None:
+    page = await visits.log_in("sam", look)
+    hand = Hand(page, look)
     await page.evaluate("window.loadedOnce = true")
-    before = "en"
-    for language in (*LANGUAGES[1:], "en"):
-        await page.get_by_role("combobox", name=words(before)("language")).select_option(language)
+    before = look.language
+    for language in [one for one in LANGUAGES if one != before] + [before]:
+        menu = page.locator(".language select")
+        await expect(menu).to_have_accessible_name(words(before)("language"))
+        await hand.choose(menu, language)
         await expect(page.locator("html")).to_have_attribute("lang", language)
         await expect(page.locator("html")).to_have_attribute("dir", DIRECTIONS[language])
         await expect(page.locator(".age.good")).to_contain_text(words(language)("live"))

@@ -82,20 +82,27 @@ async def test_a_mobile_waits_for_a_supervisor(
     assert {step["who"] for step in audit[:4]} == {"sam"}
 
 
+@pytest.mark.parametrize("look", looks(0), ids=str)
 async def test_a_limited_supervisor_sees_the_mobiles_of_own_agents(
-    floor: PageFloor, visits: Visits
+    floor: PageFloor, visits: Visits, look: Look
 ) -> None:
     floor.lab["carrier"].behaviour = Answer(after=0.1)
     await floor.daemon.post("/api/agents/alice/devices", {"number": MOBILE})
-    page, t = await visits.log_in("pat", view="mobiles"), words("en")
+    page, t = await visits.log_in("pat", look, view="mobiles"), words(look.language)
     section = page.get_by_role("region", name=t("mobiles.status.unverified"), exact=True)
     await expect(section).to_contain_text(t("mobiles.none"))
-    page = await visits.log_in("sam", view="agent/alice")
+    page = await visits.log_in("sam", look, view="agent/alice")
+    hand = Hand(page, look)
     phones = page.get_by_role("region", name=t("phones"), exact=True)
     row = phones.get_by_role("listitem").filter(has_text=MOBILE)
     await expect(row).to_contain_text(t("mobiles.status.unverified"))
-    await row.get_by_role("button", name=t("mobiles.vouch"), exact=True).click()
-    await page.get_by_role("dialog").get_by_role("button", name=t("mobiles.vouch")).click()
+    await hand.press(row.get_by_role("button", name=t("mobiles.vouch"), exact=True))
+    sure = page.get_by_role("dialog", name=t("acts.sure"))
+    await hand.press(sure.get_by_role("button", name=t("mobiles.vouch"), exact=True))
     await expect(row.get_by_role("button", name=t("switch-off"), exact=True)).to_be_visible()
-    await phones.get_by_text(t("mobiles.audit")).click()
+    await hand.press(phones.locator("summary").filter(has_text=t("mobiles.audit")))
     await expect(phones).to_contain_text("vouched")
+    await visits.accessible(page, both=False)
+    await hand.press(row.get_by_role("button", name=t("remove"), exact=True))
+    await hand.press(sure.get_by_role("button", name=t("remove"), exact=True))
+    await expect(row).to_have_count(0)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.page_floor import PageFloor
-from tests.browser.visits import Hand, Look, Visits, words
+from tests.browser.visits import WEB, Hand, Look, Visits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -47,7 +48,20 @@ async def _recorded(floor: PageFloor) -> bool:
     return (total["answered"], total["abandoned"]) == (1, 1)
 
 
-def figure(page: Page, row: str, place: int) -> object:
+ENGLISH = {"missed": "Missed", "agent": "Agent"}
+"""As the daemon has them, which says them in English."""
+
+
+def figures(look: Look, kind: str, name: str) -> str:
+    """The title or the meaning of a figure in the language of the page."""
+    if look.language == "en":
+        return ENGLISH[name] if kind == "titles" else "the phone rang until its time was up"
+    path = WEB / "lang" / "figures" / f"{look.language}.json"
+    text: str = json.loads(path.read_text("utf-8"))[kind][name]
+    return text
+
+
+def figure(page: Page, row: str, place: int) -> Locator:
     """The link in a cell of a row of the report."""
     return (
         page.locator("table.report tbody tr")
@@ -99,39 +113,48 @@ async def test_choices_stand_in_the_address_and_curves_have_their_table(
     await visits.accessible(page)
 
 
-async def test_a_definition_is_told_on_demand_and_columns_are_sorted(visits: Visits) -> None:
-    page, t = await visits.log_in("sam", view="reports/agents"), words("en")
-    await page.get_by_role(
-        "button", name=t("reports.meaning-of", title="Missed"), exact=True
-    ).click()
-    dialogue = page.get_by_role("dialog", name="Missed")
-    await expect(dialogue).to_contain_text("the phone rang until its time was up")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_definition_is_told_on_demand_and_columns_are_sorted(
+    visits: Visits, look: Look
+) -> None:
+    page, t = await visits.log_in("sam", look, view="reports/agents"), words(look.language)
+    hand, title = Hand(page, look), figures(look, "titles", "missed")
+    await hand.press(
+        page.get_by_role("button", name=t("reports.meaning-of", title=title), exact=True)
+    )
+    dialogue = page.get_by_role("dialog", name=title)
+    await expect(dialogue).to_contain_text(figures(look, "meanings", "missed"))
     await expect(dialogue).to_contain_text("agents.missed")
     await visits.accessible(page)
     await page.keyboard.press("Escape")
     first = page.locator("table.report tbody tr").first
-    await page.get_by_role("button", name="Agent", exact=True).click()
+    sort = page.get_by_role("button", name=figures(look, "titles", "agent"), exact=True)
+    await hand.press(sort)
     await expect(first).to_contain_text("Alice Martin")
-    await page.get_by_role("button", name="Agent", exact=True).click()
+    await hand.press(sort)
     await expect(first).to_contain_text("Dave Brown")
     await expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
     assert "sort=-agent" in page.url
 
 
-async def test_a_wrong_period_gets_the_daemons_sentence(visits: Visits) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_wrong_period_gets_the_daemons_sentence(visits: Visits, look: Look) -> None:
     visits.expect_fault("422")
-    page, t = await visits.log_in("sam", view="reports"), words("en")
-    await page.get_by_role("combobox", name=t("reports.period"), exact=True).select_option("free")
+    page, t = await visits.log_in("sam", look, view="reports"), words(look.language)
+    hand = Hand(page, look)
+    await hand.choose(page.get_by_role("combobox", name=t("reports.period"), exact=True), "free")
     await page.get_by_label(t("reports.from"), exact=True).fill("2026-11-02T09:00")
     await page.get_by_label(t("reports.to"), exact=True).fill("2026-11-01T09:00")
-    await page.get_by_role("button", name=t("reports.show"), exact=True).click()
+    await hand.press(page.get_by_role("button", name=t("reports.show"), exact=True))
     await expect(page.get_by_role("alert")).to_contain_text(
         "runs backwards; write the earlier time first"
     )
 
 
-async def test_a_long_report_can_be_cancelled(visits: Visits) -> None:
-    page, t = await visits.log_in("sam", view="board"), words("en")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_long_report_can_be_cancelled(visits: Visits, look: Look) -> None:
+    page, t = await visits.log_in("sam", look, view="board"), words(look.language)
+    hand = Hand(page, look)
     answer = asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -139,38 +162,43 @@ async def test_a_long_report_can_be_cancelled(visits: Visits) -> None:
         await route.continue_()
 
     await page.route("**/api/reports/**", hold)
-    await page.get_by_role("link", name=t("view.reports"), exact=True).click()
+    await hand.press(page.get_by_role("link", name=t("view.reports"), exact=True))
     await expect(page.get_by_role("progressbar")).to_be_visible()
-    await page.get_by_role("button", name=t("reports.cancel"), exact=True).click()
+    await hand.press(page.get_by_role("button", name=t("reports.cancel"), exact=True))
     await expect(page.get_by_role("alert")).to_have_text(t("reports.cancelled"))
     answer.set()
-    await page.get_by_role("button", name=t("try-again"), exact=True).click()
+    await hand.press(page.get_by_role("button", name=t("try-again"), exact=True))
     await expect(page.locator("table.report")).to_be_visible()
     await page.unroute_all(behavior="ignoreErrors")
 
 
-async def test_a_report_is_kept_as_a_file(visits: Visits) -> None:
-    page, t = await visits.log_in("sam", view="reports"), words("en")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_report_is_kept_as_a_file(visits: Visits, look: Look) -> None:
+    page, t = await visits.log_in("sam", look, view="reports"), words(look.language)
     async with page.expect_download() as coming:
-        await page.get_by_role(
-            "button", name=t("reports.download-as", format="CSV"), exact=True
-        ).click()
+        await Hand(page, look).press(
+            page.get_by_role("button", name=t("reports.download-as", format="CSV"), exact=True)
+        )
     file = await coming.value
     assert file.suggested_filename == "queues.csv"
     rows = list(csv.DictReader(io.StringIO(Path(await file.path()).read_text("utf-8"))))
     assert {row["queue"]: row["entered"] for row in rows} == {"sales": "0", "support": "2"}
 
 
-async def test_an_agent_sees_own_figures_and_the_story_of_an_own_call(visits: Visits) -> None:
-    page, t = await visits.log_in("alice", view="reports"), words("en")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_an_agent_sees_own_figures_and_the_story_of_an_own_call(
+    visits: Visits, look: Look
+) -> None:
+    page, t = await visits.log_in("alice", look, view="reports"), words(look.language)
+    hand = Hand(page, look)
     await expect(
         page.get_by_role("heading", name=t("reports.what.agents"), exact=True)
     ).to_be_visible()
     rows = page.locator(".report-scroll tbody tr")
     await expect(rows).to_have_count(1)
-    await figure(page, "Alice Martin", 0).click()  # type: ignore[attr-defined]
+    await hand.press(figure(page, "Alice Martin", 0))
     await expect(rows).to_have_count(1)
     await expect(rows).not_to_contain_text("02079460123")  # whole
-    await rows.get_by_role("link").click()
+    await hand.press(rows.get_by_role("link"))
     await expect(page.locator("table.report")).to_contain_text("entered")
     await visits.accessible(page)

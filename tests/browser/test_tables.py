@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -47,6 +48,42 @@ class Tables:
         """Wait until it is said that all is saved."""
         await expect(self.page.locator(".toast")).to_contain_text(self.t("tables.saved"))
         await expect(self.page.locator("section.save")).to_have_count(0)
+
+    async def pick(self, hand: Hand, id_: str) -> None:
+        """Choose an entry in the list: by the keyboard, the arrows go through it."""
+        wanted = self.page.locator(f".picker [data-id={id_}]")
+        if hand.look.hand == "mouse":
+            await wanted.click()
+        else:
+            await hand.reach(self.page.locator(".picker [data-id][tabindex='0']"))
+            for key in (*("ArrowUp",) * 9, *("ArrowDown",) * 9):
+                if await wanted.get_attribute("aria-current"):
+                    break
+                await self.page.keyboard.press(key)
+        await expect(wanted).to_have_attribute("aria-current", "true")
+
+    async def added(self, hand: Hand, what: str, id_: str) -> None:
+        """Add an entry by the button below the list."""
+        title = self.t(f"tables-add.{what}")
+        await hand.press(self.page.get_by_role("button", name=f"+ {title}", exact=True))
+        dialog = self.page.get_by_role("dialog", name=title)
+        await hand.fill(dialog.get_by_label(self.t("tables.id"), exact=True), id_)
+        await hand.press(dialog.get_by_role("button", name=title, exact=True))
+        await expect(dialog).to_have_count(0)
+
+    async def beside(self, hand: Hand) -> None:
+        """Have the text beside the form, which stands below it in a narrow window once it is asked for."""
+        button = self.button("text")
+        if await button.get_attribute("aria-pressed") == "false":
+            await hand.press(button)
+        await expect(self.text).to_be_visible()
+
+    async def unfolded(self, hand: Hand, name: str) -> None:
+        """Unfold the part of the form in which a field is; in a narrow window most are folded."""
+        part = self.page.locator(".entry details.part").filter(has=self.field(name))
+        if await part.count() and await part.get_attribute("open") is None:
+            await hand.press(part.locator("summary").first)
+        await expect(self.field(name)).to_be_visible()
 
     def file(self, name: str) -> str:
         """A file as it is on disk."""
@@ -97,15 +134,25 @@ async def test_a_value_is_changed_and_saved(visits: Visits, floor: PageFloor, lo
     assert text.startswith("# Who is rung for which calls.\n")
 
 
-async def test_mistakes_are_marked_where_they_are(visits: Visits, floor: PageFloor) -> None:
-    tables = await open_tables(visits, floor)
-    await tables.field("on_full").fill("queue:sails")
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_mistakes_are_marked_where_they_are(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
+    tables = await open_tables(visits, floor, look=look)
+    hand = Hand(tables.page, look)
+    await tables.beside(hand)
+    await tables.unfolded(hand, "on_full")
+    await tables.field("on_full").fill("queue:sails")  # at once, or `queue:` would be quoted first
     await expect(tables.field("on_full")).to_have_attribute("aria-invalid", "true")
     await expect(tables.text.locator(".cm-lintRange-error")).to_have_text("queue:sails")
     await expect(tables.page.locator(".found")).to_contain_text("sales")
     await expect(tables.button("save")).to_have_attribute("aria-disabled", "true")
     await visits.accessible(tables.page)
-    await tables.line("on_full").click()
+    if look.hand == "keys":  # the list of what was found leads into the text
+        await hand.press(tables.page.locator(".found button").first)
+        await expect(tables.text).to_be_focused()
+    else:
+        await tables.line("on_full").click()
     await tables.page.keyboard.press("End")
     for _ in "ails":
         await tables.page.keyboard.press("Backspace")
@@ -114,7 +161,9 @@ async def test_mistakes_are_marked_where_they_are(visits: Visits, floor: PageFlo
     await tables.page.wait_for_timeout(300)  # an Enter just as the list comes is not meant for it
     await tables.page.keyboard.press("Enter")
     await expect(tables.field("on_full")).to_have_value("queue:sales")
-    await tables.button("save").click()
+    if look.hand == "keys":  # Tab indents in the text; after Escape it leaves it
+        await tables.page.keyboard.press("Escape")
+    await hand.press(tables.button("save"))
     await tables.saved()
     assert "on_full: queue:sales\n" in tables.file("queues.yaml")
 
@@ -140,23 +189,33 @@ async def test_agents_are_moved_between_levels(
     assert "agents: {alice: 11, bob: 1}\n" in tables.file("queues.yaml")
 
 
-async def test_two_people_edit_one_file(visits: Visits, floor: PageFloor) -> None:
-    sam = await open_tables(visits, floor)
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_two_people_edit_one_file(visits: Visits, floor: PageFloor, look: Look) -> None:
+    sam = await open_tables(visits, floor, look=look)
     ada = await open_tables(visits, floor, "ada")
-    await sam.field("ring_for").fill("25s")
+    hand = Hand(sam.page, look)
+    await hand.fill(sam.field("ring_for"), "25s")
+    saved = asyncio.Event()
+
+    async def late(route: Route) -> None:  # Sam's page has not looked at the files since
+        await saved.wait()
+        await route.continue_()
+
+    await sam.page.route("**/api/config/files", late)
     await ada.page.get_by_role("button", name="Sales").click()
     await ada.field("ring_for").fill("35s")
     await ada.button("save").click()
     await ada.saved()
     visits.expect_fault("412")
-    await sam.button("save").click()
+    await hand.press(sam.button("save"))
+    saved.set()
     dialog = sam.page.get_by_role("dialog")
     await expect(dialog).to_contain_text(sam.t("tables.no-clash"))
     await expect(dialog).to_contain_text("ada")
     await expect(dialog.locator(".theirs li")).to_contain_text("35s")
     await visits.accessible(sam.page)
-    await sam.button("take-both").click()
-    await sam.button("save").click()
+    await hand.press(sam.button("take-both"))
+    await hand.press(sam.button("save"))
     await sam.saved()
     assert sam.file("queues.yaml").count("ring_for: 25s") == 1
     assert sam.file("queues.yaml").count("ring_for: 35s") == 1
@@ -165,94 +224,105 @@ async def test_two_people_edit_one_file(visits: Visits, floor: PageFloor) -> Non
     await expect(ada.page.get_by_role("status").filter(has_text="sam")).to_be_visible()
 
 
-async def test_two_people_change_one_line(visits: Visits, floor: PageFloor) -> None:
-    sam = await open_tables(visits, floor)
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_two_people_change_one_line(visits: Visits, floor: PageFloor, look: Look) -> None:
+    sam = await open_tables(visits, floor, look=look)
     ada = await open_tables(visits, floor, "ada")
-    await sam.field("ring_for").fill("25s")
+    hand = Hand(sam.page, look)
+    await hand.fill(sam.field("ring_for"), "25s")
     await ada.field("ring_for").fill("35s")
     await ada.button("save").click()
     await ada.saved()
-    await sam.button("see-both").click()
+    await hand.press(sam.button("see-both"))
     dialog = sam.page.get_by_role("dialog")
     await expect(dialog).to_contain_text(sam.t("tables.clash"))
+    await visits.accessible(sam.page)
     await dialog.locator(".cm-merge-b .cm-line").filter(has_text="25s").click()
     await sam.page.keyboard.press("End")
     await sam.page.keyboard.type(" # ada and I")
     await sam.page.keyboard.press("Escape")
-    await sam.button("see-both").click()  # what was put together so far is still there
+    await hand.press(sam.button("see-both"))  # what was put together so far is still there
     await expect(dialog.locator(".cm-merge-b")).to_contain_text("# ada and I")
-    await sam.button("use-merged").click()
-    await sam.button("save").click()
+    await hand.press(sam.button("use-merged"))
+    await hand.press(sam.button("save"))
     await sam.saved()
     assert "ring_for: 25s # ada and I\n" in sam.file("queues.yaml")
 
 
+@pytest.mark.parametrize("look", looks(0), ids=str)
 async def test_unsaved_text_outlives_a_reload_and_a_log_out(
-    visits: Visits, floor: PageFloor
+    visits: Visits, floor: PageFloor, look: Look
 ) -> None:
     visits.forget("sam")
-    tables = await open_tables(visits, floor)
-    page, t = tables.page, tables.t
+    tables = await open_tables(visits, floor, look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
     page.on("dialog", lambda dialog: dialog.accept())
-    await tables.field("ring_for").fill("26s")
+    await hand.fill(tables.field("ring_for"), "26s")
     await page.reload()
-    notice = page.locator(".notice").filter(has_text=re.compile(r"queues\.yaml.*is back"))
+    notice = page.locator(".notice").filter(has_text="queues.yaml")
     await expect(notice).to_be_visible()
     await expect(tables.field("ring_for")).to_have_value("26s")
-    await tables.field("ring_for").fill("27s")
-    await page.locator(".menu summary").click()
-    await page.get_by_role("button", name=t("log-out"), exact=True).click()
-    await page.get_by_label(t("user"), exact=True).fill("sam")
-    await page.get_by_label(t("password"), exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name=t("log-in"), exact=True).click()
+    await hand.fill(tables.field("ring_for"), "27s")
+    await hand.press(page.locator(".menu summary"))
+    await hand.press(page.get_by_role("button", name=t("log-out"), exact=True))
+    await hand.fill(page.get_by_label(t("user"), exact=True), "sam")
+    await hand.fill(page.get_by_label(t("password"), exact=True), PASSWORD)
+    await hand.press(page.get_by_role("button", name=t("log-in"), exact=True))
     await expect(notice).to_be_visible()
     await expect(tables.field("ring_for")).to_have_value("27s")
-    await tables.button("save").click()
+    await hand.press(tables.button("save"))
     await tables.saved()
     assert "ring_for: 27s" in tables.file("queues.yaml")
 
 
-async def test_what_was_saved_can_be_taken_back(visits: Visits, floor: PageFloor) -> None:
-    tables = await open_tables(visits, floor)
-    page, t = tables.page, tables.t
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_what_was_saved_can_be_taken_back(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
+    tables = await open_tables(visits, floor, look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
     before = tables.file("queues.yaml")
-    await tables.field("ring_for").fill("28s")
-    await tables.button("save").click()
+    await hand.fill(tables.field("ring_for"), "28s")
+    await hand.press(tables.button("save"))
     await tables.saved()
-    await page.get_by_role("link", name=t("tables-tab.history"), exact=True).click()
+    await hand.press(page.get_by_role("link", name=t("tables-tab.history"), exact=True))
     newest = page.locator(".changes > li").first
     await expect(newest).to_contain_text("sam")
     await expect(newest).to_contain_text("28s")
-    await newest.get_by_role("button", name=t("tables.lines"), exact=True).click()
+    await hand.press(newest.get_by_role("button", name=t("tables.lines"), exact=True))
     await expect(page.locator(".diff .plus").filter(has_text="ring_for: 28s")).to_be_visible()
     await visits.accessible(page)
     await page.keyboard.press("Escape")
-    await newest.get_by_role("button", name=t("tables.back-to-before"), exact=True).click()
+    await hand.press(newest.get_by_role("button", name=t("tables.back-to-before"), exact=True))
     await expect(page.get_by_role("dialog").locator("li").filter(has_text="20s")).to_be_visible()
-    await tables.button("roll-back").click()
+    await hand.press(tables.button("roll-back"))
     await expect(page.locator(".notice")).to_have_text(re.compile(t("tables-note.rolled-back")))
     assert tables.file("queues.yaml") == before
 
 
-async def test_a_change_that_removes_much_is_confirmed(visits: Visits, floor: PageFloor) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_change_that_removes_much_is_confirmed(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
     visits.expect_fault("409")
-    tables = await open_tables(visits, floor, "ada", "agents")
-    page, t = tables.page, tables.t
+    tables = await open_tables(visits, floor, "ada", "agents", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
     for agent in ("bob", "carol", "dave"):
-        await page.locator(f"[data-id={agent}]").click()
-        await page.get_by_role("button", name=t("tables.remove-agent"), exact=True).click()
-    await tables.button("save").click()
+        await tables.pick(hand, agent)
+        await hand.press(page.get_by_role("button", name=t("tables.remove-agent"), exact=True))
+    await hand.press(tables.button("save"))
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text(t("tables.removes-much"))
     assert "bob:" in tables.file("agents.yaml"), "nothing is saved before"
-    await tables.button("save-anyway").click()
+    await hand.press(tables.button("save-anyway"))
     await tables.saved()
     assert "bob" not in tables.file("agents.yaml")
     assert "agents: {alice: 1}\n" in tables.file("queues.yaml"), "both files at once"
 
 
-async def test_every_tab_is_accessible(visits: Visits, floor: PageFloor) -> None:
-    tables = await open_tables(visits, floor, look=Look("keys", 320, "ar", dark=True))
+@pytest.mark.parametrize("look", looks(1), ids=str)
+async def test_every_tab_is_accessible(visits: Visits, floor: PageFloor, look: Look) -> None:
+    tables = await open_tables(visits, floor, look=look)
     page, t = tables.page, tables.t
     for tab in ("queues", "agents", "priorities", "shifts", "rules", "users", "files", "history"):
         await page.get_by_role("link", name=t(f"tables-tab.{tab}"), exact=True).click()
@@ -316,49 +386,54 @@ async def test_a_rule_is_made(visits: Visits, floor: PageFloor, look: Look) -> N
     }
 
 
-async def test_a_supervisor_is_made_and_limited(visits: Visits, floor: PageFloor) -> None:
-    tables = await open_tables(visits, floor, "ada", "users")
-    page, t = tables.page, tables.t
-    await page.get_by_role("button", name=f"+ {t('tables-add.user')}", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    await dialog.get_by_label(t("tables.id"), exact=True).fill("kim")
-    await dialog.get_by_role("button", name=t("tables-add.user"), exact=True).click()
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_supervisor_is_made_and_limited(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
+    tables = await open_tables(visits, floor, "ada", "users", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
+    await tables.added(hand, "user", "kim")
     await expect(tables.field("role")).to_have_value("supervisor")
-    await tables.field("password").fill(password_hash())
-    await page.get_by_label("Sales", exact=True).check()
-    await page.get_by_label("Sales", exact=True).check()
+    await hand.fill(tables.field("password"), password_hash())
+    await hand.tick(page.get_by_label("Sales", exact=True))
+    await expect(page.get_by_label("Sales", exact=True)).to_be_checked()
     await visits.accessible(page, both=False)
-    await tables.button("save").click()
+    await hand.press(tables.button("save"))
     await tables.saved()
     kim = f'  kim: {{role: supervisor, password: "{password_hash()}", queues: [sales]}}\n'
     assert kim in tables.file("callrouter.yaml")
-    await page.locator("[data-id=ada]").click()  # who would shut herself out
+    await tables.pick(hand, "ada")  # who would shut herself out
     await expect(tables.field("role")).to_be_disabled()
-    sam = await visits.log_in("sam", view="tables/users")
+    sam = await visits.log_in("sam", look, view="tables/users")
     await expect(sam.locator("#locked-note")).to_contain_text(t("tables.admins-only"))
 
 
-async def test_a_queue_and_an_agent_get_other_ids(visits: Visits, floor: PageFloor) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_queue_and_an_agent_get_other_ids(
+    visits: Visits, floor: PageFloor, look: Look
+) -> None:
     """Every place in the files follows, and what is known of them stays their own."""
     await floor.sign_in("bob")
-    tables = await open_tables(visits, floor, "ada")
-    page, t = tables.page, tables.t
+    tables = await open_tables(visits, floor, "ada", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
 
     async def renamed(what: str, old: str, new: str) -> None:
-        await tables.button("rename").click()
+        await hand.press(tables.button("rename"))
         title = t(f"tables-rename.{what}", name=old)
         dialog = page.get_by_role("dialog", name=title)
-        await dialog.get_by_label(t("tables.id"), exact=True).fill(new)
-        await dialog.get_by_role("button", name=title, exact=True).click()
+        await hand.fill(dialog.get_by_label(t("tables.id"), exact=True), new)
+        await hand.press(dialog.get_by_role("button", name=title, exact=True))
+        await expect(dialog).to_have_count(0)
 
+    await tables.unfolded(hand, "on_full")
     await tables.field("on_full").fill("queue:sales")
-    await page.locator("[data-id=sales]").click()
+    await tables.pick(hand, "sales")
     await renamed("queue", "sales", "orders")
-    await page.get_by_role("link", name=t("tables-tab.agents"), exact=True).click()
-    await page.locator("[data-id=bob]").click()
+    await hand.press(page.get_by_role("link", name=t("tables-tab.agents"), exact=True))
+    await tables.pick(hand, "bob")
     await renamed("agent", "bob", "rob")
     await renamed("agent", "rob", "robert")
-    await tables.button("save").click()
+    await hand.press(tables.button("save"))
     await tables.saved()
     queues, agents = tables.file("queues.yaml"), tables.file("agents.yaml")
     assert "  orders:\n    name: Sales\n    renamed_from: sales\n" in queues
@@ -368,6 +443,50 @@ async def test_a_queue_and_an_agent_get_other_ids(visits: Visits, floor: PageFlo
     assert "renamed_from: bob" in agents
     assert "queues: [orders]" in tables.file("callrouter.yaml")
     assert (await floor.get("agents/robert"))["signed_in"]
+
+
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_queue_and_an_agent_are_made(visits: Visits, floor: PageFloor, look: Look) -> None:
+    """With a phone, a place in the queue, and hours in which others serve it."""
+    tables = await open_tables(visits, floor, "ada", "agents", look=look)
+    page, t, hand = tables.page, tables.t, Hand(tables.page, look)
+    await tables.added(hand, "agent", "erin")
+    await hand.fill(tables.field("name"), "Erin Green")
+    await tables.unfolded(hand, "extension")
+    await hand.fill(tables.field("extension"), "1005")
+    phones = page.locator(".entry details.part").filter(has_text=t("tables-add.phone"))
+    if await phones.count() and await phones.first.get_attribute("open") is None:
+        await hand.press(phones.first.locator("summary").first)
+    await tables.added(hand, "phone", "desk")
+    phone = page.locator(".entry fieldset.phone")
+    await hand.fill(phone.locator("input").first, "PJSIP/1001")
+    await hand.press(page.get_by_role("link", name=t("tables-tab.queues"), exact=True))
+    await tables.added(hand, "queue", "night")
+    await hand.fill(tables.field("name"), "Night desk")
+    await hand.choose(tables.field("policy"), "ring-all")
+    await expect(page.get_by_text(t("tables-policy-about.ring-all"))).to_be_visible()
+    await hand.press(page.get_by_role("link", name=t("tables-tab.priorities"), exact=True))
+    await tables.pick(hand, "night")
+    await hand.choose(page.get_by_role("combobox", name=t("tables.add-member")), "erin")
+    await hand.press(page.get_by_role("link", name=t("tables-tab.shifts"), exact=True))
+    await tables.pick(hand, "night")
+    await hand.fill(tables.field("hours").first, "daily 20:00-24:00")
+    await hand.press(page.get_by_role("button", name=f"+ {t('tables.add-shift')}", exact=True))
+    shift = page.locator(".entry fieldset.phone")
+    hours = shift.get_by_label(t("tables-field.hours"), exact=True)
+    await hand.fill(hours, "sat,sun 20:00-24:00")
+    await hand.choose(shift.get_by_role("combobox", name=t("tables.add-member")), "alice")
+    await expect(page.locator(".week rect.shift")).to_have_count(2)
+    await visits.accessible(page, both=False)
+    await hand.press(tables.button("save"))
+    await tables.saved()
+    [made] = [item for item in await floor.get("agents") if item["id"] == "erin"]
+    assert made["name"] == "Erin Green"
+    queue = yaml.safe_load(tables.file("queues.yaml"))["queues"]["night"]
+    assert list(queue["agents"]) == ["erin"]
+    assert (queue["name"], queue["policy"]) == ("Night desk", "ring-all")
+    assert queue["hours"] == "daily 20:00-24:00"
+    assert queue["shifts"] == [{"hours": "sat,sun 20:00-24:00", "agents": {"alice": 1}}]
 
 
 async def test_a_phone_has_an_address_on_each_pbx(visits: Visits, floor: PageFloor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.async_api import expect
 
 from callrouter.lab import RingOnly
 from tests.browser.page_floor import AGENTS, QUEUES, PageFloor
-from tests.browser.visits import Look, Visits, looks, words
+from tests.browser.visits import Hand, Look, Visits, digits, looks, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -28,25 +29,31 @@ FILES = {
 }
 
 
-async def test_a_thousand_agents(visits: Visits, floor: PageFloor) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_thousand_agents(visits: Visits, floor: PageFloor, look: Look) -> None:
     """All can be found, and few are in the page."""
     await floor.sign_in("alice")
-    page, t = await visits.log_in("sam", view="board"), words("en")
+    page, t = await visits.log_in("sam", look, view="board"), words(look.language)
+    hand = Hand(page, look)
     card = page.get_by_role("region", name=t("agents"), exact=True)
-    await expect(card.get_by_role("heading", level=2)).to_have_text("Agents 1,004")
+    await expect(card.get_by_role("heading", level=2)).to_have_text(
+        f"{t('agents')} {digits('1,004', look.language)}"
+    )
     rows = card.get_by_role("listitem")
     first = rows.nth(0)
     await expect(first.get_by_role("heading")).to_contain_text(t("state.available"))
     await expect(rows.nth(1)).to_contain_text("Alice Martin")
     assert await rows.count() < 80
-    await card.get_by_label(t("search")).fill("guest 0917")
+    await hand.fill(card.get_by_label(t("search")), "guest 0917")
     await expect(rows).to_have_count(2)
     await expect(rows.nth(1)).to_contain_text("Guest 0917")
-    await card.get_by_label(t("search")).fill("")
-    await card.get_by_role("button", name=t("state.available")).click()
+    await hand.fill(card.get_by_label(t("search")), "")
+    await page.keyboard.press("Delete")
+    await hand.press(card.get_by_role("button", name=t("state.available")))
     await expect(rows).to_have_count(2)
-    await card.get_by_role("button", name=t("state.available")).click()
-    await card.get_by_role("list", name=t("agents")).focus()
+    await hand.press(card.get_by_role("button", name=t("state.available")))
+    window = card.get_by_role("list", name=t("agents"))
+    await (hand.reach(window) if look.hand == "keys" else window.click(position={"x": 3, "y": 3}))
     await page.keyboard.press("End")
     await expect(rows.last).to_contain_text("Guest 0999")
     assert await rows.count() < 80
@@ -72,9 +79,10 @@ async def test_who_waits_too_long(floor: PageFloor, visits: Visits, look: Look) 
     await floor.quiet()
 
 
-async def test_how_old_the_data_are(floor: PageFloor, visits: Visits) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_how_old_the_data_are(floor: PageFloor, visits: Visits, look: Look) -> None:
     """A line that is silent is noticed after two seconds, calmly, and is over by itself."""
-    page, t = await visits.log_in("sam", view="board", clock=True), words("en")
+    page, t = await visits.log_in("sam", look, view="board", clock=True), words(look.language)
     pid = floor.daemon.pid
     assert pid is not None
 
@@ -111,20 +119,48 @@ async def test_a_screen_on_the_wall(floor: PageFloor, visits: Visits) -> None:
     await expect(page.get_by_role("region")).to_have_count(1)
 
 
-async def test_a_link_for_a_screen(floor: PageFloor, visits: Visits) -> None:
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_full_screen_and_colours(visits: Visits, floor: PageFloor, look: Look) -> None:
+    """The board fills the screen, by itself and as a wall screen; who looks at it chooses its colours."""
+    page, t = await visits.log_in("sam", look, view="board"), words(look.language)
+    hand = Hand(page, look)
+    body = page.locator("body")
+    paper: set[str] = set()
+    for theme in ("auto", "light", "dark"):
+        await expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        paper.add(await body.evaluate("node => getComputedStyle(node).backgroundColor"))
+        await hand.press(page.get_by_role("button", name=t(f"theme.{theme}"), exact=True))
+    assert len(paper) == 2
+    await hand.press(page.get_by_role("button", name=t("theme.auto"), exact=True))
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    if look.width > 600:  # a telephone's browser has its own
+        await hand.press(page.get_by_role("button", name=t("full-screen"), exact=True))
+        await page.wait_for_function("document.fullscreenElement !== null")
+        await page.evaluate("document.exitFullscreen()")
+    await hand.press(page.get_by_role("link", name=t("board.wall"), exact=True))
+    await expect(page.locator(".wall .cards")).to_be_visible()
+    await expect(page.get_by_role("button")).to_have_count(0)
+    await visits.accessible(page)
+
+
+@pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_link_for_a_screen(floor: PageFloor, visits: Visits, look: Look) -> None:
     """A supervisor makes one; a browser in which no one is logged in shows it, until it is revoked."""
-    t = words("en")
-    page = await visits.log_in("pat", view="screens")
-    await page.get_by_label(t("screens.name")).fill("Hall, left")
+    page, t = await visits.log_in("pat", look, view="board"), words(look.language)
+    hand = Hand(page, look)
+    await hand.press(page.get_by_role("link", name=t("screens.title"), exact=True))
+    await hand.fill(page.get_by_label(t("screens.name")), "Hall, left")
     visits.expect_fault("403")
-    await page.get_by_role("button", name=t("screens.make")).click()
-    await expect(page.get_by_role("alert").filter(has_text="sales")).to_be_visible()
-    await page.get_by_label("Sales", exact=True).check()
-    await page.get_by_role("button", name=t("screens.make")).click()
+    await hand.press(page.get_by_role("button", name=t("screens.make")))
+    own = "sales" if look.language == "en" else "."  # elsewhere it is told by the kind of refusal
+    await expect(page.get_by_role("alert").filter(has_text=re.compile(own))).to_be_visible()
+    await hand.tick(page.get_by_label("Sales", exact=True))
+    await hand.press(page.get_by_role("button", name=t("screens.make")))
     link = await page.get_by_label(t("screens.link"), exact=True).input_value()
     await visits.accessible(page)
     asked: list[str] = []
-    screen = await visits.page()
+    screen = await visits.page(look)
     screen.on("request", lambda request: asked.append(request.url))
     await screen.goto(link)
     await expect(screen.get_by_role("region", name="Sales")).to_be_visible()
@@ -135,13 +171,10 @@ async def test_a_link_for_a_screen(floor: PageFloor, visits: Visits) -> None:
     await screen.reload()
     await expect(screen.get_by_role("region", name="Sales")).to_be_visible()
     row = page.get_by_role("listitem").filter(has_text="Hall, left")
-    await row.get_by_role("button", name=t("screens.revoke")).click()
+    await hand.press(row.get_by_role("button", name=t("screens.revoke")))
     visits.expect_fault("401")
-    await (
-        page.get_by_role("dialog")
-        .get_by_role("button", name=t("screens.revoke"), exact=True)
-        .click()
-    )
+    dialog = page.get_by_role("dialog", name=t("screens.revoke"))
+    await hand.press(dialog.get_by_role("button", name=t("screens.revoke"), exact=True))
     await expect(screen.get_by_role("alert")).to_contain_text(t("board.shut"))
     await expect(row).to_have_count(0)
     await visits.accessible(screen)

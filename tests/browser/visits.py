@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,9 @@ from playwright.async_api import (
     Request,
     async_playwright,
     expect,
+)
+from playwright.async_api import (
+    Error as PlaywrightError,
 )
 
 from tests.browser import axe, chromium
@@ -91,6 +94,13 @@ def words(language: str) -> Callable[..., str]:
         return re.sub(r"\{(\w+)\}", lambda found: variables[found[1]], text)
 
     return t
+
+
+def digits(text: str, language: str) -> str:
+    """A number as the page writes it in a language: `digits("1,004", "ar")`."""
+    if language != "ar":
+        return text
+    return text.translate({ord(","): 0x066C} | {ord(str(n)): 0x0660 + n for n in range(10)})
 
 
 class Visits:
@@ -203,6 +213,20 @@ class Visits:
                 (f"at {width} px, {'dark' if dark else 'light'}, {page.url}:", *found)
             )
 
+    async def pictures(self, folder: Path, name: str) -> None:
+        """Keep pictures of every window, for a person who looks for the cause of a failure.
+
+        Args:
+            folder: where to.
+            name: of the test.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for context in self._contexts:
+            for page in context.pages:
+                place = folder / f"{name.replace('/', '-')}-{len(list(folder.iterdir()))}.png"
+                with suppress(PlaywrightError):  # a window that is being closed
+                    await page.screenshot(path=place, full_page=True)
+
     async def close(self) -> None:
         """Close every window, and see that no page did what it may not.
 
@@ -236,6 +260,14 @@ class Visits:
         url = urlsplit(request.url)
         if url.scheme not in {"data", "blob"} and url.hostname != "127.0.0.1":
             self.faults.append(f"request to {request.url}")
+
+
+TOWARDS = """node => {
+  const [here, there] = [document.activeElement, node].map((one) => one?.closest(".window .row"));
+  if (!here || !there || here === there || here.parentElement !== there.parentElement) return "Tab";
+  return here.getBoundingClientRect().top < there.getBoundingClientRect().top ? "ArrowDown" : "ArrowUp";
+}"""
+"""The key that leads from where the focus is towards an element."""
 
 
 class Hand:
@@ -296,7 +328,8 @@ class Hand:
                 )
                 assert shown, f"the focus on {what} cannot be seen"
                 return
-            await self.page.keyboard.press("Tab")
+            # In a long list, the arrow keys go from row to row, and Tab through one and on.
+            await self.page.keyboard.press(await what.evaluate(TOWARDS))
         raise AssertionError(f"the Tab key does not lead to {what}")
 
 

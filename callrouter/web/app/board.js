@@ -80,7 +80,7 @@ export function Board() {
   const rows = [...queues.value.values()].sort(byNeed);
   return html`<main class="board">
     <${ClusterLine} />
-    <p class="tools"><a class="button" href="?board">${t("full-screen")}</a>
+    <p class="tools"><a class="button" href="?board">${t("board.wall")}</a>
       ${session.value.role !== "agent" && html`<a class="button" href="#screens">${t("screens.title")}</a>`}</p>
     <div class="queues">${rows.length ? rows.map((queue) => html`<${SeenCard} key=${queue.id} queue=${queue} />`) : html`<p class="none">${t("no-queues")}</p>`}</div>
     ${agents.value.size > 0 && html`<${AgentList} />`}

@@ -72,11 +72,48 @@ export const SHAPES = { available: "●", ringing: "◉", reserved: "◌", "on-c
 export const stateName = (state, agent) => t(state !== "offline" ? `state.${state}` : !agent ? "state.not-there" : agent.signed_in ? "state.no-phone" : "state.offline");
 export const State = ({ of, agent }) => html`<span class=${`state ${of}`}><span aria-hidden="true">${SHAPES[of]}</span> ${stateName(of, agent)}</span>`;
 
+/** What can be reached by the keyboard in a row. */
+const reached = (row) => [...row.querySelectorAll("a[href], button, input")].filter((item) => !item.closest("dialog"));
+
+/** The list is one stop of the Tab key, however long it is: what is in one of its rows, between which the arrow keys go.
+ * Returns what the list does with keys and focus. */
+function useRows(box) {
+  const here = useRef("");
+  const rows = () => [...box.current.querySelectorAll(".row")];
+  useEffect(() => {
+    const all = rows().filter((row) => reached(row).length);
+    const top = box.current.getBoundingClientRect().top;
+    const current = all.find((row) => row.dataset.row === here.current) ?? all.find((row) => row.getBoundingClientRect().top >= top) ?? all[0];
+    for (const row of all) for (const item of reached(row)) item.tabIndex = row === current ? 0 : -1;
+  });
+  const onFocusIn = ({ target }) => {
+    const row = target.closest(".row");
+    if (!row || target.closest("dialog") || row.dataset.row === here.current) return;
+    here.current = row.dataset.row;
+    for (const other of rows()) for (const item of reached(other)) item.tabIndex = other === row ? 0 : -1;
+  };
+  const onKeyDown = (event) => {
+    const way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const row = way && event.target.closest(".row");
+    if (!row || event.target.closest("dialog")) return;
+    event.preventDefault();
+    const all = rows().filter((item) => reached(item).length);
+    const next = all[all.indexOf(row) + way];
+    if (!next) return;
+    const items = reached(next);
+    const to = items[Math.min(reached(row).indexOf(event.target), items.length - 1)];
+    next.scrollIntoView({ block: "nearest" });
+    to.focus({ preventScroll: true });
+  };
+  return { onFocusIn, onKeyDown };
+}
+
 /** The rows of a long list that are in sight. All rows are `height` pixels high. */
 export function Window({ rows, height, children, label }) {
   const [from, setFrom] = useState(0);
   const box = useRef(null);
   const [seen, setSeen] = useState(30);
+  const keys = useRows(box);
   useEffect(() => {
     const look = () => setSeen(Math.ceil(box.current.clientHeight / height) + 4);
     look();
@@ -85,10 +122,10 @@ export function Window({ rows, height, children, label }) {
   }, [height, rows.length]);
   const first = Math.max(0, Math.min(from, rows.length - 1) - 2);
   const shown = rows.slice(first, first + seen);
-  return html`<div class="window" ref=${box} tabindex="0" role="list" aria-label=${label}
+  return html`<div class="window" ref=${box} tabindex="0" role="list" aria-label=${label} ...${keys}
       onScroll=${(event) => setFrom(Math.floor(event.currentTarget.scrollTop / height))}>
     <div class="whole" ref=${(node) => node && (node.style.blockSize = `${rows.length * height}px`)}>
-      ${shown.map((row, n) => html`<div key=${row.key ?? row.id} class="row" role="listitem"
+      ${shown.map((row, n) => html`<div key=${row.key ?? row.id} class="row" role="listitem" data-row=${row.key ?? row.id}
         ref=${(node) => node && (node.style.insetBlockStart = `${(first + n) * height}px`)}>${children(row)}</div>`)}
     </div></div>`;
 }

@@ -41,12 +41,12 @@ function Sessions() {
       <span role="status">${t("people.count", { count: found.length })}</span>
       <${Act} kind="danger" to=${endOwnSessions} ask=${t("people.everywhere?")}>${t("log-out-everywhere")}</${Act}>
     </div>
-    <div class="scroll"><table class="stack"><thead><tr>${all && html`<th scope="col">${t("people.person")}</th>`}
+    <div class="scroll"><table class="stack sessions"><thead><tr>${all && html`<th scope="col">${t("people.person")}</th>`}
       <th scope="col">${t("people.program")}</th><th scope="col">${t("people.address")}</th>
       <th scope="col">${t("people.since")}</th><th scope="col">${t("people.seen")}</th><th scope="col"><span class="hidden">${t("actions")}</span></th></tr></thead>
     <tbody>${found.slice(0, SHOWN).map((row) => html`<tr key=${row.id}>
-      ${all && html`<td data-title=${t("people.person")}><bdi>${row.user}</bdi></td>`}
-      <td data-title=${t("people.program")}><bdi>${program(row.program)}</bdi>${row.current ? html` <span class="mark">${t("people.this")}</span>` : ""}</td>
+      ${all && html`<td class="who" data-title=${t("people.person")}><bdi>${row.user}</bdi></td>`}
+      <td class="program" data-title=${t("people.program")}><bdi>${program(row.program)}</bdi>${row.current ? html` <span class="mark">${t("people.this")}</span>` : ""}</td>
       <td data-title=${t("people.address")}><bdi dir="ltr">${row.address || "–"}</bdi></td>
       <td data-title=${t("people.since")}><bdi>${dayAndTime(row.created_at)}</bdi></td>
       <td data-title=${t("people.seen")}><bdi>${dayAndTime(row.seen_at)}</bdi></td>

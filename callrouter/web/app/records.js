@@ -46,7 +46,7 @@ function Row({ call }) {
     <td><bdi>${queueName(call.queue)}</bdi>${call.last_queue !== call.queue ? html` → <bdi>${queueName(call.last_queue)}</bdi>` : ""}</td>
     <td><bdi>${call.agent ? agentName(call.agent) : "–"}</bdi></td>
     <td class=${`outcome ${call.outcome}`}>${t(`records.outcome.${call.outcome}`)}${call.result && call.result !== call.outcome ? html` <small><bdi>${call.result}</bdi></small>` : ""}</td>
-    <td><bdi dir="ltr">${duration(call.wait_s)}</bdi></td><td><bdi dir="ltr">${duration(call.talk_s)}</bdi></td></tr>`;
+    <td data-title=${t("records.head.wait")}><bdi dir="ltr">${duration(call.wait_s)}</bdi></td><td data-title=${t("records.head.talk")}><bdi dir="ltr">${duration(call.talk_s)}</bdi></td></tr>`;
 }
 
 export function Records() {

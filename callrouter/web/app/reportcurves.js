@@ -74,7 +74,7 @@ function Plot({ found, starts, lines, label, kind, stacked = false }) {
       const times = starts.map((at) => Date.parse(at) / 1000);
       const options = {
         width: place.current.clientWidth, height: HIGH, tzDate: (at) => Plotter.tzDate(new Date(at * 1000), found.timezone),
-        scales: { y: { range: (_, low, high) => (kind === "share" ? [0, 100] : [0, Math.max(high, 1) * 1.05]) } },
+        scales: { x: starts.length > 1 ? {} : { range: () => [Date.parse(found.from) / 1000, Date.parse(found.to) / 1000] }, y: { range: (_, low, high) => (kind === "share" ? [0, 100] : [0, Math.max(high, 1) * 1.05]) } },
         axes: [
           { ...axis, space: 70, values: (_, marks) => marks.map((at) => new Intl.DateTimeFormat(LANGUAGES[language.value].locale, { timeZone: found.timezone,
             ...(marks.length > 1 && marks[1] - marks[0] < 86400 ? { hour: "2-digit", minute: "2-digit" } : { month: "short", day: "numeric" }) }).format(new Date(at * 1000))) },

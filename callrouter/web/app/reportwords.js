@@ -38,10 +38,17 @@ const DAYS = { year: "numeric", month: "short", day: "numeric" };
 const CLOCK = { hour: "2-digit", minute: "2-digit" };
 /** A moment of the site's zone. */
 export const shownMoment = (at, zone, exact = true) => zoned(zone, { ...DAYS, ...CLOCK, ...(exact ? { second: "2-digit" } : {}) }).format(new Date(at));
+const ofOneDay = (found) => Date.parse(found.to) - Date.parse(found.from) <= DAY_MS;
+/** A moment of a report: of a report of one day, its time of day. */
+function shownTime(at, found) {
+  const moment = Date.parse(at);
+  const within = ofOneDay(found) && moment >= Date.parse(found.from) && moment < Date.parse(found.to);
+  return within ? zoned(found.timezone, { ...CLOCK, second: "2-digit" }).format(moment) : shownMoment(at, found.timezone);
+}
 /** The beginning of an interval: its date, and its time of day if it is shorter than a day. */
 export function shownInterval(at, found) {
   const short = !["1d", "1w", "1mo"].includes(found.by);
-  const oneDay = short && Date.parse(found.to) - Date.parse(found.from) <= DAY_MS;
+  const oneDay = short && ofOneDay(found);
   return zoned(found.timezone, { ...(oneDay ? {} : { weekday: "short", month: "short", day: "numeric" }), ...(short ? CLOCK : {}) }).format(new Date(at));
 }
 /** The period of a report. */
@@ -61,7 +68,7 @@ export function shown(value, column, found) {
     case "number": return number(value, 1);
     case "duration": return duration(typeof value === "number" ? Math.round(value) : value);
     case "share": return new Intl.NumberFormat(locale(), { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value / 100);
-    case "time": return shownMoment(value, found.timezone);
+    case "time": return shownTime(value, found);
     case "interval": return shownInterval(value, found);
     case "flag": return t(value ? "reports.yes" : "reports.no");
     default:

@@ -3,12 +3,13 @@
 import { html, useState } from "../vendor/preact.js";
 import { Choice, Doing, Line, Menu } from "./fields.js";
 import { HIDDEN, members, setMember, sheet } from "./sheets.js";
-import { AddEntry, Locked, Picker, Rename } from "./tableparts.js";
+import { AddEntry, Locked, NARROW, Part, Picker, Rename } from "./tableparts.js";
 import { t } from "./words.js";
 
 const ORDER = ["name", "renamed_from", "pin", "password", "extension", "language", "timezone", "sign_in", "capacity", "wrap_up", "skills", "enabled", "devices"];
 const after = (key) => ORDER.slice(0, ORDER.indexOf(key));
 const FIELDS = [["extension", "text"], ["wrap_up", "duration"], ["capacity", "number"], ["skills", "levels"], ["language", "text"], ["timezone", "text"]];
+const PERSON = [...FIELDS.map(([key]) => key), "sign_in", "enabled"];
 const SEVERAL = "addresses";
 const PHONE_FIELDS = [["ring_after", "duration"], ["accept_within", "duration"], ["hours", "text"]];
 
@@ -48,14 +49,15 @@ function Phone({ table, id, name, locked, onFocus }) {
       table.set(path, { [next]: address, ...(home && next !== "number" ? { pbx: home } : {}), ...rest });
     }
   };
+  const when = html`${PHONE_FIELDS.map(([key, what]) => html`<${Line} key=${key} table=${long} path=${[...path, key]} label=${t(`tables-field.phone-${key}`)} help=${t(`tables-help.phone-${key}`)} kind=${what} locked=${locked} onFocus=${onFocus} />`)}
+    <${Choice} table=${long} path=${[...path, "enabled"]} label=${t("tables-field.rings")} usual=${true} locked=${locked} onFocus=${onFocus} />`;
   return html`<fieldset class="phone"><legend><bdi>${name}</bdi></legend><div class="fields">
     <label class="field"><span>${t("tables.phone-kind")}</span><select value=${kind} disabled=${Boolean(locked)} onChange=${change}>
       ${["endpoint", "dial", "number", ...(several || pbxes.length > 1 ? [SEVERAL] : [])].map((word) => html`<option key=${word} value=${word} selected=${word === kind}>${t(`tables-phone.${word}`)}</option>`)}</select></label>
     ${several
       ? pbxes.map((pbx) => html`<${Line} key=${pbx} table=${table} path=${[...path, "endpoint", pbx]} label=${t("tables.address-on", { pbx })} kind="text" locked=${locked} onFocus=${onFocus} fallback=${several[pbx] === undefined ? "PJSIP/1001@north" : ""} />`)
       : html`<${Line} table=${long} path=${[...path, key]} label=${t("tables.address")} kind="text" locked=${locked} onFocus=${onFocus} fallback=${{ endpoint: "PJSIP/1001", number: "+447700900123", dial: "Local/1001@from-internal/n" }[key]} />`}
-    ${PHONE_FIELDS.map(([key, what]) => html`<${Line} key=${key} table=${long} path=${[...path, key]} label=${t(`tables-field.phone-${key}`)} help=${t(`tables-help.phone-${key}`)} kind=${what} locked=${locked} onFocus=${onFocus} />`)}
-    <${Choice} table=${long} path=${[...path, "enabled"]} label=${t("tables-field.rings")} usual=${true} locked=${locked} onFocus=${onFocus} />
+    ${innerWidth >= NARROW ? when : html`<${Part} title=${t("tables-group.when")} found=${table.problems(path)}>${when}</${Part}>`}
     <${Doing} kind="danger" why=${locked} label=${t("tables.remove-phone", { name })} onClick=${() => table.remove(path)}>${t("remove")}</${Doing}>
   </div></fieldset>`;
 }
@@ -96,11 +98,11 @@ export function AgentTable({ chosen, onChoose, onFocus }) {
         <${Doing} kind="danger" why=${locked} onClick=${remove}>${t("tables.remove-agent")}</${Doing}></span></header>
       <${Locked} why=${locked} />
       <div class="fields"><${Line} table=${table} path=${[id, "name"]} label=${t("tables-field.name")} help=${t("tables-help.name")} fallback=${id} locked=${locked} onFocus=${onFocus} />
-        ${FIELDS.map(([key, kind]) => html`<${Line} key=${key} table=${table} path=${[id, key]} label=${t(`tables-field.${key}`)} help=${t(`tables-help.agent-${key}`)} kind=${kind} after=${after(key)} locked=${locked} onFocus=${onFocus} />`)}
+        <p class="field"><span>${t("password")}</span> <span class="below">${secret.length ? t("tables.has-password") : t("tables.no-password")}${secret.some((key) => table.value([id, key]) === HIDDEN) ? ` ${t("tables.hidden")}` : ""}</span></p></div>
+      <${Part} title=${t("tables-group.person")} open=${innerWidth >= NARROW} found=${PERSON.flatMap((key) => table.problems([id, key]))}><div class="fields">${FIELDS.map(([key, kind]) => html`<${Line} key=${key} table=${table} path=${[id, key]} label=${t(`tables-field.${key}`)} help=${t(`tables-help.agent-${key}`)} kind=${kind} after=${after(key)} locked=${locked} onFocus=${onFocus} />`)}
         <${Menu} table=${table} path=${[id, "sign_in"]} label=${t("tables-field.sign_in")} after=${after("sign_in")} locked=${locked} onFocus=${onFocus}
           options=${[["", t("tables.by-default", { value: t("tables.manual") })], ["manual", t("tables.manual")], ["always", t("tables.always")]]} />
-        <${Choice} table=${table} path=${[id, "enabled"]} label=${t("tables-field.enabled")} usual=${true} after=${after("enabled")} locked=${locked} onFocus=${onFocus} />
-        <p class="field"><span>${t("password")}</span> <span class="below">${secret.length ? t("tables.has-password") : t("tables.no-password")}${secret.some((key) => table.value([id, key]) === HIDDEN) ? ` ${t("tables.hidden")}` : ""}</span></p></div>
+        <${Choice} table=${table} path=${[id, "enabled"]} label=${t("tables-field.enabled")} usual=${true} after=${after("enabled")} locked=${locked} onFocus=${onFocus} /></div></${Part}>
       <fieldset><legend>${t("phones")}</legend>
         ${typeof devices === "object" && Object.keys(devices).map((name) => html`<${Phone} key=${name} table=${table} id=${id} name=${name} locked=${locked} onFocus=${onFocus} />`)}
         <${Doing} why=${locked} onClick=${() => setAdding(true)}>+ ${t("tables-add.phone")}</${Doing}></fieldset>

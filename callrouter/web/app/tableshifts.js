@@ -4,7 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { Doing, Line } from "./fields.js";
 import { sheet } from "./sheets.js";
 import { Levels } from "./tablepriorities.js";
-import { Locked, Picker } from "./tableparts.js";
+import { Locked, NARROW, Picker } from "./tableparts.js";
 import { count, language, LANGUAGES, t } from "./words.js";
 import { dayNames, spans } from "./week.js";
 
@@ -21,8 +21,11 @@ function Week({ hours, shifts }) {
   const right = LANGUAGES[language.value].dir === "rtl";
   const x = (from, to) => (right ? WIDTH - to : from);
   const label = t("tables.week", { shifts: shifts.length });
-  return html`<figure class="week"><svg viewBox=${`${right ? -30 : -170} -50 ${WIDTH + 200} ${7 * ROW + 60}`} role="img" aria-label=${label}>
-    ${[0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => html`<g key=${hour}><line class="tick" x1=${x(hour * HOUR, hour * HOUR)} x2=${x(hour * HOUR, hour * HOUR)} y1="0" y2=${7 * ROW} />
+  const small = innerWidth < NARROW; // where letters are larger, beside a smaller picture
+  const beside = small ? 340 : 170;
+  const marks = small ? [0, 6, 12, 18, 24] : [0, 3, 6, 9, 12, 15, 18, 21, 24];
+  return html`<figure class=${`week ${small ? "small" : ""}`}><svg viewBox=${`${right ? -50 : -beside} ${small ? -90 : -50} ${WIDTH + beside + 50} ${7 * ROW + (small ? 100 : 60)}`} role="img" aria-label=${label}>
+    ${marks.map((hour) => html`<g key=${hour}><line class="tick" x1=${x(hour * HOUR, hour * HOUR)} x2=${x(hour * HOUR, hour * HOUR)} y1="0" y2=${7 * ROW} />
       <text class="hour" x=${x(hour * HOUR, hour * HOUR)} y="-10">${count(hour)}</text></g>`)}
     ${dayNames(locale).map((name, day) => html`<text key=${name} class="day" x=${right ? WIDTH + 25 : -25} y=${day * ROW + 58}>${name}</text>`)}
     ${(open ?? []).map(([day, from, to], n) => html`<rect key=${`open${n}`} class="open" x=${x(from, to)} width=${to - from} y=${day * ROW + 8} height=${ROW - 16} rx="8"><title>${t("tables.open")}</title></rect>`)}
