@@ -21,7 +21,8 @@ def changed(floor: Floor, event: EndpointChanged) -> None:
     came_back = before is DeviceState.UNREACHABLE
     floor.device_states[key] = event.state
     if floor.clearing:
-        shared_phones.cleared(floor, key)
+        in_use = event.state is DeviceState.IN_USE
+        (shared_phones.seen_clearing if in_use else shared_phones.cleared)(floor, key)
     for agent in floor.owners.get(key, ()):
         if came_back:
             devices.registered(floor, agent, event.pbx, event.endpoint)

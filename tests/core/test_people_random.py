@@ -16,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from callrouter.core.agents import agent_availability
+from callrouter.core.agents import agent_availability, shared_phones
 from callrouter.core.agents.requested_state import MISSED, ROUTER, reason_of
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentState
@@ -194,8 +194,8 @@ class People(World):
             case AgentState.RINGING:
                 assert legs, said
             case AgentState.RESERVED:
-                # Without a leg: the phone's home still sees the call that was.
-                assert legs or self._in_use(agent), said
+                # Without a leg: the phone's home still sees the call that was, or may do so in a moment.
+                assert legs or self._in_use(agent) or self._may_be_seen(agent), said
             case AgentState.AVAILABLE:
                 assert not legs or agent.spec.capacity > 1, said
                 assert requested.here, said
@@ -211,6 +211,17 @@ class People(World):
             for device in agent.spec.devices
             for pbx in device.pbxes
         )
+
+    def _may_be_seen(self, agent: Agent) -> bool:
+        """Whether a leg to one of the phones over a trunk was stopped the fraction of a second before."""
+        floor = self.router.floor
+        ends = (
+            floor.timers.clearing.at((pbx, device.endpoint_on(pbx)))
+            for device in agent.spec.devices
+            for pbx in device.homes
+        )
+        latest = floor.now + shared_phones.SEEN_WITHIN
+        return any(end is not None and floor.now < end <= latest for end in ends)
 
     def _can_ring(self, agent: Agent, requested: Requested) -> bool:
         return any(

@@ -196,6 +196,27 @@ def test_a_phone_that_still_clears_the_call_is_not_rung_and_in_no_private_call()
     assert p.ringing() == {"ann": "c2"}
 
 
+@pytest.mark.parametrize("pbx", [NORTH, SOUTH])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_phone_that_its_home_has_not_seen_yet_is_not_rung_in_between(
+    pbx: str, seen: bool
+) -> None:
+    """A caller hangs up a moment after the ring was ordered; INVITE and CANCEL are on the trunk."""
+    p = play(agent("ann", both("ann")))
+    p.call("c1", "q", pbx=SOUTH).call("c2", "q", pbx=pbx)
+    p.caller_hangs_up("c1").on(0.01)
+    assert len(rung_at(p)) == 1
+    if seen:
+        says(p, NORTH, "PJSIP/ann", IN_USE)
+        p.on(1)
+        assert len(rung_at(p)) == 1
+        assert p.state("ann") is AgentState.RESERVED
+        says(p, NORTH, "PJSIP/ann", IDLE)
+    else:
+        p.on(shared_phones.SEEN_WITHIN)
+    assert p.ringing() == {"ann": "c2"}
+
+
 def test_a_call_that_goes_on_after_ours_is_a_private_one() -> None:
     p = play(agent("ann", both("ann")))
     p.call("c1", "q", pbx=SOUTH)

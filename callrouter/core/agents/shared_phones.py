@@ -29,6 +29,12 @@ CLEARS_WITHIN: Final = 2.0
 After that, the phone is in a private call.
 """
 
+SEEN_WITHIN: Final = 0.3
+"""Seconds after a leg was stopped whose phone its home has not seen in use, during which that may be on its way.
+
+The INVITE and its CANCEL pass the home one after the other, and another PBX might ring the phone in between.
+"""
+
 LAST_REPORT_COUNTS: Final = 60.0
 """Seconds for which a phone counts as in use after the link to the home that said so was lost.
 
@@ -95,15 +101,36 @@ def _rings_from_elsewhere(agent: Agent, device: DeviceSpec, pbx: str) -> bool:
 
 
 def leg_over(floor: Floor, offer: Offer) -> None:
-    """An offer is over: those of its phones that their homes still see in use are clearing."""
+    """An offer is over: those of its phones that their homes still see in use are clearing.
+
+    So are those that their homes have not seen yet, for a moment.
+    """
     for leg in offer.legs.values():
         floor.timers.left.cancel((offer.id, leg.device.id))
         for key in leg.device.addresses.items():
             if key[0] != leg.pbx and floor.device_states.get(key) is DEVICE_IN_USE:
-                floor.clearing[key] = None
-                floor.timers.clearing.set(key, floor.clock_now + CLEARS_WITHIN)
-                for agent in floor.owners.get(key, ()):
-                    floor.mark_changed(agent)
+                _clears(floor, key, CLEARS_WITHIN)
+            elif leg.stopping and _is_unseen_at(floor, leg, key[0]):
+                _clears(floor, key, SEEN_WITHIN)
+
+
+def _is_unseen_at(floor: Floor, leg: Leg, pbx: str) -> bool:
+    """Whether a PBX in step is a home of a leg's phone that another PBX has rung."""
+    homes = leg.device.homes
+    return pbx in homes and leg.pbx not in homes and pbx in floor.up
+
+
+def _clears(floor: Floor, key: tuple[str, str], within: float) -> None:
+    floor.clearing[key] = None
+    floor.timers.clearing.set(key, floor.clock_now + within)
+    for agent in floor.owners.get(key, ()):
+        floor.mark_changed(agent)
+
+
+def seen_clearing(floor: Floor, key: tuple[str, str]) -> None:
+    """A phone is in use that is clearing: so its home has only seen by now what is to clear."""
+    if key in floor.clearing:
+        _clears(floor, key, CLEARS_WITHIN)
 
 
 def cleared(floor: Floor, key: tuple[str, str]) -> None:
