@@ -186,6 +186,9 @@ def tried(version: tuple[int, ...], python: Path) -> tuple[bool, str]:
     if inside is None:
         return True, f"Python {name} ({python}): passed over, no environment can be made: {why}"
     good, said = tests(inside)
+    if not good:  # beside others a test may wait in vain; twice, and it is no accident
+        first, (good, said) = said.rpartition("\n")[2], tests(inside)
+        said += f", the second time; the first time: {first}" if good else ""
     took = time.monotonic() - began
     return good, f"Python {name} ({python}): {said.strip('= ')} ({took:.0f} s with its environment)"
 

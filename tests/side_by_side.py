@@ -138,12 +138,12 @@ class _Run:
             time.sleep(LOOK_EVERY)
             for one in self._started.values():
                 one.look()
-            self._follow()
+            self.follow()
             failed = next((one for one in self._started.values() if one.status), None)
             if failed is not None:
                 return self._failed(failed)
         while len(self._done) < len(self._started):
-            self._follow()
+            self.follow()
         figures = ", ".join(_figures(one) for one in self._started.values())
         self._say(f"— {time.monotonic() - began:.0f} s: {figures}")
         return 0
@@ -171,7 +171,7 @@ class _Run:
                 self._started[stage.name] = made
                 made.next_command()
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Show what is new of one of them until it is over, then go on to the next, in the order of the stages."""
         if self._followed is None:
             names = (name for name in self._names if name in self._started.keys() - self._done)
@@ -189,9 +189,9 @@ class _Run:
     def _failed(self, failed: _Running) -> int:
         others = [one.stage.name for one in self._started.values() if one.status is None]
         self.end()
+        self.follow()
         if failed.stage.name not in self._done:
-            if failed is not self._followed:
-                self._say(f"\n— {failed.stage.title}")
+            self._say(f"\n— {failed.stage.title}")
             failed.show(self._out)
         ended = f"; ended before they were done: {', '.join(others)}" if others else ""
         self._say(f"— {failed.stage.name} failed after {_figures(failed)}{ended}")
@@ -235,6 +235,8 @@ def run(stages: Sequence[Stage], out: BinaryIO | None = None) -> int:
         try:
             return made.go()
         except KeyboardInterrupt:
+            made.end()
+            made.follow()
             return 130
         finally:
             made.end()

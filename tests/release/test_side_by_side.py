@@ -79,15 +79,19 @@ def test_a_stage_that_only_computes_takes_what_others_leave() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_all_that_they_started(tmp_path: Path, number: signal.Signals) -> None:
     pid = tmp_path / "pid"
+    script = f'trap "echo ended" EXIT; trap "exit 1" INT; sleep 50 & echo $! > {pid}; wait'
     text = (
         "import sys; from tests.side_by_side import Stage, run;"
-        f"sys.exit(run([Stage('a', 'a', (('sh', '-c', 'sleep 50 & echo $! > {pid}; wait'),))]))"
+        f"sys.exit(run([Stage('a', 'a', (('sh', '-c', '{script}'),))]))"
     )
-    runner = subprocess.Popen([sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.DEVNULL)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", text], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     while not (pid.exists() and pid.read_text().endswith("\n")):
         time.sleep(0.02)
     runner.send_signal(number)
-    assert runner.wait(timeout=50) == 130
+    said, _ = runner.communicate(timeout=50)
+    assert (runner.returncode, said) == (130, "— a\nended\n")
     grandchild = Path(f"/proc/{pid.read_text().strip()}/stat")
     assert not grandchild.exists() or grandchild.read_text().split()[2] == "Z"
 
