@@ -116,7 +116,7 @@ class Clustered(OnPostgres):
         (folder / "bench.yaml").write_text(self._named(stage, "bench-2", port))
         with (stage.folder / "standby.log").open("ab") as log:
             self._standby = await asyncio.create_subprocess_exec(
-                *("nice", "-n", "10"),  # a real one is on another machine
+                *("chrt", "--idle", "0"),  # a real one is on another machine
                 *(sys.executable, "-m", "callrouter", "--config", str(folder), "run"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -168,8 +168,11 @@ def test_a_hand_over_that_is_asked_for(
             assert ask_to_hand_over(link, "main", to)
             wait(lambda said=said: said in caplog.text)  # type: ignore[misc]
             assert read_pool(link, "main").hand_to == ""
+        a.keeper.hurry()
+        time.sleep(0.3)  # it has just renewed
         assert ask_to_hand_over(link, "main", ANY)
-        wait(lambda: a.hand_to == "b")
+        a.keeper.hurry()
+        assert wait(lambda: a.hand_to == "b") < 0.5
         assert a.sure, "it is held until it is released"
         link.close()
 

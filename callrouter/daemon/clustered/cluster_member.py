@@ -164,6 +164,8 @@ class ClusterMember:
             alive_at=lambda: self._alive_at,
             clock=since_boot,
         )
+        # The active node carries out what it is asked, so it need not wait for its next renewal.
+        self.known.on_hand_over = self.keeper.hurry
 
     def start(self) -> None:
         """Begin to watch the lease. Call it on the loop, once."""

@@ -38,12 +38,14 @@ class KnownCluster:
 
     Attributes:
         is_active: returns whether a router of this process serves the pool.
+        on_hand_over: called when a hand-over was ordered here.
     """
 
     def __init__(self, own: ClusterSettings, address: Address, run_id: str) -> None:
         from callrouter.cluster.lease_link import LeaseLink  # noqa: PLC0415 - an optional extra
 
         self.is_active: Callable[[], bool] = lambda: False
+        self.on_hand_over: Callable[[], None] = lambda: None
         self._own = own
         self._run_id = run_id
         self._polling, self._asking = LeaseLink(address), LeaseLink(address)
@@ -124,6 +126,7 @@ class KnownCluster:
             DirectoryAwayError: the database can't be written.
         """
         await asyncio.to_thread(self._ask, lambda link: ask_to_hand_over(link, pool, to))
+        self.on_hand_over()
 
     def _own_pool(self) -> ClusterPool | None:
         return next((pool for pool in self._pools if pool.name == self._own.pool), None)

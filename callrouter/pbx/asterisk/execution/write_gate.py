@@ -59,7 +59,8 @@ Other orders:
   names its epoch, and it reads the epoch of every Asterisk that it reaches; the first newer one
   stops it everywhere. If O reaches only this Asterisk, N only others, and the database only N, an
   agent whose phones both can ring may be rung by both: callers of an Asterisk that N cannot reach
-  are served rather than left. The Asterisk itself still obeys one router at a time.
+  are served rather than left. The Asterisk itself still obeys one router at a time. O cannot be told
+  apart there from a router whose database is away for all: see docs/architecture.md.
 - *N dies between its epoch and its list.* Nothing was ordered. The next router has epoch 9.
 - *O's epoch arrives after N's.* O writes its epoch only while sure, so before N's lease begins, and
   by 2 it arrives within `UNACKED_WITHIN`, which is within N's wait. N reads the epoch again after
