@@ -34,20 +34,26 @@ def make_pbx(  # noqa: PLR0917 - a MakePbx: called with all of them, in this ord
         authority: tells whether this router may act on the PBX.
 
     Raises:
-        CannotDrive: the driver's library is not installed.
+        CannotDrive: the driver's library is not installed, or a file it needs cannot be read.
     """
     if isinstance(settings, AsteriskSettings):
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 
-        return AsteriskPbx(
-            settings.id,
-            settings,
-            post=post,
-            table=table,
-            board=board,
-            run_id=run_id,
-            authority=authority,
-        )
+        try:
+            return AsteriskPbx(
+                settings.id,
+                settings,
+                post=post,
+                table=table,
+                board=board,
+                run_id=run_id,
+                authority=authority,
+            )
+        except OSError as error:  # it reads the file with certificate authorities
+            why = error.strerror or str(error)
+            raise CannotDrive(
+                f"pbx {settings.id}: tls: {settings.ca} cannot be used ({why})"
+            ) from error
     if isinstance(settings, TwilioSettings):
         try:
             from callrouter.pbx.twilio.driver import TwilioPbx  # noqa: PLC0415 - see above

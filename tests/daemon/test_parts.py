@@ -28,8 +28,9 @@ from callrouter.daemon.process import make_run_id
 from callrouter.logs import Log
 from callrouter.model.routing_table import Table
 from callrouter.model.text import clean, mask
+from callrouter.pbx.asterisk.diagnostics.examination import Examination, examine
 from callrouter.pbx.interface import ALONE
-from callrouter.settings import HttpSettings, TwilioSettings
+from callrouter.settings import AsteriskSettings, HttpSettings, TwilioSettings
 from callrouter.transports import cut
 from tests.daemon.process import free_port
 
@@ -272,3 +273,16 @@ def test_a_driver_whose_library_is_not_installed_says_what_to_install(
     board = Router(Table(), rng=random.Random(1), run_id="b").board
     with pytest.raises(CannotDrive, match=r"-m pip install 'twilio>="):
         make_pbx(settings, lambda _: None, Table(), "b", board, ALONE)
+
+
+async def test_certificate_authorities_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    settings = AsteriskSettings(
+        id="office", username="u", secret="s", tls=True, ca=tmp_path / "none.pem"
+    )
+    board = Router(Table(), rng=random.Random(1), run_id="b").board
+    with pytest.raises(CannotDrive, match=r"pbx office: tls: .*none.pem cannot be used \(No such"):
+        make_pbx(settings, lambda _: None, Table(), "b", board, ALONE)
+    examination = Examination(spoken={}, router=None)
+    [found] = [one async for one in examine("office", settings, Table(), examination)]
+    assert found.ok is False
+    assert "none.pem cannot be used (No such file" in found.advice

@@ -182,7 +182,7 @@ def test_wrong_clear(tmp_path: Path, clear: str, said: str) -> None:
         ('when: "database_away > 1m", queues: [support]', "database_away is not measured by queue (take queues out)"),
         ('when: "service_level < 80", queues: [support]', "queue 'support' has no service_level (add service_level: {within: 20s, target: 80} to it)"),
         ('when: "service_level < 80"', "no queue has a service_level (add it to the queues that are meant)"),
-        ('when: "waiting > 5", quiet: "22:00-07:00"', "hours: '22:00-07:00' is not days and times, such as 'mon-fri 09:00-17:30'"),
+        ('when: "waiting > 5", quiet: "22:00-07:00"', "hours: '22:00-07:00' is not days and times, such as 'mon-fri 09:00-17:30' (write daily 22:00-07:00)"),
         ('when: "waiting > 5", for: soon', "for must be a duration such as 20s, 5m or 1h30m, not 'soon'"),
         ('when: "waiting > 5", fore: 5s', "unknown key 'fore' (did you mean 'for'?)"),
         ("queues: [support]", "item 1 of alerts has no 'when' (add a line 'when: …')"),

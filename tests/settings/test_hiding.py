@@ -12,8 +12,20 @@ import pytest
 from callrouter.api.routes.status_routes import mistake_json
 from callrouter.cli.commands.check import mistakes_json
 from callrouter.settings import ConfigError, load
-from callrouter.settings.errors.hiding import LONGEST, SHOWN, difference, excerpt, without_secret
+from callrouter.settings.errors.hiding import (
+    CONTAINERS,
+    LONGEST,
+    SECRET_KEYS,
+    SHOWN,
+    difference,
+    excerpt,
+    is_secret,
+    without_secret,
+)
 from callrouter.settings.errors.problems import MOST, quoted
+from callrouter.settings.schema.options import key_of, walk
+from callrouter.settings.schema.pbx_options import PBX_GROUPS
+from callrouter.settings.schema.root_options import RootOptions
 from tests.settings.cases import POLICIES, put
 
 MARKER = "7hUnterTw0-x9Zq"
@@ -308,3 +320,9 @@ def test_a_difference_hides_secrets() -> None:
     many = [f"a{n}: x" for n in range(10_000)]
     assert len(difference("a.yaml", [], many, 100)) == 103
     assert len(difference("a.yaml", many, many * 9, 100)) == 3
+
+
+def test_no_key_of_ours_is_taken_for_that_of_a_secret() -> None:
+    groups = [group for _, group in walk(RootOptions)] + list(PBX_GROUPS.values())
+    keys = {key_of(name, field) for group in groups for name, field in group.model_fields.items()}
+    assert {key for key in keys if is_secret(key)} == keys & (SECRET_KEYS | CONTAINERS)

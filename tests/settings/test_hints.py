@@ -92,6 +92,22 @@ def test_blanks_about_a_comparison_say_nothing(tmp_path: Path) -> None:
     assert problems(tmp_path, text) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("mon\u2013fri 09:00\u201317:00", "write mon-fri 09:00-17:00"),
+        ("Mo-Fr 9-17", "write mon-fri 09:00-17:00"),
+        ("Monday to Friday 9am - 5.30pm", "write mon-fri 09:00-17:30"),
+        ("tues,thurs 12am-12pm; wednesday 08.00-09.00", "write tue,thu 00:00-12:00; wed 08:00-09:00"),
+        ("09:00-17:00", "write daily 09:00-17:00"),
+        ("mon 13pm-25:00", ""), ("mon-fri", ""), ("moday 9-17", ""), ("noon-midnight", ""),
+    ],
+)  # fmt: skip
+def test_hours_as_people_write_them(tmp_path: Path, written: str, hint: str) -> None:
+    [problem] = problems(tmp_path, PBX + f"queues: {{q: {{hours: '{written}'}}}}\n")
+    assert problem.hint == hint
+
+
 @pytest.mark.parametrize("key", ["last_agent", "max_wait", "ring_for"])
 def test_a_duration_that_is_too_long(tmp_path: Path, key: str) -> None:
     text = PBX + "queues: {q: {%s: %s}}\n"

@@ -24,6 +24,7 @@ from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.schema.durations import parse_duration
 from tests.settings.cases import (
+    AGENTS,
     CONFIG,
     ENVIRON,
     PBX,
@@ -31,6 +32,7 @@ from tests.settings.cases import (
     QUEUES,
     loaded,
     problems,
+    put,
     told,
     warned,
 )
@@ -599,6 +601,8 @@ def test_site_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("timezone: GMT+1", "unknown time zone 'GMT+1' (such as Europe/London)"),
+        ("pauses: {}\nrules: [{name: ' ', then: {priority: 1}}]", "name must be a text of 1 to 200 characters, not ' '"),
         ("numbers: {region: UK}", "region must be a country of two capital letters, such as GB, not 'UK' (write GB)"),
         ("numbers: {countries: [GB, XX]}", "item 2 of countries must be a country of two capital letters, such as GB, not 'XX'"),
         ("http: {listen: '300.0.0.1:80'}", "listen must be an address and a port"),
@@ -613,6 +617,23 @@ def test_site_errors(tmp_path: Path) -> None:
 def test_one_fault_of_a_site(tmp_path: Path, text: str, message: str) -> None:
     [line] = told(tmp_path, site=text + "\n")
     assert message in line
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("pbx: {office: {driver: asterisk, username: u, secret: Zk38fj20dkfi38dk, tls: {ca: no.pem}}}", "no.pem"),
+        ("pbx: {office: {driver: simulated}}\nhttp: {tls: {certificate: here.pem, key: gone.pem}}", "gone.pem"),
+        ("pbx: {office: {driver: simulated}}\nhttp: {tls: {certificate: here.pem, key: '${PLACE}'}}", "'${PLACE}'"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_there(tmp_path: Path, text: str, file: str) -> None:
+    (tmp_path / "here.pem").touch()
+    put(tmp_path, {"pbx.yaml": text + "\n", "agents.yaml": AGENTS, "queues.yaml": QUEUES})
+    found = load(tmp_path, environ={"PLACE": "s3cret-p1ace"}, policies=POLICIES).warnings
+    [said] = [str(each) for each in found if "there is no file" in str(each)]
+    assert f"{file} (without it the daemon does not start)" in said
+    assert "p1ace" not in said
 
 
 @pytest.mark.parametrize(

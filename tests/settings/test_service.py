@@ -156,8 +156,8 @@ def test_an_agent_switched_off_keeps_the_place_in_shifts_and_steps(tmp_path: Pat
 DAYS = "days are mon, tue, wed, thu, fri, sat, sun, or daily"
 ERRORS = [
     ("hours: mon-fri", "4:12: hours: 'mon-fri' is not days and times, such as 'mon-fri 09:00-17:30'"),
-    ("hours: mo 09:00-17:00", f"4:12: hours: 'mo' is no day; {DAYS}"),
-    ("hours: mon 9-17", "4:12: hours: '9' is no time of day, such as '09:00'"),
+    ("hours: mo 09:00-17:00", f"4:12: hours: 'mo' is no day; {DAYS} (write mon 09:00-17:00)"),
+    ("hours: mon 9-17", "4:12: hours: '9' is no time of day, such as '09:00' (write mon 09:00-17:00)"),
     ("hours: mon 09:00-25:00", "4:12: hours: '25:00' is no time of day; the last is '24:00'"),
     ("hours: mon 09:00-09:00", "4:12: hours: '09:00-09:00' is empty; a whole day is '00:00-24:00'"),
     ("hours: 9", "4:12: hours must be days and times, such as mon-fri 09:00-17:30, not 9"),

@@ -143,6 +143,7 @@ def find_pool(pools: Sequence[ClusterPool], name: str) -> ClusterPool:
     """
     found = next((one for one in pools if one.name == name), None)
     if found is None:
-        known = ", ".join(sorted(one.name for one in pools)) or "none"
-        raise HandOverError(404, "unknown-pool", f"there is no pool {name}; there are: {known}")
+        known = ", ".join(sorted(one.name for one in pools))
+        there = f"there are: {known}" if known else "no daemon of a cluster has run with it yet"
+        raise HandOverError(404, "unknown-pool", f"there is no pool {name}; {there}")
     return found

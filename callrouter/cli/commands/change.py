@@ -216,7 +216,8 @@ def readable() -> Iterator[None]:
     """Turn errors of the file system into words.
 
     Raises:
-        CommandFailed: a file or folder cannot be used (exit status 2).
+        CommandFailed: a file or folder cannot be used (exit status 2), or the database with the
+            configuration cannot be asked (3).
     """
     try:
         yield
@@ -225,7 +226,10 @@ def readable() -> Iterator[None]:
             2, f"not allowed to use {error.filename}: run this as root or as the daemon's user"
         ) from error
     except OSError as error:
-        raise CommandFailed(2, f"{error.filename}: {error.strerror}") from error
+        from callrouter.store.location import StoreError  # noqa: PLC0415 - only here
+
+        status = 3 if type(error.__cause__) is StoreError else 2
+        raise CommandFailed(status, f"{error.filename}: {error.strerror}") from error
 
 
 def find_past(folder: Path) -> ConfigHistory | None:

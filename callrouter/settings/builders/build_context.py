@@ -6,6 +6,7 @@ does, so that a reload can detect by identity whether its rules have changed.
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Final
 
 from callrouter.model.hours import DayOff, Hours, Span, parse_spans
+from callrouter.settings.errors import hints
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import PbxSettings
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
+_OFFSET: Final = re.compile("(?:UTC|GMT)?[+-][0-9:]{1,5}")
+"""A difference from UTC. It names no place, and so no summer time."""
 _read = lru_cache(maxsize=1024)(parse_spans)
 
 
@@ -109,11 +113,29 @@ class BuildContext:
                 spans.update(_read(text))
             except ValueError as error:
                 wrong = True
-                self.document.error(path, f"hours: {_why(self.document.written(*path), error)}")
+                written = self.document.written(*path)
+                hint = "" if isinstance(written, Substituted) else hints.hours(text)
+                self.document.error(path, f"hours: {_why(written, error)}", hint)
         if wrong or not spans:
             return None
         in_order = sorted(spans, key=lambda span: (span.day, span.start, span.end))
         return Hours(tuple(in_order), self.zone, frozenset(holidays))
+
+
+def warn_of_missing_file(document: Document, path: KeyPath, file: Path) -> None:
+    """Warn if a file that the daemon needs for its start is not there.
+
+    A file in a folder that we may not search is not reported.
+    """
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        written = document.written(*path)
+        # What stands behind ${NAME} may be a secret that was put in the wrong place.
+        name = quoted(written.written) if isinstance(written, Substituted) else file
+        document.warning(path, f"there is no file {name}", "without it the daemon does not start")
+    except OSError:
+        return
 
 
 def is_damaged(written: object) -> bool:
@@ -154,7 +176,7 @@ def find_zone(name: str, path: KeyPath, document: Document, nearest: Nearest) ->
     zones = sorted(zoneinfo.available_timezones())
     if zones:
         close = {zone.lower(): zone for zone in zones}
-        hint = nearest.hint(name, tuple(close))
+        hint = "" if _OFFSET.fullmatch(name) else nearest.hint(name, tuple(close))
         for small, zone in close.items():
             hint = hint.replace(f"'{small}'", f"'{zone}'")
         text = f"unknown time zone {quoted(name)}"

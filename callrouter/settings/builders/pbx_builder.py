@@ -11,6 +11,7 @@ from callrouter.model import endpoints
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.settings import extras
+from callrouter.settings.builders.build_context import warn_of_missing_file
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import (
     AsteriskSettings,
@@ -128,13 +129,16 @@ def _pbx(
         document.error(
             ("pbx", id_, "show"), text, 'give caller_id, such as "+442079460000"', key=True
         )
+    ca = folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None
+    if ca is not None:
+        warn_of_missing_file(document, ("pbx", id_, "tls", "ca"), ca)
     values = spec_values(
         pbx,
         dial_number=dial_strings[0] if dial_strings else "",
         dial_numbers=tuple(dial_strings[1:]),
         home=home if pbx.number_format == "national" else NOWHERE,
         tls=pbx.tls is not False,
-        ca=folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None,
+        ca=ca,
     )
     return AsteriskSettings(id=id_, queue_log=queue_log, **values)
 

@@ -13,7 +13,11 @@ from typing import Final
 from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model.ivr import PhoneCodes
 from callrouter.settings import extras
-from callrouter.settings.builders.build_context import BuildContext, find_zone
+from callrouter.settings.builders.build_context import (
+    BuildContext,
+    find_zone,
+    warn_of_missing_file,
+)
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import (
     ApiToken,
@@ -52,6 +56,10 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
     http = root.http or HttpOptions.model_validate({})
     host, _, port = http.listen.rpartition(":")
     host = host.strip("[]")
+    if http.tls is not None:
+        for key in ("certificate", "key"):
+            file = folder / getattr(http.tls, key)
+            warn_of_missing_file(document, ("http", "tls", key), file)
     if http.tls is None and not is_loopback(host):
         document.warning(
             ("http", "listen"),

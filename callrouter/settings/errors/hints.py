@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Final
 
+from callrouter.model.hours import DAYS, parse_spans
 from callrouter.model.phone_numbers import withheld
 from callrouter.settings.errors.hiding import is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, quoted
@@ -41,6 +42,15 @@ _DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_FIRST: Final = re.compile(r"([0-9]{1,2})([./])([0-9]{1,2})\2([0-9]{4})")
 _COUNTRIES: Final = {"UK": "GB", "EN": "GB", "EL": "GR", "USA": "US", "GER": "DE", "DEU": "DE"}
 """Codes that people take for those of ISO 3166-1."""
+_MOST_OF_HOURS: Final = 200
+_DASHES: Final = re.compile(" ?[-\u2010-\u2015\u2212] ?| to ")
+_DAY_NAMES: Final = re.compile(
+    r"\b(mo|tu|we|th|fr|sa|su)(?:n|e|d|u|i|t|nday|esday|dnesday|ursday|iday|turday|es|ur|urs)?\b"
+)
+_DAY_OF: Final = {day[:2]: day for day in DAYS}
+_TIME_OF_DAY: Final = re.compile(
+    r"(?<![0-9:])([0-9]{1,2})(?:[:.]([0-9]{2}))? ?([ap]\.?m\.?)?(?![0-9:])"
+)
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
 _MOST_OF_AN_EXTENSION: Final = 6
 _WHERE: Final = ("queue:", "dialplan:")
@@ -189,6 +199,27 @@ def _country(text: str) -> str:
         return f"write {known_country(code)}" if code != text else ""
     except ValueError:
         return ""
+
+
+def hours(text: str) -> str:
+    """Suggest the right form of days and times such as ``Mo-Fr 9am-5pm``; empty: none is clear."""
+    better = _DASHES.sub("-", text[:_MOST_OF_HOURS].lower())
+    better = _DAY_NAMES.sub(lambda found: f"{_DAY_OF[found[1]]}", better)
+    better = _TIME_OF_DAY.sub(_on_24_hours, better)
+    if better[:1].isdigit():
+        better = f"daily {better}"
+    try:
+        parse_spans(better)
+    except ValueError:
+        return ""
+    return f"write {better}"
+
+
+def _on_24_hours(found: re.Match[str]) -> str:
+    hour, minutes, half = int(found[1]), found[2] or "00", found[3]
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    return f"{hour:02}:{minutes}"
 
 
 def _number(text: str) -> str:

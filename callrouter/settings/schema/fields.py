@@ -70,6 +70,12 @@ def digits_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("blank")
+    return text
+
+
 def real_address(host: str) -> str:
     """Return a host as it is.
 
@@ -100,7 +106,10 @@ ListedName = Annotated[
     ),
 ]
 Text = Annotated[
-    str, Field(min_length=1, max_length=200), Expected("a text of 1 to 200 characters")
+    str,
+    Field(min_length=1, max_length=200),
+    AfterValidator(_not_blank),
+    Expected("a text of 1 to 200 characters"),
 ]
 Secret = Annotated[str, Field(min_length=1, max_length=1000), Expected("a text, not empty")]
 Token = Annotated[

@@ -65,11 +65,15 @@ async def examine(
     """
     heard: list[AmiMessage] = []
     up = asyncio.Event()
-    client = AmiClient(
-        ami_account(settings), on_event=heard.append, on_up=up.set, on_down=lambda _why: None
-    )
-    running = asyncio.create_task(client.run())  # noqa: TID251 - awaited below, in every case
     where = f"{settings.host}:{settings.port}"
+    try:
+        account = ami_account(settings)
+    except OSError as error:
+        why = f"tls: {settings.ca} cannot be used ({error.strerror or error})"
+        yield Finding(False, f"{name}: log in at {where}", why, reached=False)
+        return
+    client = AmiClient(account, on_event=heard.append, on_up=up.set, on_down=lambda _why: None)
+    running = asyncio.create_task(client.run())  # noqa: TID251 - awaited below, in every case
     try:
         if not await within(8.0, lambda: up.is_set() or bool(client.last_error)) or not up.is_set():
             why = client.last_error or "no answer"
