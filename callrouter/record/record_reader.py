@@ -162,6 +162,8 @@ class RecordReader:
 
         An exact match comes alone. ``last`` is the latest call.
         """
+        if "\0" in part:  # no text of PostgreSQL has it, not even one to compare with
+            return []
         calls = sql.CALLS
         latest = sa.select(calls.c.call).order_by(calls.c.entered_at.desc())
         with self.connection() as link:
@@ -178,6 +180,8 @@ class RecordReader:
 
     def story(self, call: str) -> CallStory | None:
         """Return everything about a call; None: the record has no such call."""
+        if "\0" in call:
+            return None
         with self.connection():
             found = self._of_call(record_tables.CALLS, call)
             if not found:

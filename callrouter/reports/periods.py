@@ -100,6 +100,8 @@ def read_moment(text: str, now: float, zone: tzinfo) -> float:
         short = words if len(words) <= _LONGEST_TEXT else words[:_LONGEST_TEXT] + "…"
         raise PeriodError(f"{short!r} is no time; right are {MOMENT_FORMS}")
     at = _moment(words, words, zone, ends=False)
+    if at < 0:
+        raise _too_early(words)
     if at > now:
         today = datetime.fromtimestamp(now, zone)
         raise PeriodError(
@@ -213,7 +215,14 @@ def _checked(period: Period, now: float, zone: tzinfo) -> Period:
             f"{period.text} is {round(days):,} days long; a report covers {MOST_DAYS} days "
             "(two years) at most, so ask for shorter periods, one after the other"
         )
+    if period.from_ < 0:
+        raise _too_early(period.text)
     return period
+
+
+def _too_early(text: str) -> PeriodError:
+    # Such a time may be outside the calendar in another zone, and is a typing mistake in any case.
+    return PeriodError(f"{text} is before 1970, and nothing is on record of that time")
 
 
 def shown_time(at: float, zone: tzinfo) -> str:

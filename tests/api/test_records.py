@@ -455,7 +455,10 @@ def cursor_of(value: object) -> str:
     [
         *("x", "=", "%00", "é", "A" * 201, "////", "e30", "bnVsbA"),
         *map(cursor_of, (1, "x", None, {}, [], [1], [1, 2], ["1", "x"], [True, "x"], [1, "x", 2])),
-        *map(cursor_of, ([float("nan"), "x"], [float("inf"), "x"], [1, "x" * 150], [[], "x"])),
+        *map(
+            cursor_of,
+            ([float("nan"), "x"], [float("inf"), "x"], [1, "x" * 150], [[], "x"], [1, "a\0b"]),
+        ),
         cursor_of("[" * 100),
         base64.urlsafe_b64encode(b'[1, "\\ud800"]').decode(),
         base64.urlsafe_b64encode(b"[" * 100).decode().rstrip("="),

@@ -67,6 +67,8 @@ def test_a_call_is_found_by_a_part_of_its_id(place: Place) -> None:
     assert reader.find("17") == ["172.2%", "171.1%", "170.0%"]
     assert reader.find("%") == ["172.2%", "171.1%", "170.0%"], "it is no wildcard"
     assert reader.find("7") == []
+    assert reader.find("17\0") == []
+    assert reader.story("170.0%\0") is None
     assert reader.find("") == []
     reader.close()
 

@@ -72,6 +72,8 @@ def test_the_last_month_of_january_is_december() -> None:
         ("2027-01-01", "is in the future; nothing has happened there yet (now is 2026-11-28 14:35 in Europe/London)"),
         ("2020-01-01..2026-01-01", "is 2,193 days long; a report covers 732 days"),
         ("0001-01-01..2026-01-01", "days long"),
+        ("0001-01-01", "0001-01-01 is before 1970, and nothing is on record of that time"),
+        ("1969-12-30T09:00..1969-12-30T10:00", "is before 1970"),
         ("2026-02-30", "2026-02-30: there is no such date or time"),
         ("2026-11-27T25:00..2026-11-28", "2026-11-27T25:00: there is no such date or time"),
         ("9999-12-31", "9999-12-31: there is no such date or time"),

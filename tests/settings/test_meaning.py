@@ -534,13 +534,15 @@ def test_pbx_errors(tmp_path: Path, pbx: str, message: str) -> None:
 
 
 def test_pbx_and_http(tmp_path: Path) -> None:
+    for name in ("c.pem", "ca.pem"):
+        (tmp_path / name).touch()
     pbx = (
         "pbx:\n  office:\n    driver: asterisk\n    host: pbx.example.com\n    port: 5039\n"
         "    username: u\n    secret: kQ3x9vLp2mZ8\n    dial_number: PJSIP/+{number}@carrier\n"
         "    tls: {ca: ca.pem}\n"
     )
     http = (
-        "http:\n  listen: '[::]:443'\n  tls: {certificate: c.pem, key: /k.pem}\n"
+        "http:\n  listen: '[::]:443'\n  tls: {certificate: c.pem, key: /dev/null}\n"
         "  api_tokens: [{name: crm, role: supervisor, token: kQ3x9vLp2mZ8tR5wYb7N4cJd}]\n"
     )
     settings = loaded(tmp_path, pbx=pbx, http=http)
@@ -555,7 +557,7 @@ def test_pbx_and_http(tmp_path: Path) -> None:
         ca=tmp_path / "ca.pem",
     )
     assert (settings.http.host, settings.http.port) == ("::", 443)
-    assert (settings.http.certificate, settings.http.key) == (tmp_path / "c.pem", Path("/k.pem"))
+    assert (settings.http.certificate, settings.http.key) == (tmp_path / "c.pem", Path("/dev/null"))
     assert settings.http.api_tokens[0].role == "supervisor"
     assert settings.warnings == ()
 

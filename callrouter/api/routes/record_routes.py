@@ -33,6 +33,8 @@ from callrouter.reports.request import ReportError, ReportRequest, Site
 from callrouter.store.location import StoreError
 
 REPORT_QUERY: Final = ("period", "by", "queue", "agent", "call", "figure", "format")
+_NO_AGENT: Final = "-"
+"""No agent has this name."""
 CALLS_QUERY: Final = (*("from", "to", "queue", "agent", "number", "outcome", "cursor", "limit"),)
 FORMATS: Final = ("json", "csv", "xlsx", "png")
 MOST_CALLS: Final = 1000
@@ -304,7 +306,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
         end=end,
         queues={queue} if queue else sight.queues,
         agent=agent,
-        last_agent=(sight.agent or "\0") if sight.masked else "",
+        last_agent=(sight.agent or _NO_AGENT) if sight.masked else "",
         numbers={number, settings.table.numbering.form(number)} - {""} if number else (),
         outcome=CallOutcome(outcome) if outcome else None,
     )
@@ -353,6 +355,10 @@ def _cursor_of(row: CallRow) -> str:
     return base64.urlsafe_b64encode(place).decode().rstrip("=")
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
+
+
 def read_cursor(text: str) -> Cursor:
     """Return the place that a cursor stands for.
 
@@ -365,7 +371,7 @@ def read_cursor(text: str) -> Cursor:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         ended_at, call = json.loads(base64.b64decode(padded, b"-_", validate=True))
         good = isinstance(ended_at, int | float) and not isinstance(ended_at, bool)
-        if good and math.isfinite(ended_at) and isinstance(call, str) and len(call) <= _LONGEST:
+        if good and math.isfinite(ended_at) and _is_id(call):
             call.encode()
             return Cursor(float(ended_at), call)
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
