@@ -73,6 +73,7 @@ def test_bits() -> None:
 def test_a_link_in_clear_to_another_machine(
     tmp_path: Path, host: str, more: str, count: int
 ) -> None:
+    (tmp_path / "a.pem").touch()
     secret = secrets.token_hex(16)
     pbx = f'pbx: {{office: {{driver: asterisk, host: {host}, username: u, secret: "x{secret}"{more}}}}}\n'
     said = warned(tmp_path, pbx=pbx)
