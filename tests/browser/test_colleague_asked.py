@@ -10,8 +10,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from callrouter.model.commands import Consult, Ring
-from callrouter.model.events import ConnectSucceeded, DeviceState, LegAccepted, PbxSnapshot
+from callrouter.model.commands import Consult
+from callrouter.model.events import (
+    ConnectSucceeded,
+    DeviceState,
+    LegAccepted,
+    LegEnd,
+    LegEnded,
+    PbxSnapshot,
+)
 from callrouter.tasks import Tasks
 from tests.api.served import Served
 from tests.api.test_sessions import made
@@ -74,11 +81,14 @@ async def test_a_colleague_is_asked(visits: Visits, centre: tuple[World, str], l
         await expect(button(call, t("complete"))).to_be_disabled()
 
     await asks()
+    ring = world.ring()
+    assert ring.agent == "alice"
     await hand.press(button(call, t("cancel")))
     await expect(button(call, t("hold"))).to_be_visible()
+    for device in list(world.floor.offers[ring.offer].legs):
+        world.runtime.post(LegEnded(offer=ring.offer, device=device, why=LegEnd.HUNG_UP))
     await asks()
-    ring = [one for one in world.pbx.commands if isinstance(one, Ring)][-1]
-    assert ring.agent == "alice"
+    ring = world.ring()
     world.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
     asked = [one for one in world.pbx.commands if isinstance(one, Consult)][-1]
     world.runtime.post(ConnectSucceeded(call="c1", offer=asked.offer))
