@@ -215,7 +215,30 @@ def test_no_cooldown_is_longer_than_the_longest() -> None:
         "to-come": FailureStreak(DeviceFailure.NOT_REACHED, 2, "+447700900321", 9e9),
     }
     new.feed(AgentRestored(row=AgentRow(agent="ann", failure_streaks=known)))
-    assert new.router.floor.cooldowns == {("ann", "desk"): 30.0, ("ann", "to-come"): 900.0}
+    assert new.router.floor.cooldowns == {("ann", "desk"): 5.0, ("ann", "to-come"): 900.0}
+
+
+@pytest.mark.parametrize("ahead", [3.0, 3600.0])
+@pytest.mark.parametrize(
+    ("kind", "count", "longest"),
+    [
+        (DeviceFailure.REFUSED, 1, 0.0),
+        (DeviceFailure.REFUSED, 3, 4.0),
+        (DeviceFailure.NOT_REACHED, 1, 5.0),
+        (DeviceFailure.SILENT, 1, 5.0),
+        (DeviceFailure.DROPPED, 1, 0.0),
+        (DeviceFailure.DROPPED, 3, 10.0),
+        (DeviceFailure.DROPPED, 20, 300.0),
+    ],
+)
+def test_a_cooldown_by_the_clock_of_another_machine_lasts_no_longer_than_its_failure_does(
+    kind: DeviceFailure, count: int, longest: float, ahead: float
+) -> None:
+    new = Play(TWO, signed_in="")
+    known = {"desk": FailureStreak(kind, count, "PJSIP/ann", ahead)}
+    new.feed(AgentRestored(row=AgentRow(agent="ann", failure_streaks=known)))
+    until = new.router.floor.cooldowns.get(("ann", "desk"), 0.0)
+    assert until == min(ahead, longest)
 
 
 def test_who_did_it_and_what_was_switched_off_are_kept() -> None:

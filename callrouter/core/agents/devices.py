@@ -150,11 +150,7 @@ def _count(
         return  # the id now belongs to another phone, or to none
     before = agent.failure_streaks.get(name)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
-    if name == device.id:
-        seconds = _cooldown_after(device, kind, count)
-    else:
-        shortest, longest = COOLDOWN_WAY
-        seconds = min(longest, shortest * 2.0 ** min(count - 1, 10))
+    seconds = _cooldown_after(device, name, kind, count)
     streak = FailureStreak(kind, count, address, floor.now + seconds)
     _hold_against(floor, offer, leg, why, streak)
     if name == device.id and seconds >= COOLDOWN_NUMBER[0]:
@@ -163,8 +159,11 @@ def _count(
         agent_messages.send_message(floor, agent, text)
 
 
-def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> float:
-    """Cooldown in seconds."""
+def _cooldown_after(device: DeviceSpec, name: str, kind: DeviceFailure, count: int) -> float:
+    """Cooldown in seconds of a device, or of the way to it of that name."""
+    if name != device.id:
+        shortest, longest = COOLDOWN_WAY
+        return min(longest, shortest * 2.0 ** min(count - 1, 10))
     if kind is DeviceFailure.REFUSED:
         return min(COOLDOWN_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
     if kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
@@ -227,17 +226,26 @@ def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, FailureStre
     """
     for device, was in known.items():
         if device not in agent.failure_streaks:
-            # The clock may have been set back: no cooldown outlasts the longest of its kind.
-            longest = (
-                COOLDOWN_NUMBER[1]
-                if was.address.startswith("+") or leads_on(was.address)
-                else COOLDOWN_REFUSED
-            )
-            if was.kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
-                longest = COOLDOWN_BROKEN[1]
-            until = min(was.until, floor.now + longest)
-            _keep(floor, agent, device, replace(was, count=max(1, was.count), until=until))
+            count = max(1, was.count)
+            # The clock may have been set back, or be another machine's: no cooldown outlasts the one
+            # that such a failure begins. Most begin none.
+            until = min(was.until, floor.now + _longest(agent, device, was, count))
+            _keep(floor, agent, device, replace(was, count=count, until=until))
     drop_others(floor, agent, agent.spec)
+
+
+def _longest(agent: Agent, name: str, was: FailureStreak, count: int) -> float:
+    """The longest cooldown in seconds that a failure can have begun.
+
+    If the device is not known yet, that is the longest of its kind.
+    """
+    device = agent_availability.device_of(agent, name.partition("@")[0])
+    if device is not None:
+        return _cooldown_after(device, name, was.kind, count)
+    if was.kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
+        return COOLDOWN_BROKEN[1]
+    outside = was.address.startswith("+") or leads_on(was.address)
+    return COOLDOWN_NUMBER[1] if outside else COOLDOWN_REFUSED
 
 
 def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
