@@ -26,7 +26,8 @@ from tests.chaos.people import Caller
 from tests.cluster_chaos.crowd import Visitor
 from tests.cluster_chaos.site import Site
 
-ENDS = (CONNECTED, FALLBACK, LAST_STEP, ABANDONED, DIED)
+CUT = "ended by their agent, unheard over a cut trunk"
+ENDS = (CONNECTED, FALLBACK, LAST_STEP, ABANDONED, DIED, CUT)
 
 LIMIT = 5.0
 """Seconds from a fault to the next offer."""
@@ -156,6 +157,8 @@ def ledger(site: Site, callers: Sequence[Visitor], strikes: Sequence[Strike]) ->
     for caller in callers:
         mine = sorted(rung.get(caller.number, []), key=lambda one: one[1].invite_at)
         end = end_of(site.exchanges[caller.place], caller, mine)
+        if end == LOST and _unheard(caller, mine, strikes):
+            end = CUT
         made.ends[end] += 1
         if end in {LOST, WAITING}:
             made.details.append(f"{end}: {story(caller, mine)}")
@@ -186,6 +189,26 @@ def _excused(
         ((not trunks and places & one.cut_off) or len(places & one.apart) > 1)
         and one.at - 0.5 < ended
         and began < one.over + 5.0
+        for one in strikes
+    )
+
+
+def _unheard(caller: Visitor, rung: list[tuple[str, Dialog]], strikes: Sequence[Strike]) -> bool:
+    """Whether a caller's agent picked up just when the trunk between them was cut, and hung up.
+
+    By all signs of SIP the two were connected, so that is the end of a conversation. That no audio
+    passes is the cut itself; no router sees or mends it.
+    """
+    if not rung:
+        return False
+    phone, last = rung[-1]
+    if not by_router(last) or last.answered_at is None or last.ended_by != "us":
+        return False
+    return any(
+        len({caller.place, place_of(phone)} & one.apart) > 1
+        and not one.cut_off  # a trunk, and no Asterisk
+        and one.at - UNDER_WAY < last.answered_at + UNDER_WAY
+        and last.answered_at < one.over
         for one in strikes
     )
 

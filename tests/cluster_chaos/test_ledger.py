@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos import account as books
 from tests.cluster_chaos.crowd import Visitor
-from tests.cluster_chaos.ledger import Ledger, Strike, ledger
+from tests.cluster_chaos.ledger import CUT, Ledger, Strike, ledger
 
 TALK: dict[str, Any] = {"heard": {"caller": 5.0}, "ended_by": "us"}
 
@@ -71,6 +71,29 @@ def test_a_caller_who_was_ended_unheard_is_lost_and_one_who_waits_at_the_end_is_
     assert of([visitor(served=False)]).ends == {books.LOST: 1}
     assert of([visitor(served=False, ended=None)]).ends == {books.WAITING: 1}
     assert of([visitor(served=False, hung_up=True)]).bad() == []
+
+
+@pytest.mark.parametrize(
+    ("at", "by", "trunk", "end"),
+    [
+        (4.1, "us", {"north", "west"}, CUT),  # with the answer
+        (3.0, "us", {"north", "west"}, CUT),
+        (5.0, "us", {"north", "west"}, books.LOST),  # they had a second to hear each other
+        (4.1, "them", {"north", "west"}, books.LOST),  # ended by a router or an Asterisk
+        (4.1, "us", {"north", "south"}, books.LOST),
+        (4.1, "us", set(), books.LOST),
+    ],
+)
+def test_a_caller_whose_agent_hangs_up_unheard_over_a_cut_trunk_is_not_lost_by_a_router(
+    at: float, by: str, trunk: set[str], end: str
+) -> None:
+    cut = Strike("trunk cut", "answered", at, over=9.0, apart=frozenset(trunk))
+    phone = dialog(4, 9, ended_by=by)
+    assert of([visitor(served=False)], (cut,), d1301=[phone]).ends == {end: 1}
+    dead = Strike(
+        "Asterisk killed", "between", at, over=9.0, apart=cut.apart, cut_off=frozenset({"west"})
+    )
+    assert of([visitor(served=False)], (dead,), d1301=[phone]).ends == {books.LOST: 1}
 
 
 def test_two_phones_at_once_for_one_caller_are_one_too_many() -> None:
