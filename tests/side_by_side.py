@@ -96,10 +96,13 @@ class _Running:
             return
         self.status, self.took = failed, time.monotonic() - self.began
 
-    def signal(self, number: int) -> None:
-        """Send a signal to all its processes."""
-        with suppress(ProcessLookupError):
+    def signal(self, number: int) -> bool:
+        """Send a signal to all its processes; 0 sends none. Whether there are any."""
+        try:
             os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
 
     def show(self, out: BinaryIO) -> None:
         """Show what of its output was not shown yet."""
@@ -204,10 +207,11 @@ class _Run:
 
 
 def _signal(running: Sequence[_Running], number: signal.Signals) -> None:
+    """Send a signal, and wait until all processes are gone: pytest outlives the program that started it."""
     for one in running:
         one.signal(number)
     until = time.monotonic() + END_WITHIN
-    while any(one.status is None for one in running) and time.monotonic() < until:
+    while any(one.signal(0) for one in running) and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
         for one in running:
             one.look()
