@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from callrouter.clock import since_boot
-from callrouter.cluster.lease import ANY, LOOK_EVERY, MARGIN, VALID, PoolRow, Term
+from callrouter.cluster import lease_queries
+from callrouter.cluster.lease import ANY, GRACE, LOOK_EVERY, MARGIN, VALID, PoolRow, Term
 from callrouter.cluster.lease_keeper import LeaseKeeper
 from callrouter.cluster.lease_link import LeaseLink
 from callrouter.cluster.lease_queries import (
@@ -327,6 +328,55 @@ def test_it_follows_a_failover_to_another_host() -> None:
             b.keeper.rest()
             wait(lambda: a.sure, within=VALID + 2.0)
             assert a.term.epoch >= 2
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_failover_does_not_begin_the_count_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The active router dies with the primary. The row that the standby server has bears a seal."""
+    for name in ("_TAKE", "_RENEW"):
+        text = getattr(lease_queries, name).replace(lease_queries._IS_SEALED, "true")
+        monkeypatch.setattr(lease_queries, name, text)
+    first, second = PostgresServer(), PostgresServer()
+    try:
+        for server in (first, second):
+            server.start()
+            with psycopg.connect(server.url("postgres"), autocommit=True) as link:
+                link.execute(b"CREATE DATABASE d")
+        replica = LeaseLink(Address(second.url("d")))
+        prepare(replica, "main")
+        replica.close()
+        second.stop()
+        url = f"postgresql://callrouter@/d?host={first.folder},{second.folder}"
+        with nodes(url, "a", "b") as (a, b):
+            a.keeper.campaign()
+            wait(lambda: a.sure)
+            b.keeper.campaign()
+            time.sleep(1.5)
+            a.die()
+            died = time.monotonic()
+            with psycopg.connect(first.url("d")) as link:
+                row = link.execute(
+                    "SELECT holder, holder_run, epoch, renewals, seal FROM callrouter_cluster.pools"
+                ).fetchone()
+            assert row is not None
+            assert row[4]
+            time.sleep(0.3)  # the standby has seen the last renewal
+            first.stop()
+            second.start()
+            with psycopg.connect(second.url("d")) as link:
+                link.execute(
+                    "UPDATE callrouter_cluster.pools SET holder = %s, holder_run = %s, epoch = %s, "
+                    "renewals = %s, seal = %s, released = false",
+                    row,
+                )
+            back = time.monotonic() - died
+            wait(lambda: b.sure, within=VALID + back + 1.0)
+            took = time.monotonic() - died
+            assert took < max(VALID, back + GRACE) + 2 * LOOK_EVERY + 0.3
+            assert b.term is not None
+            assert (b.term.epoch, b.before) == (2, "a")
     finally:
         first.close()
         second.close()
