@@ -340,14 +340,13 @@ def test_a_failover_does_not_begin_the_count_again(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(lease_queries, name, text)
     first, second = PostgresServer(), PostgresServer()
     try:
-        for server in (first, second):
+        for server, name in ((first, b"d"), (second, b"not_yet")):
             server.start()
             with psycopg.connect(server.url("postgres"), autocommit=True) as link:
-                link.execute(b"CREATE DATABASE d")
-        replica = LeaseLink(Address(second.url("d")))
+                link.execute(b"CREATE DATABASE " + name)
+        replica = LeaseLink(Address(second.url("not_yet")))
         prepare(replica, "main")
         replica.close()
-        second.stop()
         url = f"postgresql://callrouter@/d?host={first.folder},{second.folder}"
         with nodes(url, "a", "b") as (a, b):
             a.keeper.campaign()
@@ -364,13 +363,15 @@ def test_a_failover_does_not_begin_the_count_again(monkeypatch: pytest.MonkeyPat
             assert row[4]
             time.sleep(0.3)  # the standby has seen the last renewal
             first.stop()
-            second.start()
-            with psycopg.connect(second.url("d")) as link:
+            with psycopg.connect(second.url("not_yet")) as link:
                 link.execute(
                     "UPDATE callrouter_cluster.pools SET holder = %s, holder_run = %s, epoch = %s, "
                     "renewals = %s, seal = %s, released = false",
                     row,
                 )
+            time.sleep(max(0.0, died + 1.6 - time.monotonic()))
+            with psycopg.connect(second.url("postgres"), autocommit=True) as link:
+                link.execute(b"ALTER DATABASE not_yet RENAME TO d")
             back = time.monotonic() - died
             wait(lambda: b.sure, within=VALID + back + 1.0)
             took = time.monotonic() - died
