@@ -340,10 +340,10 @@ def test_a_failover_does_not_begin_the_count_again(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(lease_queries, name, text)
     first, second = PostgresServer(), PostgresServer()
     try:
-        for server, name in ((first, b"d"), (second, b"not_yet")):
+        for server, database in ((first, b"d"), (second, b"not_yet")):
             server.start()
             with psycopg.connect(server.url("postgres"), autocommit=True) as link:
-                link.execute(b"CREATE DATABASE " + name)
+                link.execute(b"CREATE DATABASE " + database)
         replica = LeaseLink(Address(second.url("not_yet")))
         prepare(replica, "main")
         replica.close()
