@@ -47,7 +47,7 @@ def _calls(tree: ast.Module) -> Iterator[tuple[int, str, Sentence]]:
         for node in _own(scope):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "phrase":
                 given = [_text(argument, texts) for argument in node.args]
-                code, one, *many = given
+                code, one, *many = [text.replace("{{", "{").replace("}}", "}") for text in given]
                 yield node.lineno, code, {"one": one, "other": many[0]} if many else one
 
 

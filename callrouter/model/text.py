@@ -197,6 +197,22 @@ class Phrase(str):
         made.values = values
         return made
 
+    def __reduce__(self) -> tuple[object, tuple[str, str, dict[str, PhraseValue]]]:
+        """Return what copies it."""
+        return _copy, (str(self), self.code, dict(self.values))
+
+
+def _copy(text: str, code: str, values: dict[str, PhraseValue]) -> Phrase:
+    return Phrase(text, code, **values)
+
+
+def unless_cut(sentence: str, left: str) -> str:
+    """Return a sentence with its code if nothing had to be cut from it, otherwise what is left.
+
+    What is left has no code: its values would give away what was cut.
+    """
+    return sentence if left == sentence else left
+
 
 def phrase(code: str, text: str, /, many: str = "", **values: PhraseValue) -> Phrase:
     """Return an English sentence with its code.
@@ -207,8 +223,8 @@ def phrase(code: str, text: str, /, many: str = "", **values: PhraseValue) -> Ph
         many: the sentence for any `count` but 1, if it differs.
         values: names as they are, also several; numbers; seconds in keys that end in ``_s`` (in
             ``_exact_s`` if every unit counts, in ``_whole_s`` if there are no units but seconds);
-            shares of 1 in keys that end in ``_share``; places in keys that end in ``_th``; and
-            phrases.
+            shares of 1 in keys that end in ``_share``; places in keys that end in ``_th``;
+            alternatives in keys that end in ``_or``; and phrases.
     """
     form = many if many and values["count"] != 1 else text
     shown = {name: _shown(name, value) for name, value in values.items()}
@@ -229,7 +245,7 @@ def _shown(name: str, value: PhraseValue) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, int | float):
-        return ", ".join(value)
+        return listed(value, "or") if name.endswith("_or") else ", ".join(value)
     if name.endswith("_exact_s"):
         return exact_duration(value)
     if name.endswith("_whole_s"):

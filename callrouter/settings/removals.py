@@ -12,7 +12,7 @@ from typing import Final
 
 from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import renamed, under_new_names
-from callrouter.model.text import counted, first_few
+from callrouter.model.text import counted, first_few, phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.config_files import ConfigFiles
 
@@ -67,7 +67,7 @@ def removals_with_callers(old: Table, new: Table, callers: Mapping[str, int]) ->
         A line for each such queue.
     """
     gone = set(gone_queues(old, new))
-    found = []
+    found: list[str] = []
     for name, count in callers.items():
         if not count or name not in old.queues:
             continue
@@ -75,15 +75,25 @@ def removals_with_callers(old: Table, new: Table, callers: Mapping[str, int]) ->
         had = next(all_members(old.queues[name]), None) is not None
         lost = had and after is not None and next(all_members(after), None) is None
         if name in gone or lost:
-            what = "loses all of its agents" if lost else "is gone"
-            are = "is" if count == 1 else "are"
-            found.append(f"queue {name} {what}, and {counted(count, 'caller')} {are} in it")
+            what = phrase("queue-is-gone", "queue {queue} is gone", queue=name)
+            if lost:
+                text = "queue {queue} loses all of its agents"
+                what = phrase("queue-loses-all", text, queue=name)
+            one = "{what}, and {count} caller is in it"
+            many = "{what}, and {count} callers are in it"
+            found.append(phrase("and-callers-in-it", one, many, what=what, count=count))
     return tuple(found)
 
 
 def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
     if is_much(len(gone), there_were):
-        yield f"{len(gone)} of {counted(there_were, what)} are gone ({first_few(gone, _NAMED)})"
+        yield phrase(
+            "are-gone",
+            "{gone} of {counted} are gone ({gone2})",
+            gone=len(gone),
+            counted=counted(there_were, what),
+            gone2=first_few(gone, _NAMED),
+        )
 
 
 def is_much(gone: int, there_were: int) -> bool:
@@ -110,7 +120,14 @@ def _places(old: Table, new: Table) -> Iterator[str]:
         gone = [agent for agent in was if agent not in now]
         if is_much(len(gone), len(was)):
             places = counted(len(was), "agent")
-            yield f"queue {there.id} loses {len(gone)} of {places} ({first_few(gone, _NAMED)})"
+            yield phrase(
+                "queue-loses",
+                "queue {id} loses {gone} of {places} ({gone2})",
+                id=there.id,
+                gone=len(gone),
+                places=places,
+                gone2=first_few(gone, _NAMED),
+            )
 
 
 def _phones(old: Table, new: Table) -> Iterator[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callrouter.api.json_values import moment, seconds
+from callrouter.api.json_values import moment, phrases_json, seconds
 from callrouter.api.schemas.cluster_answers import ClusterJson, ClusterNodeJson, ClusterPoolJson
 from callrouter.cluster_views import ClusterNode, ClusterPool
-from callrouter.model.text import counted
+from callrouter.model.text import phrase
 
 
 class HandOverError(Exception):
@@ -92,7 +92,8 @@ def _pool_json(pool: ClusterPool) -> ClusterPoolJson:
         "epoch": pool.epoch,
         "lease_left_s": 0.0 if pool.released else seconds(pool.lease_left_s),
         "hand_to": pool.hand_to or None,
-        "trouble": pool_trouble(pool),
+        "trouble": (lines := pool_trouble(pool)),
+        "trouble_phrases": phrases_json(lines),
         "nodes": [_node_json(pool, node) for node in sorted(pool.nodes, key=lambda one: one.name)],
     }
 
@@ -111,27 +112,33 @@ def _node_json(pool: ClusterPool, node: ClusterNode) -> ClusterNodeJson:
         "config": node.config_digest,
         "config_source": node.config_source,
         "config_differs": pool.differs(node),
-        "trouble": node_trouble(pool, node),
+        "trouble": (lines := node_trouble(pool, node)),
+        "trouble_phrases": phrases_json(lines),
     }
 
 
 def pool_trouble(pool: ClusterPool) -> list[str]:
     """Return what is wrong with a pool as a whole, in words."""
     if pool.active is None:
-        return [f"no node is active; {counted(len(pool.standbys), 'standby')} could take over"]
-    return [] if pool.standbys else ["no standby could take over"]
+        one = "no node is active; {count} standby could take over"
+        many = "no node is active; {count} standbys could take over"
+        return [phrase("no-active-node", one, many, count=len(pool.standbys))]
+    return [] if pool.standbys else [phrase("no-standby", "no standby could take over")]
 
 
 def node_trouble(pool: ClusterPool, node: ClusterNode) -> list[str]:
     """Return what is wrong with a node, in words."""
     found = [node.problem] if node.problem else []
     if node.away and node != pool.active:
-        found.append(f"no sign of life for {counted(round(node.seen_s), 'second')}")
+        one, many = "no sign of life for {count} second", "no sign of life for {count} seconds"
+        found.append(phrase("no-sign-of-life", one, many, count=round(node.seen_s)))
     if pool.differs(node):
-        found.append("its configuration is not the active node's")
+        text = "its configuration is not the active node's"
+        found.append(phrase("other-configuration", text))
     active = pool.active
     if active is not None and node.version != active.version and not node.away:
-        found.append(f"it runs version {node.version}, the active node {active.version}")
+        text = "it runs version {version}, the active node {active}"
+        found.append(phrase("other-version", text, version=node.version, active=active.version))
     return found
 
 

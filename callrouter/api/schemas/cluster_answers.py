@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import Moment
+from callrouter.api.schemas.vocabulary import Moment, PhraseJson
 
 ClusterRole: TypeAlias = Literal["active", "standby"]
 NodeRole: TypeAlias = Literal["active", "standby", "away"]
@@ -36,6 +36,8 @@ class ClusterNodeJson(TypedDict):
     """Whether it has another configuration in force than the active node."""
     trouble: list[str]
     """What is wrong with it, in words."""
+    trouble_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
 
 
 class ClusterPoolJson(TypedDict):
@@ -54,6 +56,8 @@ class ClusterPoolJson(TypedDict):
     """The node that it is being handed over to."""
     trouble: list[str]
     """What is wrong with it, in words."""
+    trouble_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     nodes: list[ClusterNodeJson]
 
 

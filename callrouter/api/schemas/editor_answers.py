@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import Moment, ProblemJson
+from callrouter.api.schemas.vocabulary import Moment, PhraseJson, ProblemJson
 
 
 class FileMistakeJson(TypedDict):
@@ -21,8 +21,12 @@ class FileMistakeJson(TypedDict):
     end_column: int
     """The column behind the last character. The end equals the start if there is no extent."""
     message: str
+    message_phrase: PhraseJson
+    """The message as a code with values."""
     hint: str
     """What would be right; empty: no suggestion."""
+    hint_phrase: PhraseJson
+    """The hint as a code with values."""
     path: list[str | int] | None
     """The keys and indexes that lead to it; null: it is not about a value."""
     severity: Literal["error", "warning"]
@@ -92,6 +96,8 @@ class SavedJson(TypedDict):
     warnings: list[FileMistakeJson]
     needs_restart: list[str]
     """What takes effect after a restart."""
+    needs_restart_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     number: int | None
     """The change in the history; null: nothing has changed."""
     set_aside: list[str]
@@ -105,6 +111,8 @@ class RolledBackJson(SavedJson):
     """Nothing was written."""
     held: list[str]
     """What it removes, which has to be confirmed."""
+    held_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     put_back: list[str]
     removed: list[str]
 
@@ -195,9 +203,15 @@ class DraftJson(TypedDict):
     warnings: list[FileMistakeJson]
     diff: list[str]
     """What it changes compared with what is in force, in words."""
+    diff_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     held: list[str]
     """What it removes, which a save has to confirm."""
+    held_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     needs_restart: list[str]
+    needs_restart_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     refused: list[str]
     """What the caller may not change."""
     etags: dict[str, str]
@@ -253,6 +267,8 @@ class ConfigProblemJson(ProblemJson):
     warnings: NotRequired[list[FileMistakeJson]]
     held: NotRequired[list[str]]
     """What would be removed and must be confirmed."""
+    held_phrases: NotRequired[list[PhraseJson]]
+    """The same as codes with values, in the same order."""
     refused: NotRequired[list[str]]
     """What the caller may not change."""
     edit: NotRequired[int]

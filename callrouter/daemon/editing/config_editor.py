@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from callrouter.api.editing.config_editing import Draft, EditingPerson, FileToSave, TextCursor
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.config_answers import ChangeDetailJson
 from callrouter.api.schemas.editor_answers import (
@@ -275,6 +275,7 @@ class ConfigEditor:
             "changes": list(edited.reading.lines),
             "warnings": edited.warnings,
             "needs_restart": list(edited.reading.restart),
+            "needs_restart_phrases": phrases_json(edited.reading.restart),
             "number": number,
             "set_aside": list(aside),
         }
@@ -340,10 +341,12 @@ class ConfigEditor:
             "changes": list(found.reading.lines),
             "warnings": found.warnings,
             "needs_restart": list(found.reading.restart),
+            "needs_restart_phrases": phrases_json(found.reading.restart),
             "number": change.number if change is not None else None,
             "set_aside": aside,
             "dry_run": dry_run,
             "held": list(lost),
+            "held_phrases": phrases_json(lost),
             "put_back": found.put_back,
             "removed": found.removed,
         }

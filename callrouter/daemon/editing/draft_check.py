@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from callrouter.api.editing.config_editing import Draft
+from callrouter.api.json_values import phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.editor_answers import DraftJson, FileMistakeJson
 from callrouter.config_source.config_sources import DatabaseSource
@@ -99,14 +100,20 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
     present |= changed
     found = read(texts, whole({**draft.texts, **changed}, texts, trees), config, trees)
     reading = found.reading
+    diff = list(reading.lines) if reading is not None else []
+    held = list(config.lost(reading)) if reading is not None else []
+    restart = list(reading.restart) if reading is not None else []
     answer: DraftJson = {
         "ok": reading is not None and not found.refused,
         "files": changed,
         "problems": found.problems,
         "warnings": found.warnings,
-        "diff": list(reading.lines) if reading is not None else [],
-        "held": list(config.lost(reading)) if reading is not None else [],
-        "needs_restart": list(reading.restart) if reading is not None else [],
+        "diff": diff,
+        "diff_phrases": phrases_json(diff),
+        "held": held,
+        "held_phrases": phrases_json(held),
+        "needs_restart": restart,
+        "needs_restart_phrases": phrases_json(restart),
         "refused": found.refused,
         "etags": texts.etags,
     }

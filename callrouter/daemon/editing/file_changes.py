@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callrouter.api.editing.config_editing import FileToSave
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.editor_answers import FileMistakeJson
 from callrouter.config_source.config_sources import DatabaseSource, FolderSource
@@ -221,7 +221,8 @@ def not_allowed(lines: Sequence[str]) -> ApiProblem:
 def removals(lost: Sequence[str]) -> ApiProblem:
     """Return the answer to a change that removes a lot and was not confirmed."""
     detail = f'nothing was saved: {"; ".join(lost)}; save with "confirm": true if that is meant'
-    return ApiProblem(409, "removals", detail, members={"held": list(lost)})
+    members = {"held": list(lost), "held_phrases": phrases_json(lost)}
+    return ApiProblem(409, "removals", detail, members=members)
 
 
 def mistakes(problems: Sequence[FileMistakeJson]) -> ApiProblem:

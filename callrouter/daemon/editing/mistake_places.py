@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Literal
 
+from callrouter.api.json_values import phrase_json
 from callrouter.api.schemas.editor_answers import FileMistakeJson
 from callrouter.daemon.editing.folder_texts import FolderTexts
 from callrouter.settings import Problem
@@ -59,7 +60,9 @@ class MistakePlaces:
             "end_line": end_line,
             "end_column": max(end_column, column) if end_line == line else end_column,
             "message": problem.text,
+            "message_phrase": phrase_json(problem.text),
             "hint": problem.hint,
+            "hint_phrase": phrase_json(problem.hint),
             "path": list(path) if path is not None else None,
             "severity": severity,
         }
@@ -100,7 +103,9 @@ def plain_mistake(problem: Problem) -> FileMistakeJson:
         "end_line": problem.line,
         "end_column": problem.column,
         "message": problem.text,
+        "message_phrase": phrase_json(problem.text),
         "hint": problem.hint,
+        "hint_phrase": phrase_json(problem.hint),
         "path": None,
         "severity": "error",
     }

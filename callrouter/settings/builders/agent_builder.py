@@ -9,6 +9,7 @@ from callrouter.model.routing_table import (
     AgentSpec,
     SignIn,
 )
+from callrouter.model.text import phrase
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.device_builder import build_device
 from callrouter.settings.errors.problems import quoted
@@ -62,8 +63,17 @@ def _extensions(root: RootOptions, document: Document) -> dict[str, str]:
         if agent.extension is None:
             continue
         if agent.extension in owner:
-            text = f"extension {quoted(agent.extension)} is {owner[agent.extension]}'s already"
-            document.error(("agents", id_, "extension"), text, "give each agent their own")
+            text = phrase(
+                "extension-s-already",
+                "extension {extension} is {owner}'s already",
+                extension=quoted(agent.extension),
+                owner=owner[agent.extension],
+            )
+            document.error(
+                ("agents", id_, "extension"),
+                text,
+                phrase("give-each-agent-their-own", "give each agent their own"),
+            )
             continue
         owner[agent.extension] = id_
         found[id_] = agent.extension

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from callrouter.alerting.alert_rules import MEASURES, AlertRule, Limit, Measure
+from callrouter.model.text import phrase
 from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.site_builder import is_loopback
@@ -49,23 +50,57 @@ def _check_destination(
     if is_damaged(written):
         return
     if (options.webhook is None) is (options.mail is None):
-        text = f"destination {quoted(str(path[-1]))} has "
-        text += "neither webhook nor mail" if options.mail is None else "both webhook and mail"
-        document.error(path, text, "write one of them", key=True)
+        name = quoted(str(path[-1]))
+        if options.mail is None:
+            text = "destination {name} has neither webhook nor mail"
+            words = phrase("destination-has-none", text, name=name)
+        else:
+            text = "destination {name} has both webhook and mail"
+            words = phrase("destination-has-both", text, name=name)
+        document.error(path, words, phrase("write-one-them", "write one of them"), key=True)
         return
     if options.mail is not None:
         for key in ("secret", "plain_http"):
             if key in options.model_fields_set:
-                document.error((*path, key), f"{key} belongs to a webhook", "take it out", key=True)
+                document.error(
+                    (*path, key),
+                    phrase("belongs-webhook", "{key} belongs to a webhook", key=key),
+                    phrase("take-out", "take it out"),
+                    key=True,
+                )
         if root.smtp is None and "smtp" not in document.root.at:
-            hint = "add a section smtp with host and from"
-            document.error((*path, "mail"), "there is no server for mail", hint)
+            hint = phrase(
+                "add-section-smtp-with-host-from", "add a section smtp with host and from"
+            )
+            document.error(
+                (*path, "mail"),
+                phrase("there-no-server-for-mail", "there is no server for mail"),
+                hint,
+            )
         return
     if options.secret is None:
-        text = f"destination {quoted(str(path[-1]))} has no secret to sign with"
-        document.error(path, text, f"secret: {_SECRET_IS}; {_MAKE_ONE}", key=True)
+        text = phrase(
+            "destination-has-no-secret-sign-with",
+            "destination {path} has no secret to sign with",
+            path=quoted(str(path[-1])),
+        )
+        document.error(
+            path,
+            text,
+            phrase(
+                "secret",
+                "secret: {_SECRET_IS}; {_MAKE_ONE}",
+                _SECRET_IS=_SECRET_IS,
+                _MAKE_ONE=_MAKE_ONE,
+            ),
+            key=True,
+        )
     elif not _is_secret(options.secret):
-        document.error((*path, "secret"), f"secret must be {_SECRET_IS}", _MAKE_ONE)
+        document.error(
+            (*path, "secret"),
+            phrase("secret-must-be", "secret must be {_SECRET_IS}", _SECRET_IS=_SECRET_IS),
+            _MAKE_ONE,
+        )
     _check_plain_http((*path, "webhook"), options, context)
 
 
@@ -74,11 +109,22 @@ def _check_plain_http(path: KeyPath, options: DestinationOptions, context: Build
         address = urlsplit(options.webhook or "")
         host, _ = address.hostname or "", address.port
     except ValueError:
-        context.document.error(path, "webhook has a wrong host or port", "such as https://a.b/c")
+        context.document.error(
+            path,
+            phrase("webhook-has-wrong-host-or-port", "webhook has a wrong host or port"),
+            phrase("such-as-https-b-c", "such as https://a.b/c"),
+        )
         return
     if address.scheme == "http" and not options.plain_http and not is_loopback(host):
-        text = "webhook without TLS leads to another machine"
-        context.document.error(path, text, "write https://, or add plain_http: true")
+        text = phrase(
+            "webhook-without-tls-leads-another-machine",
+            "webhook without TLS leads to another machine",
+        )
+        context.document.error(
+            path,
+            text,
+            phrase("write-https-or-add-plain-http", "write https://, or add plain_http: true"),
+        )
 
 
 def _is_secret(text: str) -> bool:
@@ -97,12 +143,27 @@ def build_smtp(root: RootOptions, context: BuildContext) -> MailServer | None:
     if smtp is None:
         return None
     if smtp.password is not None and smtp.user is None:
-        document.error(("smtp", "password"), "password without a user", "add user", key=True)
+        document.error(
+            ("smtp", "password"),
+            phrase("password-without-user", "password without a user"),
+            phrase("add-user", "add user"),
+            key=True,
+        )
     if smtp.user is not None and smtp.password is None:
-        document.error(("smtp", "user"), "user without a password", "add password", key=True)
+        document.error(
+            ("smtp", "user"),
+            phrase("user-without-password", "user without a password"),
+            phrase("add-password", "add password"),
+            key=True,
+        )
     if smtp.password is not None and smtp.tls == "none" and not is_loopback(smtp.host):
-        text = "the password would go to another machine without TLS"
-        document.error(("smtp", "tls"), text, "write starttls or tls")
+        text = phrase(
+            "password-would-go-another-machine-without",
+            "the password would go to another machine without TLS",
+        )
+        document.error(
+            ("smtp", "tls"), text, phrase("write-starttls-or-tls", "write starttls or tls")
+        )
     return MailServer(**spec_values(smtp))
 
 
@@ -114,7 +175,11 @@ def build_webhooks(root: RootOptions, context: BuildContext) -> tuple[Subscripti
         to = _destinations(path, options.to, context)
         _check_no_mail(path, options.to, root, context)
         if not options.events and not is_damaged(context.document.written(*path)):
-            context.document.error((*path, "events"), "events names none", "such as [call.ended]")
+            context.document.error(
+                (*path, "events"),
+                phrase("events-names-none", "events names none"),
+                phrase("such-as-call-ended", "such as [call.ended]"),
+            )
         _check_queues(path, options.queues, context)
         found.append(
             Subscription(
@@ -134,8 +199,18 @@ def _check_no_mail(
         found = root.destinations.get(name)
         if found is not None and found.mail is not None:
             where = (*path, "to") if isinstance(written, str) else (*path, "to", place)
-            text = f"destination {quoted(name)} is a mail address"
-            context.document.error(where, text, "name one with a webhook; mail is for alerts")
+            text = phrase(
+                "destination-mail-address",
+                "destination {name} is a mail address",
+                name=quoted(name),
+            )
+            context.document.error(
+                where,
+                text,
+                phrase(
+                    "name-one-with-webhook-mail-for", "name one with a webhook; mail is for alerts"
+                ),
+            )
 
 
 def build_alerts(root: RootOptions, context: BuildContext) -> tuple[AlertRule, ...]:
@@ -146,8 +221,12 @@ def build_alerts(root: RootOptions, context: BuildContext) -> tuple[AlertRule, .
         path: KeyPath = ("alerts", index)
         first = names.setdefault(options.name, path)
         if first != path:
-            text = f"alarm {quoted(options.name)} stands twice"
-            hint = f"first in {context.document.line((*first, 'name'))}"
+            text = phrase(
+                "alarm-stands-twice", "alarm {name} stands twice", name=quoted(options.name)
+            )
+            hint = phrase(
+                "first-in", "first in {place}", place=context.document.line((*first, "name"))
+            )
             context.document.error((*path, "name"), text, hint)
         rule = _alert(path, options, root, context)
         if rule is not None:
@@ -197,7 +276,9 @@ def _condition(
         hint = error.hint
         if error.word:
             hint = context.nearest.hint(error.word, tuple(MEASURES))
-            hint = hint or f"measures are {', '.join(MEASURES)}"
+            hint = hint or phrase(
+                "measures-are", "measures are {MEASURES}", MEASURES=", ".join(MEASURES)
+            )
         context.document.error((*path, key), f"{key}: {error}", hint)
         return None
     return measure, when, clear
@@ -208,19 +289,30 @@ def _check_measure(
 ) -> None:
     """Report queues of a measure that has none, and a service level that is not configured."""
     if queues and not measure.takes_queues:
-        text = f"{measure.word} is not measured by queue"
-        context.document.error((*path, "queues"), text, "take queues out", key=True)
+        text = phrase("not-measured-by-queue", "{word} is not measured by queue", word=measure.word)
+        context.document.error(
+            (*path, "queues"), text, phrase("take-queues-out", "take queues out"), key=True
+        )
     if measure is not Measure.SERVICE_LEVEL:
         return
     with_target = {id_ for id_, queue in root.queues.items() if queue.service_level is not None}
     for place, name in enumerate(queues):
         if name in root.queues and name not in with_target:
-            text = f"queue {quoted(name)} has no service_level"
-            hint = "add service_level: {within: 20s, target: 80} to it"
+            text = phrase(
+                "queue-has-no-service-level", "queue {name} has no service_level", name=quoted(name)
+            )
+            hint = phrase(
+                "add-service-level-within-20s-target",
+                "add service_level: {{within: 20s, target: 80}} to it",
+            )
             context.document.error((*path, "queues", place), text, hint)
     if not queues and not with_target and context.document.knows_all_names("queues"):
-        text = "no queue has a service_level"
-        context.document.error((*path, "when"), text, "add it to the queues that are meant")
+        text = phrase("no-queue-has-service-level", "no queue has a service_level")
+        context.document.error(
+            (*path, "when"),
+            text,
+            phrase("add-queues-are-meant", "add it to the queues that are meant"),
+        )
 
 
 def _destinations(
@@ -232,7 +324,11 @@ def _destinations(
     for place, name in enumerate(written):
         context.check_name("destinations", name, (*path, "to", place), "destination")
     if not written and not is_damaged(context.document.written(*path, "to")):
-        context.document.error((*path, "to"), "to names no destination", "such as [ops]")
+        context.document.error(
+            (*path, "to"),
+            phrase("names-no-destination", "to names no destination"),
+            phrase("such-as-ops", "such as [ops]"),
+        )
     return tuple(dict.fromkeys(written))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from callrouter.model.hours import DayOff, Hours, Span, parse_spans
+from callrouter.model.text import phrase
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import PbxSettings
@@ -25,6 +26,12 @@ from callrouter.settings.yaml.substitution import Substituted
 
 _OFFSET: Final = re.compile("(?:UTC|GMT)?[+-][0-9:]{1,5}")
 """A difference from UTC. It names no place, and so no summer time."""
+_WHATS: Final = {
+    "agent": phrase("what-agent", "agent"),
+    "queue": phrase("what-queue", "queue"),
+    "pbx": phrase("what-pbx", "pbx"),
+    "destination": phrase("what-destination", "destination"),
+}
 _read = lru_cache(maxsize=1024)(parse_spans)
 
 
@@ -66,8 +73,17 @@ class BuildContext:
         names = self.document.names(section)
         if name in names or not self.document.knows_all_names(section):
             return name in names
-        hint = self.nearest.hint(name, names) or f"there is none in {section}:"
-        self.document.error(path, f"unknown {what} {quoted(name)}", hint, key=key)
+        hint = self.nearest.hint(name, names) or phrase(
+            "there-none-in", "there is none in {section}:", section=section
+        )
+        self.document.error(
+            path,
+            phrase(
+                "unknown", "unknown {what} {name}", what=_WHATS.get(what, what), name=quoted(name)
+            ),
+            hint,
+            key=key,
+        )
         return False
 
     def refuse_empty(self, path: KeyPath, why: str) -> None:
@@ -115,7 +131,8 @@ class BuildContext:
                 wrong = True
                 written = self.document.written(*path)
                 hint = "" if isinstance(written, Substituted) else hints.hours(text)
-                self.document.error(path, f"hours: {_why(written, error)}", hint)
+                said = phrase("hours", "hours: {why}", why=_why(written, error))
+                self.document.error(path, said, hint)
         if wrong or not spans:
             return None
         in_order = sorted(spans, key=lambda span: (span.day, span.start, span.end))
@@ -179,11 +196,15 @@ def find_zone(name: str, path: KeyPath, document: Document, nearest: Nearest) ->
         hint = "" if _OFFSET.fullmatch(name) else nearest.hint(name, tuple(close))
         for small, zone in close.items():
             hint = hint.replace(f"'{small}'", f"'{zone}'")
-        text = f"unknown time zone {quoted(name)}"
-        document.error(path, text, hint or "such as Europe/London")
+        text = phrase("unknown-time-zone", "unknown time zone {name}", name=quoted(name))
+        document.error(path, text, hint or phrase("such-as-europe-london", "such as Europe/London"))
     elif name != "UTC":
-        text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
-        document.error(path, text, "install tzdata")
+        text = phrase(
+            "time-zone-cannot-be-looked-up",
+            "time zone {name} cannot be looked up: this machine has no time zones",
+            name=quoted(name),
+        )
+        document.error(path, text, phrase("install-tzdata", "install tzdata"))
     return UTC
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.loaded import ClusterSettings, HttpSettings
@@ -30,21 +31,39 @@ def build_cluster(
     if not root.database.startswith(POSTGRESQL):
         document.error(
             ("cluster",),
-            "a cluster needs a PostgreSQL database, in which its daemons agree on who is active",
-            "database: postgresql://USER:PASSWORD@HOST/DATABASE",
+            phrase(
+                "cluster-needs-postgresql-database-in-which",
+                "a cluster needs a PostgreSQL database, in which its daemons agree on who is active",
+            ),
+            phrase(
+                "database-postgresql-user-password-host-database",
+                "database: postgresql://USER:PASSWORD@HOST/DATABASE",
+            ),
             key=True,
         )
     if cluster.pool == _RESERVED:
         document.error(
             ("cluster", "pool"),
-            f"a pool cannot be named {quoted(_RESERVED)}: what all pools share has this name",
-            "such as main",
+            phrase(
+                "pool-cannot-be-named-what-all",
+                "a pool cannot be named {_RESERVED}: what all pools share has this name",
+                _RESERVED=quoted(_RESERVED),
+            ),
+            phrase("such-as-main", "such as main"),
         )
     if cluster.url is None and (here := _only_here(http.host)):
         document.warning(
             ("cluster",),
-            f"daemons on other machines cannot reach this one: it listens on {http.host}, {here}",
-            "add url: http://HOST:PORT, with an address that the others can reach",
+            phrase(
+                "daemons-on-other-machines-cannot-reach",
+                "daemons on other machines cannot reach this one: it listens on {host}, {here}",
+                host=http.host,
+                here=here,
+            ),
+            phrase(
+                "add-url-http-host-port-with",
+                "add url: http://HOST:PORT, with an address that the others can reach",
+            ),
         )
     url = cluster.url or http_address(http)
     return ClusterSettings(**spec_values(cluster, url=url.rstrip("/")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callrouter.model.text import phrase
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.schema.root_options import RootOptions
@@ -15,12 +16,24 @@ def check_source(root: RootOptions, document: Document, snapshot: ConfigSnapshot
     if not root.database.startswith(POSTGRESQL):
         document.error(
             ("config",),
-            "only a PostgreSQL database can keep the configuration",
-            "database: postgresql://USER:PASSWORD@HOST/DATABASE, or config: files",
+            phrase(
+                "only-postgresql-database-can-keep-configuration",
+                "only a PostgreSQL database can keep the configuration",
+            ),
+            phrase(
+                "database-postgresql-user-password-host-database-2",
+                "database: postgresql://USER:PASSWORD@HOST/DATABASE, or config: files",
+            ),
         )
     elif snapshot.bootstrap is None:
         document.error(
             ("config",),
-            "the files of a folder are no configuration of this pool while it is in the database",
-            "`callrouter config push DIR` puts files there",
+            phrase(
+                "files-folder-are-no-configuration-this",
+                "the files of a folder are no configuration of this pool while it is in the database",
+            ),
+            phrase(
+                "callrouter-config-push-dir-puts-files",
+                "`callrouter config push DIR` puts files there",
+            ),
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
+from callrouter.model.text import phrase
 from callrouter.settings import extras
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.extras import POSTGRESQL
@@ -51,10 +52,21 @@ def check_database(root: RootOptions, document: Document, nearest: Nearest) -> N
     if faults:
         return
     if lack := extras.lacks("postgres"):
-        document.error(path, f"PostgreSQL needs {lack}", extras.remedy("postgres"))
+        document.error(
+            path,
+            phrase("postgresql-needs", "PostgreSQL needs {lack}", lack=lack),
+            extras.remedy("postgres"),
+        )
     if _is_open(url):
-        text = "the link to the database server does not prove that it is the right one"
-        document.warning(path, text, "add ?sslmode=verify-full to the address")
+        text = phrase(
+            "link-database-server-does-not-prove",
+            "the link to the database server does not prove that it is the right one",
+        )
+        document.warning(
+            path,
+            text,
+            phrase("add-sslmode-verify-full-address", "add ?sslmode=verify-full to the address"),
+        )
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from callrouter.mobiles.number_policy import form_fault
 from callrouter.model import endpoints
 from callrouter.model.routing_table import ACCEPT_WITHIN, DeviceSpec
-from callrouter.model.text import listed
+from callrouter.model.text import listed, phrase
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.pbx_builder import dials_numbers
 from callrouter.settings.errors.problems import quoted
@@ -69,13 +69,22 @@ def build_device(
     if not _one_address(path, device, context):
         return None
     if number and device.confirm is False:
-        text = "confirm: false is not allowed for an outside number"
-        context.document.error((*path, "confirm"), text, "a voicemail would take the calls")
+        text = phrase(
+            "confirm-false-not-allowed-for-outside",
+            "confirm: false is not allowed for an outside number",
+        )
+        context.document.error(
+            (*path, "confirm"),
+            text,
+            phrase("voicemail-would-take-calls", "a voicemail would take the calls"),
+        )
         return None
     fault = form_fault(number) if number else ""
     if fault:
-        text = f"number {quoted(number)}: {fault}"
-        context.document.error((*path, "number"), text, "such as +447700900123")
+        text = phrase("number", "number {number}: {fault}", number=quoted(number), fault=fault)
+        context.document.error(
+            (*path, "number"), text, phrase("such-as-447700900123", "such as +447700900123")
+        )
         return None
     pbxes = _rung_by(path, device, context)
     if not pbxes:
@@ -111,8 +120,13 @@ def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) ->
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
     if device.endpoint == {} and not is_damaged(context.document.written(*path, "endpoint")):
-        hint = 'such as {north: PJSIP/1001, south: "PJSIP/1001@north"}'
-        context.document.error((*path, "endpoint"), "endpoint names no PBX", hint)
+        hint = phrase(
+            "such-as-north-pjsip-1001-south",
+            'such as {{north: PJSIP/1001, south: "PJSIP/1001@north"}}',
+        )
+        context.document.error(
+            (*path, "endpoint"), phrase("endpoint-names-no-pbx", "endpoint names no PBX"), hint
+        )
         return False
     if len(given) == 1:
         return True
@@ -120,9 +134,13 @@ def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) ->
     # One may be present but invalid: that has been reported already.
     if given or not (isinstance(at, Section) and at.at.keys() & named.keys()):
         text = (
-            f"{path[-1]} has {' and '.join(given)}" if given else f"{path[-1]} has no phone to ring"
+            phrase("has", "{path} has {given}", path=path[-1], given=" and ".join(given))
+            if given
+            else phrase("has-no-phone-ring", "{path} has no phone to ring", path=path[-1])
         )
-        hint = "give exactly one of endpoint, dial and number"
+        hint = phrase(
+            "give-exactly-one-endpoint-dial-number", "give exactly one of endpoint, dial and number"
+        )
         context.document.error(path, text, hint, key=True)
     return False
 
@@ -140,11 +158,25 @@ def _accept_within(
     if within is None:
         return ACCEPT_WITHIN
     if not confirm:
-        text = "accept_within has no effect: this phone is not asked for key 1"
-        context.document.error(at, text, "take it out, or add confirm: true", key=True)
+        text = phrase(
+            "accept-within-has-no-effect-this",
+            "accept_within has no effect: this phone is not asked for key 1",
+        )
+        context.document.error(
+            at,
+            text,
+            phrase("take-out-or-add-confirm-true", "take it out, or add confirm: true"),
+            key=True,
+        )
     elif not _SHORTEST_ASK <= within <= _LONGEST_ASK:
-        text = f"accept_within must be from 1s to 5m, not {format_duration(within)}"
-        context.document.error(at, text, "key 1 is asked for about every 8 s")
+        text = phrase(
+            "accept-within-must-be-from-1s",
+            "accept_within must be from 1s to 5m, not {within}",
+            within=format_duration(within),
+        )
+        context.document.error(
+            at, text, phrase("key-1-asked-for-about-every", "key 1 is asked for about every 8 s")
+        )
     return within
 
 
@@ -171,16 +203,36 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
         return ()
     if device.number:
         if not able and context.pbxes:
-            text = "no pbx can ring an outside number"
-            context.document.error(path, text, "give one a dial_number", key=True)
+            text = phrase("no-pbx-can-ring-outside-number", "no pbx can ring an outside number")
+            context.document.error(
+                path, text, phrase("give-one-dial-number", "give one a dial_number"), key=True
+            )
         return able
     if not able and context.pbxes:
-        text = f"no pbx can ring {device.endpoint or device.dial}"
-        context.document.error(path, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
+        text = phrase(
+            "no-pbx-can-ring", "no pbx can ring {value}", value=str(device.endpoint or device.dial)
+        )
+        context.document.error(
+            path,
+            text,
+            phrase("twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES),
+            key=True,
+        )
     if len(able) > 1:
-        text = f"{path[-1]} needs a 'pbx': there are {listed(able)}"
+        text = phrase(
+            "needs-pbx-there-are",
+            "{path} needs a 'pbx': there are {able}",
+            path=path[-1],
+            able=listed(able),
+        )
         key = "endpoint" if device.endpoint else "dial"
-        hint = f"such as {{{key}: {device.endpoint or device.dial}, pbx: {able[0]}}}"
+        hint = phrase(
+            "such-as-pbx",
+            "such as {{{key}: {value}, pbx: {able}}}",
+            key=key,
+            value=str(device.endpoint or device.dial),
+            able=able[0],
+        )
         context.document.error(path, text, hint, key=True)
         return ()
     return able
@@ -192,8 +244,10 @@ def _named_pbxes(
     """Return the PBXes on which a device has an address; empty: one is wrong, which is reported."""
     at = (*path, "endpoint")
     if device.pbx is not None:
-        text = "pbx has no effect: endpoint names the PBXes"
-        context.document.error((*path, "pbx"), text, "take it out", key=True)
+        text = phrase(
+            "pbx-has-no-effect-endpoint-names", "pbx has no effect: endpoint names the PBXes"
+        )
+        context.document.error((*path, "pbx"), text, phrase("take-out", "take it out"), key=True)
         return ()
     known = [
         context.check_name("pbx", pbx, (*at, pbx), "pbx", key=True) and pbx in context.pbxes
@@ -225,11 +279,22 @@ def _say_unable(
     context: BuildContext, at: KeyPath, pbx: PbxSettings, device: DeviceOptions
 ) -> None:
     if device.number:
-        text = f"pbx {pbx.id} cannot ring an outside number"
-        context.document.error(at, text, "give it a dial_number")
+        text = phrase(
+            "pbx-cannot-ring-outside-number", "pbx {id} cannot ring an outside number", id=pbx.id
+        )
+        context.document.error(at, text, phrase("give-dial-number", "give it a dial_number"))
     else:
-        text = f"pbx {pbx.id} cannot ring {device.endpoint or device.dial}"
-        context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")
+        text = phrase(
+            "pbx-cannot-ring",
+            "pbx {id} cannot ring {value}",
+            id=pbx.id,
+            value=str(device.endpoint or device.dial),
+        )
+        context.document.error(
+            at,
+            text,
+            phrase("twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES),
+        )
 
 
 def _phone(
@@ -247,8 +312,16 @@ def _phone(
     for pbx, written in device.endpoint.items():
         at = (*path, "endpoint", pbx)
         if isinstance(context.pbxes[pbx], TwilioSettings) and not _is_twilio_phone(written):
-            text = f"pbx {pbx} cannot ring {written}"
-            context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")
+            text = phrase(
+                "pbx-cannot-ring-2", "pbx {pbx} cannot ring {written}", pbx=pbx, written=written
+            )
+            context.document.error(
+                at,
+                text,
+                phrase(
+                    "twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES
+                ),
+            )
             return None
         one = _address(at, device, written, (pbx,), context)
         if one is None:
@@ -289,8 +362,16 @@ def _address(
         context.document.error(at, f"{quoted(written)} {fault}", "")
         return None
     if device.auto_answer and found.kind is endpoints.EndpointKind.ROUTE:
-        text = f"auto_answer does not reach a phone behind {found.text}"
-        context.document.error(_auto_answer_at(at), text, "give its endpoint, such as PJSIP/1001")
+        text = phrase(
+            "auto-answer-does-not-reach-phone",
+            "auto_answer does not reach a phone behind {what}",
+            what=found.text,
+        )
+        context.document.error(
+            _auto_answer_at(at),
+            text,
+            phrase("give-its-endpoint-such-as-pjsip", "give its endpoint, such as PJSIP/1001"),
+        )
         return None
     return _DeviceAddress(found.text, may_forward=found.may_forward)
 
@@ -311,12 +392,17 @@ def _where(path: KeyPath, at: KeyPath, context: BuildContext) -> KeyPath:
 
 def _fits_together(path: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
     if device.number and device.state is not None:
-        text = "state says nothing of an outside number"
-        context.document.error((*path, "state"), text, "take it out")
+        text = phrase(
+            "state-says-nothing-outside-number", "state says nothing of an outside number"
+        )
+        context.document.error((*path, "state"), text, phrase("take-out", "take it out"))
         return False
     if device.auto_answer and (device.number or device.confirm):
-        text = "auto_answer cannot go with key 1: no hand is at the phone to press it"
-        context.document.error((*path, "auto_answer"), text, "take it out")
+        text = phrase(
+            "auto-answer-cannot-go-with-key",
+            "auto_answer cannot go with key 1: no hand is at the phone to press it",
+        )
+        context.document.error((*path, "auto_answer"), text, phrase("take-out", "take it out"))
         return False
     return True
 

@@ -10,6 +10,7 @@ from typing import Final
 from callrouter.model import endpoints
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
+from callrouter.model.text import phrase
 from callrouter.settings import extras
 from callrouter.settings.builders.build_context import warn_of_missing_file
 from callrouter.settings.errors.problems import quoted
@@ -57,7 +58,12 @@ def build_pbxes(root: RootOptions, document: Document, folder: Path) -> dict[str
         folder: The folder to which paths are relative.
     """
     if document.knows_all_names("pbx") and not document.names("pbx"):
-        document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
+        document.error(
+            ("pbx",),
+            phrase("no-pbx-configured", "no pbx is configured"),
+            phrase("add-section-pbx", "add a section 'pbx:'"),
+            key=True,
+        )
     site = (root.http.public_url or "") if root.http is not None else ""
     home = numbering((root.numbers.region if root.numbers is not None else None) or "")
     queue_log = root.queue_log in {"asterisk", "both"}
@@ -98,14 +104,33 @@ def _number_format(
     """
     path = ("pbx", id_, "number_format")
     if "number_format" in pbx.model_fields_set and not dial_strings:
-        document.error(path, "number_format without dial_number", "no outside number is dialled")
+        document.error(
+            path,
+            phrase("number-format-without-dial-number", "number_format without dial_number"),
+            phrase("no-outside-number-dialled", "no outside number is dialled"),
+        )
     if pbx.number_format == "national" and not home.code:
-        hint = "such as numbers: {region: GB}"
-        document.error(path, "number_format: national needs numbers.region", hint)
+        hint = phrase("such-as-numbers-region-gb", "such as numbers: {{region: GB}}")
+        document.error(
+            path,
+            phrase(
+                "number-format-national-needs-numbers-region",
+                "number_format: national needs numbers.region",
+            ),
+            hint,
+        )
     begins = {"plus": "+{number}", "00": "00{number}"}.get(pbx.number_format)
     for text in dial_strings:
         if begins is not None and begins in text:
-            document.error(path, f"{begins} in dial_number writes it twice", "take one of them out")
+            document.error(
+                path,
+                phrase(
+                    "in-dial-number-writes-twice",
+                    "{begins} in dial_number writes it twice",
+                    begins=begins,
+                ),
+                phrase("take-one-them-out", "take one of them out"),
+            )
 
 
 def _pbx(
@@ -125,9 +150,14 @@ def _pbx(
     dial_strings = _dial_strings(id_, pbx, document)
     _number_format(id_, pbx, dial_strings, home, document)
     if pbx.show == "business" and pbx.caller_id is None:
-        text = "show: business without caller_id"
+        text = phrase("show-business-without-caller-id", "show: business without caller_id")
         document.error(
-            ("pbx", id_, "show"), text, 'give caller_id, such as "+442079460000"', key=True
+            ("pbx", id_, "show"),
+            text,
+            phrase(
+                "give-caller-id-such-as-442079460000", 'give caller_id, such as "+442079460000"'
+            ),
+            key=True,
         )
     ca = folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None
     if ca is not None:
@@ -146,21 +176,43 @@ def _pbx(
 def _twilio(id_: str, pbx: TwilioOptions, document: Document, site: str) -> TwilioSettings:
     path = ("pbx", id_)
     if lack := extras.lacks("twilio"):
-        text = f"driver twilio needs {lack}"
+        text = phrase("driver-twilio-needs", "driver twilio needs {lack}", lack=lack)
         document.error((*path, "driver"), text, extras.remedy("twilio"))
     if not pbx.public_url and not site.startswith("https://"):
-        text = f"{id_} has no 'public_url'"
-        hint = "how Twilio reaches us, such as https://calls.example.com, here or under http"
+        text = phrase("has-no-public-url", "{id} has no 'public_url'", id=id_)
+        hint = phrase(
+            "how-twilio-reaches-us-such-as",
+            "how Twilio reaches us, such as https://calls.example.com, here or under http",
+        )
         document.error(path, text, hint, key=True)
     if (pbx.api_key is None) != (pbx.api_secret is None):
         there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
-        document.error((*path, there), f"{there} without {other}", "give both, or none", key=True)
+        document.error(
+            (*path, there),
+            phrase("without", "{there} without {other}", there=there, other=other),
+            phrase("give-both-or-none", "give both, or none"),
+            key=True,
+        )
     if not pbx.numbers:
-        text = "numbers is empty, so no calls come in"
-        document.warning((*path, "numbers"), text, 'such as {"+442079460000": support}', key=True)
+        text = phrase("numbers-empty-so-no-calls-come", "numbers is empty, so no calls come in")
+        document.warning(
+            (*path, "numbers"),
+            text,
+            phrase("such-as-442079460000-support", 'such as {{"+442079460000": support}}'),
+            key=True,
+        )
     if pbx.codes in pbx.numbers:
-        text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"
-        document.error((*path, "codes"), text, "give agents a number of their own", key=True)
+        text = phrase(
+            "codes-number-queue-already",
+            "codes is a number of queue {numbers} already",
+            numbers=quoted(pbx.numbers[pbx.codes]),
+        )
+        document.error(
+            (*path, "codes"),
+            text,
+            phrase("give-agents-number-their-own", "give agents a number of their own"),
+            key=True,
+        )
     public_url = (pbx.public_url or site).rstrip("/")
     values = spec_values(pbx, public_url=public_url, api_url=pbx.api_url.rstrip("/"))
     return TwilioSettings(id=id_, **values)

@@ -23,6 +23,7 @@ from callrouter.model.routing_table import (
     ToQueue,
     WidenStep,
 )
+from callrouter.model.text import phrase
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.problems import quoted
@@ -94,9 +95,10 @@ def build_queue(
         context: Receives what is inconsistent.
     """
     if id_ == _HANGUP:
-        text = f"a queue cannot be called {quoted(id_)}"
-        hint = (
-            "Asterisk's dialplan goes to that extension when a caller hangs up: take another name"
+        text = phrase("queue-cannot-be-called", "a queue cannot be called {id}", id=quoted(id_))
+        hint = phrase(
+            "asterisks-dialplan-goes-extension-when-caller",
+            "Asterisk's dialplan goes to that extension when a caller hangs up: take another name",
         )
         context.document.error(("queues", id_), text, hint, key=True)
     context = context.within(queue.timezone, ("queues", id_))
@@ -131,7 +133,7 @@ def _show(id_: str, queue: QueueOptions, context: BuildContext) -> str:
     written = queue.show or ""
     fault = display.fault(written)
     if fault:
-        text = f"show {quoted(written)}: {fault}"
+        text = phrase("show", "show {written}: {fault}", written=quoted(written), fault=fault)
         hint = "fields are " + ", ".join(f"{{{name}}}" for name in display.FIELDS)
         context.document.error(("queues", id_, "show"), text, hint)
         return ""
@@ -150,12 +152,28 @@ def _dials(id_: str, queue: QueueOptions, policy: tuple[str, ...], context: Buil
         "pbx"
     )
     if sure and not any(isinstance(pbx, TwilioSettings) for pbx in context.pbxes.values()):
-        text = "ring_all: dial is Twilio's, and no pbx is a Twilio"
-        context.document.error(path, text, "take it out: Asterisk rings all phones at once anyway")
+        text = phrase(
+            "ring-all-dial-twilios-no-pbx", "ring_all: dial is Twilio's, and no pbx is a Twilio"
+        )
+        context.document.error(
+            path,
+            text,
+            phrase(
+                "take-out-asterisk-rings-all-phones",
+                "take it out: Asterisk rings all phones at once anyway",
+            ),
+        )
     later = [step.at_once for step in queue.widen if step.at_once is not None]
     if RING_ALL not in policy and queue.at_once == 1 and set(later) <= {1}:
-        text = "ring_all: dial rings several phones at once, and at_once is 1"
-        context.document.error(path, text, "give the queue at_once: all, or a number above 1")
+        text = phrase(
+            "ring-all-dial-rings-several-phones",
+            "ring_all: dial rings several phones at once, and at_once is 1",
+        )
+        context.document.error(
+            path,
+            text,
+            phrase("give-queue-at-once-all-or", "give the queue at_once: all, or a number above 1"),
+        )
     return True
 
 
@@ -170,20 +188,22 @@ def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, 
     path: KeyPath = ("queues", id_, "policy")
     one = isinstance(queue.policy, str)
     names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
-    known = f"known: {', '.join(sorted(context.policies))}"
+    known = phrase("known", "known: {sorted}", sorted=", ".join(sorted(context.policies)))
     if not names and "policy" in queue.model_fields_set:
         written = context.document.written(*path)
         # Otherwise there was an unusable name, which has been reported.
         if not (isinstance(written, Items) and written.thinned):
-            context.document.error(path, "policy names none", known)
+            context.document.error(path, phrase("policy-names-none", "policy names none"), known)
     for index, name in enumerate(names):
         at: KeyPath = path if one else (*path, index)
         if name not in context.policies:
             hint = hints.policy(context.nearest, name, context.policies)
-            text = f"unknown policy {quoted(name)}"
+            text = phrase("unknown-policy", "unknown policy {name}", name=quoted(name))
             context.document.error(at, text, f"{hint} {known}".strip())
         elif name in names[:index]:
-            context.document.error(at, f"policy {quoted(name)} stands twice")
+            context.document.error(
+                at, phrase("policy-stands-twice", "policy {name} stands twice", name=quoted(name))
+            )
     return names
 
 
@@ -194,8 +214,13 @@ def _at_once(
     if RING_ALL not in policy or at_once is None:
         return at_once
     if "at_once" in queue.model_fields_set:
-        text = f"at_once: {at_once} contradicts policy: {RING_ALL}"
-        hint = "take at_once out, or choose another policy"
+        text = phrase(
+            "at-once-contradicts-policy",
+            "at_once: {at_once} contradicts policy: {RING_ALL}",
+            at_once=at_once,
+            RING_ALL=RING_ALL,
+        )
+        hint = phrase("take-at-once-out-or-choose", "take at_once out, or choose another policy")
         context.document.error(("queues", id_, "at_once"), text, hint)
     return None
 
@@ -222,8 +247,17 @@ def _members(
         if name in places:
             other = places[name]
             # In the same list, the first one is nearby.
-            hint = "" if other[:-1] == path[:-1] else f"first in {context.document.line(other)}"
-            context.document.error(path, f"agent {quoted(name)} stands twice", hint, key=True)
+            hint = (
+                ""
+                if other[:-1] == path[:-1]
+                else phrase("first-in", "first in {place}", place=context.document.line(other))
+            )
+            context.document.error(
+                path,
+                phrase("agent-stands-twice", "agent {name} stands twice", name=quoted(name)),
+                hint,
+                key=True,
+            )
         elif name in agents or context.check_name("agents", name, path, "agent", key=True):
             places[name] = path
             # A disabled agent keeps their place in the file but is not in the queue.
@@ -270,10 +304,16 @@ def _widen(
     for index, step in enumerate(steps):
         path: KeyPath = ("queues", id_, "widen", index)
         if step.after <= before:
-            text = (
-                f"after {format_duration(step.after)} must be longer than that of the step before"
+            text = phrase(
+                "after-must-be-longer-than-step",
+                "after {after} must be longer than that of the step before",
+                after=format_duration(step.after),
             )
-            context.document.error((*path, "after"), text, f"that is {format_duration(before)}")
+            context.document.error(
+                (*path, "after"),
+                text,
+                phrase("that-is", "that is {before}", before=format_duration(before)),
+            )
         before = max(before, step.after)
         _changes_something(step, path, context)
         members = _members(_Table(step.agents, (*path, "agents")), agents, context, places, first)
@@ -295,8 +335,13 @@ def _changes_something(step: WidenStepOptions, path: KeyPath, context: BuildCont
         return
     # An invalid value, already reported, would have changed something.
     if not is_damaged(context.document.written(*path)):
-        text = "this step changes nothing"
-        context.document.error(path, text, "give it at_once, agents or skills", key=True)
+        text = phrase("this-step-changes-nothing", "this step changes nothing")
+        context.document.error(
+            path,
+            text,
+            phrase("give-at-once-agents-or-skills", "give it at_once, agents or skills"),
+            key=True,
+        )
 
 
 def _target(written: str | None, path: KeyPath, context: BuildContext) -> Target | None:

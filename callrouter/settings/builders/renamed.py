@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from callrouter.model.staged_reload import renamed, under_new_names
+from callrouter.model.text import phrase
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import Settings
 from callrouter.settings.yaml.source import Document, KeyPath
@@ -27,15 +28,31 @@ def check_renames(section: str, renames: Mapping[str, str], document: Document) 
     for name, former in renames.items():
         path: KeyPath = (section, name, "renamed_from")
         if former == name:
-            text = f"{quoted(name)} is renamed from itself"
-            document.error(path, text, "write the name that it had before, or take the line out")
+            text = phrase("renamed-from-itself", "{name} is renamed from itself", name=quoted(name))
+            document.error(
+                path,
+                text,
+                phrase(
+                    "write-name-had-before-or-take",
+                    "write the name that it had before, or take the line out",
+                ),
+            )
         elif former in names:
-            text = f"{quoted(former)} still exists"
-            hint = f"take it out of {section}:, or take renamed_from out"
+            text = phrase("still-exists", "{former} still exists", former=quoted(former))
+            hint = phrase(
+                "take-out-or-take-renamed-from",
+                "take it out of {section}:, or take renamed_from out",
+                section=section,
+            )
             document.error(path, text, hint)
         elif former in first:
-            text = f"{quoted(first[former])} is renamed from {quoted(former)} as well"
-            document.error(path, text, "one of them can be")
+            text = phrase(
+                "renamed-from-as-well",
+                "{first} is renamed from {former} as well",
+                first=quoted(first[former]),
+                former=quoted(former),
+            )
+            document.error(path, text, phrase("one-them-can-be", "one of them can be"))
         first.setdefault(former, name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from callrouter.model.routing_table import AgentSpec, Comparison, QueueSpec, Rule
-from callrouter.model.text import listed
+from callrouter.model.text import listed, phrase
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.errors.problems import quoted
@@ -38,8 +38,10 @@ def build_rules(
         path: KeyPath = ("rules", index)
         first = names.setdefault(rule.name, path)
         if first != path:
-            text = f"rule {quoted(rule.name)} stands twice"
-            hint = f"first in {context.document.line((*first, 'name'))}"
+            text = phrase("rule-stands-twice", "rule {name} stands twice", name=quoted(rule.name))
+            hint = phrase(
+                "first-in", "first in {place}", place=context.document.line((*first, "name"))
+            )
             context.document.error((*path, "name"), text, hint)
         _not_empty(rule, path, context)
         found.append(_rule(rule, path, agents, known, context))
@@ -93,20 +95,29 @@ def _agent(
     if name is None or not context.check_name("agents", name, path, "agent"):
         return ""
     if name not in agents:
-        text = f"agent {quoted(name)} is switched off"
-        context.document.warning(path, text, "the rule does without")
+        text = phrase("agent-switched-off", "agent {name} is switched off", name=quoted(name))
+        context.document.warning(path, text, phrase("rule-does-without", "the rule does without"))
         return ""
     if known is None:
         return name
     if name not in known:
-        text = f"agent {quoted(name)} is in no queue"
-        context.document.error(path, text, "name one who serves the calls")
+        text = phrase("agent-in-no-queue", "agent {name} is in no queue", name=quoted(name))
+        context.document.error(
+            path, text, phrase("name-one-who-serves-calls", "name one who serves the calls")
+        )
         return name
     queues = [rule.then.queue] if rule.then.queue else _listed(rule.when.queue)
     others = [queue for queue in queues if queue not in known[name]]
     if others:
-        text = f"agent {quoted(name)} is not in {listed(others)}"
-        context.document.warning(path, text, "and will not be tried there")
+        text = phrase(
+            "agent-not-in",
+            "agent {name} is not in {others}",
+            name=quoted(name),
+            others=listed(others),
+        )
+        context.document.warning(
+            path, text, phrase("will-not-be-tried-there", "and will not be tried there")
+        )
     return name
 
 
@@ -119,13 +130,17 @@ def _not_empty(rule: RuleOptions, path: KeyPath, context: BuildContext) -> None:
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)
     # An invalid value, already reported, would have changed something.
     if not changed and not is_damaged(then):
-        hint = "give it priority, queue, agent, tag or skills"
-        context.document.error((*path, "then"), "then changes nothing", hint)
+        hint = phrase(
+            "give-priority-queue-agent-tag-or", "give it priority, queue, agent, tag or skills"
+        )
+        context.document.error(
+            (*path, "then"), phrase("then-changes-nothing", "then changes nothing"), hint
+        )
     for key in sorted(rule.when.model_fields_set):
         written = context.document.written(*path, "when", key)
         if isinstance(written, Items) and not written and not written.thinned:
-            text = f"{key} names none"
-            hint = "write a value, or take the key out"
+            text = phrase("names-none", "{key} names none", key=key)
+            hint = phrase("write-value-or-take-key-out", "write a value, or take the key out")
             context.document.error((*path, "when", key), text, hint)
 
 

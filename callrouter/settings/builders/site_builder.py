@@ -12,6 +12,7 @@ from typing import Final
 
 from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model.ivr import PhoneCodes
+from callrouter.model.text import phrase
 from callrouter.settings import extras
 from callrouter.settings.builders.build_context import (
     BuildContext,
@@ -63,18 +64,31 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
     if http.tls is None and not is_loopback(host):
         document.warning(
             ("http", "listen"),
-            "HTTP without TLS is open to other machines",
-            "listen on 127.0.0.1, or give http a tls",
+            phrase(
+                "http-without-tls-open-other-machines", "HTTP without TLS is open to other machines"
+            ),
+            phrase("listen-on-127-0-0-1", "listen on 127.0.0.1, or give http a tls"),
         )
     tokens: set[str] = set()
     names: set[str] = set()
     for index, token in enumerate(http.api_tokens):
         if token.name in names:
             path = ("http", "api_tokens", index, "name")
-            document.error(path, f"api token {quoted(token.name)} stands twice")
+            document.error(
+                path,
+                phrase(
+                    "api-token-stands-twice",
+                    "api token {name} stands twice",
+                    name=quoted(token.name),
+                ),
+            )
         if token.token in tokens:
             path = ("http", "api_tokens", index, "token")
-            document.error(path, "token stands twice", "give each program its own")
+            document.error(
+                path,
+                phrase("token-stands-twice", "token stands twice"),
+                phrase("give-each-program-its-own", "give each program its own"),
+            )
         _check_agent(index, token, context)
         place = ("http", "api_tokens", index, "queues")
         _check_queues_of(place, token.role, token.queues, "token", context)
@@ -102,9 +116,13 @@ def _proxies(http: HttpOptions, document: Document) -> Iterator[str]:
         try:
             network = str(ipaddress.ip_network(text, strict=False))
         except ValueError:
-            wrong = f"{quoted(text)} is no address and no network"
+            wrong = phrase(
+                "no-address-no-network", "{what} is no address and no network", what=quoted(text)
+            )
             document.error(
-                ("http", "trusted_proxies", index), wrong, "such as 10.0.0.7 or 10.0.0.0/24"
+                ("http", "trusted_proxies", index),
+                wrong,
+                phrase("such-as-10-0-0-7", "such as 10.0.0.7 or 10.0.0.0/24"),
             )
             continue
         if network not in found:
@@ -122,14 +140,34 @@ def _oidc(http: HttpOptions, context: BuildContext) -> OidcSettings | None:
         return None
     path = ("http", "oidc")
     if lack := extras.lacks("oidc"):
-        document.error(path, f"oidc needs {lack}", extras.remedy("oidc"), key=True)
+        document.error(
+            path,
+            phrase("oidc-needs", "oidc needs {lack}", lack=lack),
+            extras.remedy("oidc"),
+            key=True,
+        )
     if not http.public_url:
-        text = "oidc needs public_url, to which the provider sends people back"
-        document.error(path, text, "http: {public_url: https://calls.example.com, …}", key=True)
+        text = phrase(
+            "oidc-needs-public-url-which-provider",
+            "oidc needs public_url, to which the provider sends people back",
+        )
+        document.error(
+            path,
+            text,
+            phrase(
+                "http-public-url-https-calls-example",
+                "http: {{public_url: https://calls.example.com, …}}",
+            ),
+            key=True,
+        )
     scheme, _, rest = oidc.issuer.partition("://")
     host = rest.partition("/")[0].partition(":")[0]
     if scheme != "https" and not is_loopback(host):
-        text = f"issuer {oidc.issuer} is not HTTPS, so anyone on the way could log in"
+        text = phrase(
+            "issuer-not-https-so-anyone-on",
+            "issuer {issuer} is not HTTPS, so anyone on the way could log in",
+            issuer=oidc.issuer,
+        )
         document.error((*path, "issuer"), text, f"https://{rest}")
     return OidcSettings(**spec_values(oidc, scopes=tuple(dict.fromkeys(oidc.scopes))))
 
@@ -144,13 +182,29 @@ def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> N
         if token.role == "agent":
             context.document.warning(
                 ("http", "api_tokens", index, "role"),
-                f"api token {quoted(token.name)} acts for no agent and sees no more than the queues' counts",
-                "add agent: NAME, or take role: metrics or supervisor",
+                phrase(
+                    "api-token-acts-for-no-agent",
+                    "api token {name} acts for no agent and sees no more than the queues' counts",
+                    name=quoted(token.name),
+                ),
+                phrase(
+                    "add-agent-name-or-take-role",
+                    "add agent: NAME, or take role: metrics or supervisor",
+                ),
             )
         return
     if token.role != "agent":
-        text = f"a token of role {token.role} acts for all agents"
-        context.document.error(path, text, "take agent: out, or give it role: agent", key=True)
+        text = phrase(
+            "token-role-acts-for-all-agents",
+            "a token of role {role} acts for all agents",
+            role=token.role,
+        )
+        context.document.error(
+            path,
+            text,
+            phrase("take-agent-out-or-give-role", "take agent: out, or give it role: agent"),
+            key=True,
+        )
     else:
         context.check_name("agents", token.agent, path, "agent")
 
@@ -169,9 +223,17 @@ def _check_queues_of(
     """
     context.refuse_empty(path, "it would be limited to nothing")
     if queues and role != "supervisor":
-        text = f"a {what} of role {role} is not limited by queues"
+        text = phrase(
+            "role-not-limited-by-queues",
+            "a {what} of role {role} is not limited by queues",
+            what=what,
+            role=role,
+        )
         context.document.error(
-            path, text, "take queues: out, or give it role: supervisor", key=True
+            path,
+            text,
+            phrase("take-queues-out-or-give-role", "take queues: out, or give it role: supervisor"),
+            key=True,
         )
         return
     for place, queue in enumerate(queues):
@@ -205,8 +267,14 @@ def build_socket(root: RootOptions, document: Document) -> SocketSettings:
         grp.getgrnam(root.socket.group)
     except KeyError:
         name = root.socket.group
-        text = f"this machine has no group {quoted(name)}"
-        document.warning(("socket", "group"), text, f"groupadd --system {shlex.quote(name)}")
+        text = phrase(
+            "this-machine-has-no-group", "this machine has no group {name}", name=quoted(name)
+        )
+        document.warning(
+            ("socket", "group"),
+            text,
+            phrase("groupadd-system", "groupadd --system {quote}", quote=shlex.quote(name)),
+        )
     return SocketSettings(**spec_values(root.socket))
 
 
@@ -218,16 +286,31 @@ def build_users(root: RootOptions, context: BuildContext) -> dict[str, UserSetti
     """
     for id_, user in root.users.items():
         if id_ in root.agents:
-            text = f"{quoted(id_)} is an agent, who logs in as agent already"
-            hint = f"give the user another id, such as {id_}-admin"
+            text = phrase(
+                "agent-who-logs-in-as-agent",
+                "{id} is an agent, who logs in as agent already",
+                id=quoted(id_),
+            )
+            hint = phrase(
+                "give-user-another-id-such-as",
+                "give the user another id, such as {id}-admin",
+                id=id_,
+            )
             context.document.error(("users", id_), text, hint, key=True)
         _check_queues_of(("users", id_, "queues"), user.role, user.queues, "user", context)
         written = context.document.written("users", id_)
         refused = isinstance(written, Section) and "password" in written.at
         can_log_in = user.password is not None or (root.http and root.http.oidc)
         if not can_log_in and not refused:
-            text = f"{quoted(id_)} has no password and cannot log in"
-            hint = "callrouter passwd makes one; without it there must be http: oidc"
+            text = phrase(
+                "has-no-password-cannot-log-in",
+                "{id} has no password and cannot log in",
+                id=quoted(id_),
+            )
+            hint = phrase(
+                "callrouter-passwd-makes-one-without-there",
+                "callrouter passwd makes one; without it there must be http: oidc",
+            )
             context.document.error(("users", id_), text, hint, key=True)
     _check_emails(root, context.document)
     return {
@@ -245,8 +328,17 @@ def _check_emails(root: RootOptions, document: Document) -> None:
                 continue
             other = first.setdefault(person.email.casefold(), id_)
             if other != id_:
-                text = f"{person.email} is the address of {quoted(other)} already"
-                document.error((section, id_, "email"), text, "each address is one person's")
+                text = phrase(
+                    "address-already",
+                    "{email} is the address of {other} already",
+                    email=person.email,
+                    other=quoted(other),
+                )
+                document.error(
+                    (section, id_, "email"),
+                    text,
+                    phrase("each-address-one-persons", "each address is one person's"),
+                )
 
 
 def build_numbers(root: RootOptions) -> NumberSettings:
@@ -281,8 +373,21 @@ def build_history(root: RootOptions, document: Document) -> HistorySettings:
         group = numbers if "numbers" in path else history
         if path[-1] in group.model_fields_set and written > history.keep:
             keep = format_duration(history.keep)
-            text = f"{' of '.join(reversed(path[1:]))} is longer than calls are kept ({keep})"
-            document.error(path, text, f"{keep} at most, or a longer keep of history")
+            text = phrase(
+                "longer-than-calls-are-kept",
+                "{reversed} is longer than calls are kept ({keep})",
+                reversed=" of ".join(reversed(path[1:])),
+                keep=keep,
+            )
+            document.error(
+                path,
+                text,
+                phrase(
+                    "at-most-or-longer-keep-history",
+                    "{keep} at most, or a longer keep of history",
+                    keep=keep,
+                ),
+            )
     return HistorySettings(
         **spec_values(
             history,
@@ -309,11 +414,29 @@ def check_queue_log(root: RootOptions, document: Document) -> None:
     path = ("queue_log_file",)
     named = "queue_log_file" in root.model_fields_set
     if named and root.queue_log in {"asterisk", "off"}:
-        text = f"queue_log_file is not used with queue_log: {root.queue_log}"
-        document.warning(path, text, "take it out, or set queue_log: file", key=True)
+        text = phrase(
+            "queue-log-file-not-used-with",
+            "queue_log_file is not used with queue_log: {queue_log}",
+            queue_log=root.queue_log,
+        )
+        document.warning(
+            path,
+            text,
+            phrase("take-out-or-set-queue-log", "take it out, or set queue_log: file"),
+            key=True,
+        )
     if root.queue_log == "both" and Path(root.queue_log_file) == _ASTERISKS_OWN:
-        text = "with queue_log: both, Asterisk writes the same lines into this file"
-        document.error(path, text, "name another file, or set queue_log: asterisk")
+        text = phrase(
+            "with-queue-log-both-asterisk-writes",
+            "with queue_log: both, Asterisk writes the same lines into this file",
+        )
+        document.error(
+            path,
+            text,
+            phrase(
+                "name-another-file-or-set-queue", "name another file, or set queue_log: asterisk"
+            ),
+        )
 
 
 def build_codes(root: RootOptions, document: Document) -> PhoneCodes:
@@ -329,11 +452,30 @@ def build_codes(root: RootOptions, document: Document) -> PhoneCodes:
     taken: dict[str, str] = {}
     for name, code in codes.items():
         if code in taken:
-            text = f"{name}: {quoted(code)} is {taken[code]}'s already"
-            document.error(("codes", name), text, "give each a code of its own")
+            text = phrase(
+                "s-already",
+                "{name}: {what} is {taken}'s already",
+                name=name,
+                what=quoted(code),
+                taken=taken[code],
+            )
+            document.error(
+                ("codes", name),
+                text,
+                phrase("give-each-code-its-own", "give each a code of its own"),
+            )
         elif code and code[:-1] and code[:-1] == codes["pause"] and code[-1] in "123456789":
-            text = f"{name}: {quoted(code)} is a pause for the reason of that digit"
-            document.error(("codes", name), text, "give each a code of its own")
+            text = phrase(
+                "pause-for-reason-digit",
+                "{name}: {what} is a pause for the reason of that digit",
+                name=name,
+                what=quoted(code),
+            )
+            document.error(
+                ("codes", name),
+                text,
+                phrase("give-each-code-its-own", "give each a code of its own"),
+            )
         elif code:
             taken[code] = name
     return PhoneCodes(**codes)

@@ -8,6 +8,7 @@ from callrouter.model.routing_table import (
     PauseSpec,
     Table,
 )
+from callrouter.model.text import phrase
 from callrouter.settings.builders.agent_builder import build_agents
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.queue_builder import build_queue
@@ -66,8 +67,17 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildConte
             context.check_name("queues", pbx.numbers[number], place, "queue")
         first = seen.setdefault(number, place)
         if first != place:
-            hint = f"first in {context.document.line(first)}, however it is written"
-            context.document.error(place, "this number stands twice", hint, key=True)
+            hint = phrase(
+                "first-in-however-written",
+                "first in {place}, however it is written",
+                place=context.document.line(first),
+            )
+            context.document.error(
+                place,
+                phrase("this-number-stands-twice", "this number stands twice"),
+                hint,
+                key=True,
+            )
 
 
 def _pauses(root: RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
@@ -83,11 +93,27 @@ def _pauses(root: RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
         # A `longest` that was written but invalid has been reported already.
         limited = isinstance(written, Section) and "longest" in written.at
         if pause.then is not None and not limited:
-            text = f"then: {pause.then} says what comes after a length that is not there"
-            context.document.error((*path, "then"), text, "add a longest, such as 45m")
+            text = phrase(
+                "then-says-what-comes-after-length",
+                "then: {then} says what comes after a length that is not there",
+                then=pause.then,
+            )
+            context.document.error(
+                (*path, "then"),
+                text,
+                phrase("add-longest-such-as-45m", "add a longest, such as 45m"),
+            )
         if pause.default and default:
-            text = f"default: true stands for {quoted(default)} too"
-            context.document.error((*path, "default"), text, "one reason at most is the default")
+            text = phrase(
+                "default-true-stands-for-too",
+                "default: true stands for {default} too",
+                default=quoted(default),
+            )
+            context.document.error(
+                (*path, "default"),
+                text,
+                phrase("one-reason-at-most-default", "one reason at most is the default"),
+            )
         default = default or (reason if pause.default else "")
         values = spec_values(pause, then=PauseEnd(pause.then or "tell"))
         found[reason] = PauseSpec(reason=reason, **values)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, PauseSpec, Table
-from callrouter.model.text import counted
+from callrouter.model.text import joined, phrase
 from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.diff.compare import (
     added_or_removed,
@@ -17,6 +18,11 @@ from callrouter.settings.loaded import Settings
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.written_values import masked
+
+_ON: Final = phrase("switched-on", "on")
+_OFF: Final = phrase("switched-off", "off")
+_LISTED: Final = phrase("reasons-listed", "those listed")
+_ANY_TEXT: Final = phrase("reasons-any", "any text")
 
 
 def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
@@ -30,12 +36,18 @@ def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
     for id_ in differing(before, after):
         if id_ not in before:
             agent = after[id_]
-            name = "" if agent.name == id_ else f"{agent.name}; "
-            devices = counted(len(agent.devices), "device", zero="0")
-            yield f"agent {id_} is new ({name}{devices})"
+            devices = phrase(
+                "devices-counted", "{count} device", "{count} devices", count=len(agent.devices)
+            )
+            about = [devices] if agent.name == id_ else [agent.name, devices]
+            text = "agent {id} is new ({about})"
+            yield phrase("agent-new", text, id=id_, about=joined(about))
         elif id_ not in after:
-            left = f"; leaves {', '.join(served[id_])}" if id_ in served else ""
-            yield f"agent {id_} is gone{left}"
+            if id_ in served:
+                text = "agent {id} is gone; leaves {queues}"
+                yield phrase("agent-gone-from", text, id=id_, queues=list(served[id_]))
+            else:
+                yield phrase("agent-gone", "agent {id} is gone", id=id_)
         else:
             yield from _agent(before[id_], after[id_])
     for what, was, now in (
@@ -51,7 +63,7 @@ def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
 
 def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
     yield from map(str, option_differences(f"{new.id}:", AgentOptions, old, new))
-    yield from mapping_lines(f"{new.id}: skill", old.skills, new.skills)
+    yield from mapping_lines(phrase("skill", "{id}: skill", id=new.id), old.skills, new.skills)
     yield from _devices(old, new)
 
 
@@ -61,23 +73,39 @@ def _devices(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
     for id_ in differing(before, after):
         what = f"{new.id}: device {id_}"
         if id_ not in before:
-            yield f"{what} added ({_address(after[id_])})"
+            yield phrase(
+                "added", "{what} added ({address})", what=what, address=_address(after[id_])
+            )
         elif id_ not in after:
-            yield f"{what} removed ({_address(before[id_])})"
+            yield phrase(
+                "removed", "{what} removed ({address})", what=what, address=_address(before[id_])
+            )
         else:
             yield from _device(what, before[id_], after[id_])
     if before == after and list(before) != list(after):
-        yield f"{new.id}: order of devices {', '.join(before)} -> {', '.join(after)}"
+        yield phrase(
+            "order-devices",
+            "{id}: order of devices {before} -> {after}",
+            id=new.id,
+            before=", ".join(before),
+            after=", ".join(after),
+        )
 
 
 def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
     if (old.address, old.addresses) != (new.address, new.addresses):
         before, after = _address(old), _address(new)
         # The difference may be in the masked part.
-        yield f"{what} {before} -> {after}" if before != after else f"{what}: number changed"
+        yield (
+            phrase("was-now", "{what} {before} -> {after}", what=what, before=before, after=after)
+            if before != after
+            else phrase("number-changed", "{what}: number changed", what=what)
+        )
     yield from map(str, option_differences(f"{what}:", DeviceOptions, old, new))
     if old.enabled is not new.enabled:
-        yield f"{what} switched {'on' if new.enabled else 'off'}"
+        yield phrase(
+            "switched", "{what} switched {value}", what=what, value=_ON if new.enabled else _OFF
+        )
 
 
 def _address(device: DeviceSpec) -> str:
@@ -92,15 +120,27 @@ def pause_changes(old: Table, new: Table) -> Iterator[str]:
     If reasons are listed for the first time, or no longer, the first line says so.
     """
     if bool(old.pauses) != bool(new.pauses):
-        yield f"pauses: reasons are {'those listed' if new.pauses else 'any text'} from now on"
+        yield phrase(
+            "pauses-reasons-are-from-now-on",
+            "pauses: reasons are {value} from now on",
+            value=_LISTED if new.pauses else _ANY_TEXT,
+        )
     for reason in differing(old.pauses, new.pauses):
         before, after = old.pauses.get(reason), new.pauses.get(reason)
         if before is None and after is not None:
-            yield f"pause {reason} is new ({_pause(after)})"
+            yield phrase(
+                "pause-new", "pause {reason} is new ({pause})", reason=reason, pause=_pause(after)
+            )
         elif before is not None and after is not None:
-            yield f"pause {reason}: {_pause(before)} -> {_pause(after)}"
+            yield phrase(
+                "pause",
+                "pause {reason}: {pause} -> {pause2}",
+                reason=reason,
+                pause=_pause(before),
+                pause2=_pause(after),
+            )
         else:
-            yield f"pause {reason} is gone"
+            yield phrase("pause-gone", "pause {reason} is gone", reason=reason)
 
 
 def _pause(spec: PauseSpec) -> str:

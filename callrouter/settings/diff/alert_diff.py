@@ -7,9 +7,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from callrouter.alerting.alert_rules import AlertRule
-from callrouter.model.text import listed
+from callrouter.model.text import listed, phrase
 from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.diff.compare import (
+    ADDED,
+    REMOVED,
     Difference,
     differing,
     option_differences,
@@ -33,11 +35,18 @@ def alert_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     was, now = _by_destination(old.webhooks), _by_destination(new.webhooks)
     for to in differing(was, now):
         text = f"{was.get(to, 'nothing')} -> {now.get(to, 'nothing')}"
-        yield Difference(f"webhooks to {to}: {text}")
+        yield Difference(phrase("webhooks", "webhooks to {to}: {what}", to=to, what=text))
     if old.smtp is None or new.smtp is None:
         if old.smtp is not new.smtp:
             server = new.smtp or old.smtp or _NO_SERVER
-            yield Difference(f"smtp {'removed' if new.smtp is None else 'added'} ({server.host})")
+            yield Difference(
+                phrase(
+                    "smtp-2",
+                    "smtp {value} ({host})",
+                    value=REMOVED if new.smtp is None else ADDED,
+                    host=server.host,
+                )
+            )
     else:
         yield from option_differences("smtp:", SmtpOptions, old.smtp, new.smtp)
 
@@ -55,7 +64,7 @@ def _destination(
     if before != after:
         yield Difference(f"{what}: {before} -> {after}")
     elif old.webhook != new.webhook:
-        yield Difference(f"{what}: webhook changed")
+        yield Difference(phrase("webhook-changed", "{what}: webhook changed", what=what))
     yield from option_differences(f"{what}:", DestinationOptions, old, new)
 
 

@@ -7,9 +7,15 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from callrouter.model.text import phrase
 from callrouter.settings.schema.options import OptionGroup, key_of, options_of
 
 RESTART: Final = " (needs a restart)"
+UP: Final = phrase("way-up", "up")
+DOWN: Final = phrase("way-down", "down")
+ADDED: Final = phrase("was-added", "added")
+REMOVED: Final = phrase("was-removed", "removed")
+CHANGED: Final = phrase("was-changed", "changed")
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -26,7 +32,9 @@ class Difference:
     needs_restart: bool = False
 
     def __str__(self) -> str:
-        return self.text + (RESTART if self.needs_restart else "")
+        if not self.needs_restart:
+            return self.text
+        return phrase("with-restart", "{change} (needs a restart)", change=self.text)
 
 
 def option_differences(
@@ -49,12 +57,16 @@ def option_differences(
             continue
         key = key_of(name, group.model_fields[name])
         if declared.words is None:
-            yield Difference(f"{where} {key} changed", declared.restart)
+            yield Difference(
+                phrase("changed", "{where} {key} changed", where=where, key=key), declared.restart
+            )
             continue
         # Hours may differ in their zone or holidays alone, which have lines of their own.
         was, now = declared.words(before), declared.words(after)
         if was != now:
-            yield Difference(f"{where} {key} {was} -> {now}", declared.restart)
+            text = "{where} {key} {was} -> {now}"
+            words = phrase("option-was-now", text, where=where, key=key, was=was, now=now)
+            yield Difference(words, declared.restart)
 
 
 def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
@@ -73,16 +85,27 @@ def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object
     """
     for key in differing(old, new):
         if key not in old:
-            yield f"{what} {key} {new[key]} added"
+            yield phrase(
+                "added-2", "{what} {key} {new} added", what=what, key=str(key), new=str(new[key])
+            )
         elif key not in new:
-            yield f"{what} {key} removed (was {old[key]})"
+            yield phrase(
+                "removed-was",
+                "{what} {key} removed (was {old})",
+                what=what,
+                key=str(key),
+                old=str(old[key]),
+            )
         else:
-            yield f"{what} {key} {old[key]} -> {new[key]}"
+            text = "{what} {key} {old} -> {new}"
+            yield phrase(
+                "entry-was-now", text, what=what, key=str(key), old=str(old[key]), new=str(new[key])
+            )
 
 
 def added_or_removed(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> str:
     """Return ``added``, ``removed`` or, for a name in both, ``changed``."""
-    return "added" if name not in old else "removed" if name not in new else "changed"
+    return ADDED if name not in old else REMOVED if name not in new else CHANGED
 
 
 def reordered(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:

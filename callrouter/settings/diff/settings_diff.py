@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from callrouter.model.routing_table import NumberPattern, Rule
-from callrouter.model.text import listed
+from callrouter.model.text import listed, phrase
 from callrouter.settings.builders.renamed import settings_under_new_names
 from callrouter.settings.diff.agent_diff import agent_changes, pause_changes
 from callrouter.settings.diff.alert_diff import alert_changes
-from callrouter.settings.diff.compare import Difference, differing, reordered
+from callrouter.settings.diff.compare import DOWN, UP, Difference, differing, reordered
 from callrouter.settings.diff.queue_diff import queue_changes, service_level_changes
 from callrouter.settings.diff.site_diff import site_changes
 from callrouter.settings.loaded import Settings
@@ -23,7 +23,10 @@ MOST_LINES: Final = 1_000
 def bounded(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the first `MOST_LINES` changes, and how many more there are."""
     more = len(lines) - MOST_LINES
-    return tuple(lines) if more <= 0 else (*lines[:MOST_LINES], f"and {more} more changes")
+    if more <= 0:
+        return tuple(lines)
+    text = "and {more} more changes"
+    return (*lines[:MOST_LINES], phrase("more-changes", text, more=more))
 
 
 def differences(old: Settings, new: Settings) -> list[Difference]:
@@ -70,13 +73,15 @@ def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
     before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
     for name in differing(before, after):
         if name not in after:
-            yield f"rule {name} is gone"
+            yield phrase("rule-gone", "rule {name} is gone", name=name)
         elif name not in before:
-            yield f"rule {name} is new ({_whole(after[name])})"
+            yield phrase(
+                "rule-new", "rule {name} is new ({whole})", name=name, whole=_whole(after[name])
+            )
         else:
             yield from _changed(before[name], after[name])
     for name, up in reordered(list(before), list(after)):
-        yield f"rule {name} moved {'up' if up else 'down'}"
+        yield phrase("rule-moved", "rule {name} moved {value}", name=name, value=UP if up else DOWN)
 
 
 def _changed(old: Rule, new: Rule) -> Iterator[str]:
@@ -85,9 +90,16 @@ def _changed(old: Rule, new: Rule) -> Iterator[str]:
     for key in dict.fromkeys((*was, *now)):
         before, after = was.get(key, "none"), now.get(key, "none")
         if before != after:
-            yield f"rule {new.name}: {key} {before} -> {after}"
+            yield phrase(
+                "rule",
+                "rule {name}: {key} {before} -> {after}",
+                name=new.name,
+                key=key,
+                before=before,
+                after=after,
+            )
         elif masked.get(key):
-            yield f"rule {new.name}: {key} changed"
+            yield phrase("rule-changed", "rule {name}: {key} changed", name=new.name, key=key)
 
 
 def _whole(rule: Rule) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 
 from callrouter.model.routing_table import Table
+from callrouter.model.text import phrase
 from callrouter.settings.diff.compare import (
+    ADDED,
+    REMOVED,
     Difference,
     added_or_removed,
     differing,
@@ -46,7 +49,14 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     Of the database, passwords and tokens, only the fact is reported that they have changed.
     """
     if old.timezone != new.timezone:
-        yield Difference(f"timezone {old.timezone} -> {new.timezone}")
+        yield Difference(
+            phrase(
+                "timezone",
+                "timezone {timezone} -> {timezone2}",
+                timezone=old.timezone,
+                timezone2=new.timezone,
+            )
+        )
     yield from _zone_rules(old.table, new.table)
     yield from option_differences("numbers:", NumbersOptions, old.numbers, new.numbers)
     yield from option_differences(
@@ -54,7 +64,14 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     )
     if old.removals_at_once is not new.removals_at_once:
         before, after = ("at-once" if s.removals_at_once else "confirm" for s in (old, new))
-        yield Difference(f"reload: removals {before} -> {after}")
+        yield Difference(
+            phrase(
+                "reload-removals",
+                "reload: removals {before} -> {after}",
+                before=before,
+                after=after,
+            )
+        )
     for change in option_differences("codes:", CodesOptions, old.codes, new.codes):
         yield Difference(change.text + _WRITE_AGAIN)
     for id_ in differing(old.pbxes, new.pbxes):
@@ -65,12 +82,15 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
         yield from _user(id_, old, new)
     if old.database != new.database:
         # Its address may contain a password.
-        yield Difference("database changed", needs_restart=True)
+        yield Difference(phrase("database-changed", "database changed"), needs_restart=True)
     yield from _cluster(old.cluster, new.cluster)
     was, now = old.history, new.history
     yield from option_differences("history:", HistoryOptions, was, now)
     yield from option_differences(
-        "history: numbers", HistoryNumbersOptions, was.numbers, now.numbers
+        "history: numbers",
+        HistoryNumbersOptions,
+        was.numbers,
+        now.numbers,
     )
     for key in ("config", "queue_log", "queue_log_file"):
         before, after = getattr(old, key), getattr(new, key)
@@ -82,7 +102,10 @@ def _cluster(old: ClusterSettings | None, new: ClusterSettings | None) -> Iterat
     if old is not None and new is not None:
         yield from option_differences("cluster:", ClusterOptions, old, new)
     elif old is not new:
-        yield Difference(f"cluster {'removed' if new is None else 'added'}", needs_restart=True)
+        yield Difference(
+            phrase("cluster-2", "cluster {value}", value=REMOVED if new is None else ADDED),
+            needs_restart=True,
+        )
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:
@@ -93,7 +116,13 @@ def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:
     before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
     for name, zone in after.items():
         if name in before and before[name] is not zone:
-            yield Difference(f"timezone {name}: this machine has other rules for it now")
+            yield Difference(
+                phrase(
+                    "timezone-this-machine-has-other-rules",
+                    "timezone {name}: this machine has other rules for it now",
+                    name=name,
+                )
+            )
 
 
 def _zones(table: Table) -> Iterator[tzinfo]:
@@ -109,21 +138,43 @@ def _zones(table: Table) -> Iterator[tzinfo]:
 
 def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator[Difference]:
     if old is None or new is None:
-        text = f"pbx {id_} is {'gone' if new is None else 'new'}"
+        gone_or_new = phrase("is-new", "new") if old is None else phrase("is-gone", "gone")
+        text = phrase("pbx", "pbx {id} is {value}", id=id_, value=gone_or_new)
         yield Difference(text, needs_restart=True)
         return
     if old.driver != new.driver:
-        text = f"pbx {id_}: driver {old.driver} -> {new.driver}"
+        text = phrase(
+            "pbx-driver",
+            "pbx {id}: driver {driver} -> {driver2}",
+            id=id_,
+            driver=old.driver,
+            driver2=new.driver,
+        )
         yield Difference(text, needs_restart=True)
         return
-    yield from option_differences(f"pbx {id_}:", PBX_GROUPS[new.driver], old, new)
+    yield from option_differences(
+        phrase("pbx-2", "pbx {id}:", id=id_), PBX_GROUPS[new.driver], old, new
+    )
     was, now = _derived(old), _derived(new)
     for key in was:
         if key in now and was[key] != now[key]:
-            yield Difference(f"pbx {id_}: {key} {was[key]} -> {now[key]}", needs_restart=True)
+            yield Difference(
+                phrase(
+                    "pbx-3",
+                    "pbx {id}: {key} {was} -> {now}",
+                    id=id_,
+                    key=key,
+                    was=was[key],
+                    now=now[key],
+                ),
+                needs_restart=True,
+            )
     codes = [pbx.phone_codes for pbx in (old, new) if isinstance(pbx, TwilioSettings)]
     if codes and codes[0] != codes[-1]:
-        yield Difference(f"pbx {id_}: phone codes changed", needs_restart=True)
+        yield Difference(
+            phrase("pbx-phone-codes-changed", "pbx {id}: phone codes changed", id=id_),
+            needs_restart=True,
+        )
 
 
 def _derived(pbx: PbxSettings) -> dict[str, str]:
@@ -148,15 +199,27 @@ def _derived(pbx: PbxSettings) -> dict[str, str]:
 def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
     before, after = _listen(old), _listen(new)
     if before != after:
-        yield Difference(f"http: listen {before} -> {after}", needs_restart=True)
+        yield Difference(
+            phrase("http-listen", "http: listen {before} -> {after}", before=before, after=after),
+            needs_restart=True,
+        )
     yield from option_differences("http:", HttpOptions, old, new)
     if old.oidc is None or new.oidc is None:
         if old.oidc is not new.oidc:
-            yield Difference(f"http: oidc {'removed' if new.oidc is None else 'added'}")
+            yield Difference(
+                phrase(
+                    "http-oidc-2",
+                    "http: oidc {value}",
+                    value=REMOVED if new.oidc is None else ADDED,
+                )
+            )
     else:
         yield from option_differences("http: oidc", OidcOptions, old.oidc, new.oidc)
     if (old.certificate, old.key) != (new.certificate, new.key):
-        yield Difference(f"http: tls {_tls(old)} -> {_tls(new)}", needs_restart=True)
+        yield Difference(
+            phrase("http-tls", "http: tls {tls} -> {tls2}", tls=_tls(old), tls2=_tls(new)),
+            needs_restart=True,
+        )
     tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))
     for name in differing(tokens, now):
         yield from map(Difference, _token(name, tokens, now))
@@ -170,14 +233,22 @@ def _token(name: str, old: Mapping[str, ApiToken], new: Mapping[str, ApiToken]) 
         return
     before, after = old[name], new[name]
     if before.role != after.role:
-        yield f"{what}: role {before.role} -> {after.role}"
+        yield phrase(
+            "role", "{what}: role {role} -> {role2}", what=what, role=before.role, role2=after.role
+        )
     if before.agent != after.agent:
-        yield f"{what}: agent {or_none(before.agent)} -> {or_none(after.agent)}"
+        yield phrase(
+            "agent",
+            "{what}: agent {or_none} -> {or_none2}",
+            what=what,
+            or_none=or_none(before.agent),
+            or_none2=or_none(after.agent),
+        )
     if before.queues != after.queues:
         was, now = (", ".join(token.queues) or "all" for token in (before, after))
-        yield f"{what}: queues {was} -> {now}"
+        yield phrase("queues", "{what}: queues {was} -> {now}", what=what, was=was, now=now)
     if before.token != after.token:
-        yield f"{what} changed"
+        yield phrase("changed-2", "{what} changed", what=what)
 
 
 def _listen(http: HttpSettings) -> str:
@@ -191,6 +262,13 @@ def _tls(http: HttpSettings) -> str:
 def _user(id_: str, old: Settings, new: Settings) -> Iterator[Difference]:
     before, after = old.users.get(id_), new.users.get(id_)
     if before is None or after is None:
-        yield Difference(f"user {id_} {added_or_removed(id_, old.users, new.users)}")
+        yield Difference(
+            phrase(
+                "user-2",
+                "user {id} {added_or_removed}",
+                id=id_,
+                added_or_removed=added_or_removed(id_, old.users, new.users),
+            )
+        )
         return
-    yield from option_differences(f"user {id_}:", UserOptions, before, after)
+    yield from option_differences(phrase("user", "user {id}:", id=id_), UserOptions, before, after)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import Any, Final
 
-from callrouter.model.text import listed
+from callrouter.model.text import phrase
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, odd_blank, quoted
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
+from callrouter.settings.schema.fields import words_expected
 from callrouter.settings.schema.options import (
     DRIVERS,
     TAGS,
@@ -29,12 +30,12 @@ from callrouter.settings.yaml.substitution import Substituted
 _GROUPS: Final[dict[KeyPattern, type[OptionGroup]]] = dict(walk(RootOptions))
 """The options at each path; a PBX has those of its driver instead."""
 _OWNERS: Final[dict[str, type[OptionGroup]]] = {
-    "a queue": QueueOptions,
-    "an agent": AgentOptions,
-    "a device": DeviceOptions,
-    "an Asterisk below pbx": AsteriskOptions,
-    "a rule's when": RuleWhenOptions,
-    "a rule's then": RuleThenOptions,
+    phrase("owner-queue", "a queue"): QueueOptions,
+    phrase("owner-agent", "an agent"): AgentOptions,
+    phrase("owner-device", "a device"): DeviceOptions,
+    phrase("owner-asterisk", "an Asterisk below pbx"): AsteriskOptions,
+    phrase("owner-when", "a rule's when"): RuleWhenOptions,
+    phrase("owner-then", "a rule's then"): RuleThenOptions,
 }
 """Owners of keys that are sometimes written in the wrong place."""
 _MANY: Final = 4
@@ -44,19 +45,40 @@ _SLIP: Final = 0.8
 _NOT_SUPPORTED: Final[dict[KeyPattern, frozenset[str]]] = {
     ("numbers",): frozenset({"registration"}),
 }
+
+
+def _list(example: str) -> str:
+    return phrase("expected-list", "a list such as {example}", example=example)
+
+
+def _mapping(example: str) -> str:
+    return phrase("expected-mapping", "a mapping such as {example}", example=example)
+
+
 _MAPPINGS: Final[dict[str, str]] = {
-    "policy": "the name of a policy or a list of them",
-    "agents": "a list of agents, or a mapping such as {alice: 1, bob: 2}",
-    "tls": "a mapping such as {certificate: cert.pem, key: key.pem}",
-    "dial_number": "one dial string such as PJSIP/{number}@carrier, or a list of one to five",
-    "holidays": "a list of dates such as [2026-12-25]",
-    "shifts": "a list such as [{hours: mon-fri 17:30-21:00, agents: [alice]}]",
-    "widen": "a list such as [{after: 30s, at_once: 3}]",
-    "alerts": 'a list such as [{name: long-wait, when: "longest_wait > 2m", to: [ops]}]',
-    "webhooks": "a list such as [{to: crm, events: [call.ended]}]",
-    "events": "a list such as [call.ended]",
-    "rules": 'a list such as [{name: VIP, when: {caller: "+33*"}, then: {priority: 1}}]',
+    "policy": phrase("expected-policies", "the name of a policy or a list of them"),
+    "agents": phrase(
+        "expected-members",
+        "a list of agents, or a mapping such as {example}",
+        example="{alice: 1, bob: 2}",
+    ),
+    "tls": _mapping("{certificate: cert.pem, key: key.pem}"),
+    "dial_number": phrase(
+        "expected-dial-strings",
+        "one dial string such as {example}, or a list of one to five",
+        example="PJSIP/{number}@carrier",
+    ),
+    "holidays": phrase(
+        "expected-dates", "a list of dates such as {example}", example="[2026-12-25]"
+    ),
+    "shifts": _list("[{hours: mon-fri 17:30-21:00, agents: [alice]}]"),
+    "widen": _list("[{after: 30s, at_once: 3}]"),
+    "alerts": _list('[{name: long-wait, when: "longest_wait > 2m", to: [ops]}]'),
+    "webhooks": _list("[{to: crm, events: [call.ended]}]"),
+    "events": _list("[call.ended]"),
+    "rules": _list('[{name: VIP, when: {caller: "+33*"}, then: {priority: 1}}]'),
 }
+_A_MAPPING: Final = phrase("expected-mapping-lines", "a mapping (key: value)")
 _PRIORITIES: Final = frozenset(
     {
         ("queues", "*", "agents"),
@@ -72,19 +94,22 @@ _SKILLS: Final = frozenset(
         ("rules", "*", "then", "skills"),
     }
 )
-_A_NUMBER: Final = "write it in quotes, with + and the country"
+_A_NUMBER: Final = phrase("quote-the-number", "write it in quotes, with + and the country")
+_PBX_NAME: Final = phrase("key-pbx", "a PBX's name")
 _KEY_OF: Final = {
-    "pbx": "a PBX's name",
-    "users": "a user's name",
-    "agents": "an agent's name",
-    "queues": "a queue's name",
-    "destinations": "a destination's name",
-    "devices": "a device's name",
-    "endpoint": "a PBX's name",
-    "pauses": "a reason for a pause",
-    "skills": "a skill's name",
-    "numbers": "a number that is called",
+    "pbx": _PBX_NAME,
+    "users": phrase("key-user", "a user's name"),
+    "agents": phrase("key-agent", "an agent's name"),
+    "queues": phrase("key-queue", "a queue's name"),
+    "destinations": phrase("key-destination", "a destination's name"),
+    "devices": phrase("key-device", "a device's name"),
+    "endpoint": _PBX_NAME,
+    "pauses": phrase("key-pause", "a reason for a pause"),
+    "skills": phrase("key-skill", "a skill's name"),
+    "numbers": phrase("key-number", "a number that is called"),
 }
+_PLAIN_MAPPING: Final = phrase("a-mapping", "a mapping")
+_A_NAME: Final = phrase("key-name", "a name")
 
 
 def explain_error(document: Document, nearest: Nearest, error: Any) -> KeyPath:
@@ -107,8 +132,8 @@ def explain_error(document: Document, nearest: Nearest, error: Any) -> KeyPath:
         return loc
     if kind == "expected" and loc[-1] == "[key]":
         path = loc[:-1]
-        what = _KEY_OF.get(str(path[-2]), "a name") if len(path) > 1 else "a name"
-        text = f"{what} must be {error['msg']}, not {quoted(str(path[-1]))}"
+        what = _KEY_OF.get(str(path[-2]), _A_NAME) if len(path) > 1 else _A_NAME
+        text = _must_be(what, words_expected(error["msg"]), quoted(str(path[-1])))
         name = str(path[-1])
         number = path[-2] == "numbers" if len(path) > 1 else False
         document.error(path, text, _A_NUMBER if number else hints.as_name(name), key=True)
@@ -119,7 +144,7 @@ def explain_error(document: Document, nearest: Nearest, error: Any) -> KeyPath:
     if kind.startswith("union_tag"):
         _wrong_driver(document, nearest, loc, value)
         return loc
-    text = f"{_subject(loc)} must be {_container(kind, loc)}{_not(loc, value)}"
+    text = _must_be(_subject(loc), _container(kind, loc), _not(loc, value))
     document.error(loc, text, hints.blank(value))
     return loc
 
@@ -128,8 +153,10 @@ def _missing(document: Document, loc: KeyPath) -> KeyPath:
     owner = document.written(*loc[:-1])
     # A key that was written but found invalid is not missing.
     if not (isinstance(owner, Section) and loc[-1] in owner.at):
-        text = f"{_subject(loc[:-1])} has no {quoted(str(loc[-1]))}"
-        document.error(loc[:-1], text, f"add a line '{loc[-1]}: …'", key=True)
+        missing, text = str(loc[-1]), "{subject} has no {key}"
+        text = phrase("missing-key", text, subject=_subject(loc[:-1]), key=quoted(missing))
+        hint = phrase("add-a-line", "add a line '{key}: …'", key=missing)
+        document.error(loc[:-1], text, hint, key=True)
     return loc[:-1]
 
 
@@ -137,7 +164,8 @@ def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
     key = str(loc[-1])
     pattern = _pattern(loc[:-1])
     if key in _NOT_SUPPORTED.get(pattern, ()):
-        document.error(loc, f"{quoted(key)} is not supported by this version", key=True)
+        text = "{key} is not supported by this version"
+        document.error(loc, phrase("not-supported", text, key=quoted(key)), key=True)
         return
     model = _group(document, loc[:-1], pattern)
     named = model.model_fields.items() if model else ()
@@ -145,8 +173,9 @@ def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
     slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
     hint = odd_blank(key) or ("" if slip else _elsewhere(key, model))
     hint = hint or nearest.hint(key, known)
-    hint = hint or (f"known: {', '.join(known)}" if known else "")
-    document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
+    hint = hint or (phrase("known-names", "known: {names}", names=known) if known else "")
+    text = phrase("unknown-key", "unknown key {key}", key=quoted(key))
+    document.error(loc, text, hint, key=True)
 
 
 _WITH_SECRETS: Final = frozenset({"pbx", "http", "users"})
@@ -160,21 +189,32 @@ def _elsewhere(key: str, model: type[OptionGroup] | None) -> str:
     owners = [
         what for what, owner in _OWNERS.items() if owner is not model and key in owner.model_fields
     ]
-    return f"it is a key of {listed(owners, 'or')}" if 0 < len(owners) < _MANY else ""
+    if not 0 < len(owners) < _MANY:
+        return ""
+    return phrase("key-of", "it is a key of {owners_or}", owners_or=owners)
 
 
 def _wrong_value(document: Document, nearest: Nearest, loc: KeyPath, error: Any) -> None:
-    value, phrase = error["input"], error["msg"]
+    value, expected = error["input"], words_expected(error["msg"])
     secret = _is_secret(loc)
     kind = error["ctx"]["kind"]
     hint = "" if secret else hints.value(nearest, kind, value, document.names("queues"))
-    document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
+    document.error(loc, _must_be(_subject(loc), expected, _not(loc, value)), hint)
+
+
+def _must_be(subject: str, expected: str, found: str) -> str:
+    """Say what a value must be, and what it is unless that is hidden."""
+    if not found:
+        text = "{subject} must be {expected}"
+        return phrase("must-be", text, subject=subject, expected=expected)
+    text = "{subject} must be {expected}, not {found}"
+    return phrase("must-be-not", text, subject=subject, expected=expected, found=found)
 
 
 def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: object) -> None:
     driver = value.get("driver") if isinstance(value, dict) else None
     if not isinstance(value, dict):
-        document.error(loc, f"{_subject(loc)} must be a mapping{_not(loc, value)}")
+        document.error(loc, _must_be(_subject(loc), _PLAIN_MAPPING, _not(loc, value)))
     elif driver is None:
         _missing(document, (*loc, "driver"))
         # Without a driver its keys were not checked; the driver itself may be mistyped.
@@ -183,7 +223,8 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: obj
             _unknown_key(document, nearest, (*loc, key))
     else:
         known = tuple(DRIVERS)
-        text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
+        drivers = phrase("expected-choice", "{choices_or}", choices_or=known)
+        text = _must_be("driver", drivers, _not((*loc, "driver"), driver))
         hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
         document.error((*loc, "driver"), text, hint)
 
@@ -206,30 +247,31 @@ def _group(document: Document, loc: KeyPath, pattern: tuple[str, ...]) -> type[O
 
 def _subject(loc: KeyPath) -> str:
     if not loc:
-        return "the configuration"
+        return phrase("the-configuration", "the configuration")
     last = loc[-1]
     if isinstance(last, int):
-        return f"item {last + 1} of {loc[-2]}"
+        text = "item {number} of {list}"
+        return phrase("item-of", text, number=last + 1, list=str(loc[-2]))
     owner = _pattern(loc[:-1])
     if owner in _PRIORITIES:
-        return f"priority of {last}"
+        return phrase("priority-of", "priority of {agent}", agent=last)
     if owner in _SKILLS:
-        return f"skill {last}"
+        return phrase("skill-named", "skill {skill}", skill=last)
     plain = last.isprintable() and len(last) < 65 and without_secret(last) == last
     return last if plain else quoted(last)
 
 
 def _container(kind: str, loc: KeyPath) -> str:
     if kind == "list_type":
-        return _MAPPINGS.get(str(loc[-1]), "a list such as [a, b]")
+        return _MAPPINGS.get(str(loc[-1])) or _list("[a, b]")
     if len(loc) > 1 and loc[0] != "http":
-        return _MAPPINGS.get(str(loc[-1]), "a mapping (key: value)")
-    return _MAPPINGS["tls"] if loc[-1] == "tls" else "a mapping (key: value)"
+        return _MAPPINGS.get(str(loc[-1]), _A_MAPPING)
+    return _MAPPINGS["tls"] if loc[-1] == "tls" else _A_MAPPING
 
 
 def _not(loc: KeyPath, value: object) -> str:
-    """Return ``, not 'x'``; nothing for secrets."""
-    return "" if _is_secret(loc) or _is_misplaced(loc, value) else f", not {_shown(value)}"
+    """Return what was found, for a message; nothing for secrets."""
+    return "" if _is_secret(loc) or _is_misplaced(loc, value) else _shown(value)
 
 
 def _is_misplaced(loc: KeyPath, value: object) -> bool:
@@ -258,5 +300,5 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return "a mapping"
-    return "a list" if isinstance(value, list) else str(value)
+        return _PLAIN_MAPPING
+    return phrase("a-list", "a list") if isinstance(value, list) else str(value)

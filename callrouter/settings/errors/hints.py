@@ -9,8 +9,9 @@ from typing import Final
 
 from callrouter.model.hours import DAYS, parse_spans
 from callrouter.model.phone_numbers import withheld
+from callrouter.model.text import phrase
 from callrouter.settings.errors.hiding import is_secret, without_secret
-from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.errors.problems import Nearest, did_you_mean, quoted
 from callrouter.settings.schema.durations import (
     LONGEST_DAYS,
     LONGEST_STORED_DAYS,
@@ -92,13 +93,13 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
     match kind:
         case "bool":
             word = str(written).lower()
-            return "write true" if word in _YES else "write false" if word in _NO else ""
+            return write("true") if word in _YES else write("false") if word in _NO else ""
         case "off":
-            return "write false, or take it out"
+            return phrase("write-false-or-none", "write false, or take it out")
         case "int":
             digits = text.lstrip("+0") or "0"
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
-            return f"write {digits}" if plain else ""
+            return write(digits) if plain else ""
         case "text" | "name" | "url" | "phone" | "duration" | "member" | "stored-for" | "size":
             return _OF_ANY[kind](written)
         case "comparison" | "number" | "holiday" | "country":
@@ -109,14 +110,24 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             return nearest.hint(text, tuple(kind.split("|"))) if "|" in kind and text else ""
 
 
+def write(value: str) -> str:
+    """Return the advice to write a value."""
+    return phrase("write", "write {value}", value=value)
+
+
+def such_as(example: str) -> str:
+    """Return an example as advice."""
+    return phrase("such-as", "such as {example}", example=example)
+
+
 def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
     if text in queues:
-        return f"did you mean {quoted(f'queue:{text}')}?"
+        return did_you_mean(quoted(f"queue:{text}"))
     before, colon, rest = text.partition(":")
     word = nearest.hint(before + colon, _WHERE) if colon else ""
     if rest and "queue" in word:
-        return f"did you mean {quoted(f'queue:{rest.strip()}')}?"
-    return "such as dialplan:voicemail,s,1" if before == "dialplan" else ""
+        return did_you_mean(quoted(f"queue:{rest.strip()}"))
+    return such_as("dialplan:voicemail,s,1") if before == "dialplan" else ""
 
 
 def _duration(written: object) -> str:
@@ -129,9 +140,10 @@ def _stored_for(written: object) -> str:
     found = _LONG.fullmatch(text)
     if found is not None:
         days = int(found[1]) * _DAYS[found[2]]
-        return f"write {days}d" if 0 < days <= LONGEST_STORED_DAYS else ""
+        return write(f"{days}d") if 0 < days <= LONGEST_STORED_DAYS else ""
     if isinstance(written, int) and not isinstance(written, bool) and 0 < written < _NO_DAY:
-        return f"a bare number is seconds: write {written}d for days"
+        text = "a bare number is seconds: write {value} for days"
+        return phrase("write-days", text, value=f"{written}d")
     return _duration_up_to(LONGEST_STORED_DAYS, written)
 
 
@@ -141,36 +153,43 @@ def _duration_up_to(days: int, written: object) -> str:
     except ValueError:
         text = written.lower() if isinstance(written, str) else ""
         spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text)
-        return f"write {spoken[1]}{spoken[2]}" if spoken else ""
-    return f"at most {days}d" if seconds > days * 86400 else ""
+        return write(f"{spoken[1]}{spoken[2]}") if spoken else ""
+    if seconds <= days * 86400:
+        return ""
+    return phrase("at-most", "at most {value}", value=f"{days}d")
 
 
 def _size(written: object) -> str:
     """Suggest the right form of a size such as ``20 gb``, or of a number of bytes."""
     if isinstance(written, int) and not isinstance(written, bool):
         if SMALLEST <= written <= LARGEST:
-            return f"write {format_size(written)}"
-        return f"write it with its unit, such as {written}GB" if 0 < written < _NO_SIZE else ""
+            return write(format_size(written))
+        if not 0 < written < _NO_SIZE:
+            return ""
+        text = "write it with its unit, such as {value}"
+        return phrase("write-with-unit", text, value=f"{written}GB")
     text = written.strip().lower() if isinstance(written, str) else ""
     found = _SPOKEN_SIZE.fullmatch(text)
     if found is None:
         return ""
     better = f"{found[1].replace(',', '.')}{found[2].upper()}{found[3]}B"
-    return f"write {better}" if SMALLEST <= parse_size(better) <= LARGEST else ""
+    return write(better) if SMALLEST <= parse_size(better) <= LARGEST else ""
 
 
 def _holiday(text: str) -> str:
     plain = _date_of_peers(text)
     if plain:
-        return f"write {plain}"
+        return write(plain)
     if _DATE.fullmatch(text):
         return "there is no such day"
     first, dots, last = text.partition("..")
     if dots and _DATE.fullmatch(first) and _DATE.fullmatch(last) and last < first:
         return "a range must not end before it begins"
     like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
+    if not like or "-" not in text:
+        return ""
     forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
-    return forms if like and "-" in text else ""
+    return phrase("forms-of-holidays", forms)
 
 
 def _date_of_peers(text: str) -> str:
@@ -196,7 +215,7 @@ def _country(text: str) -> str:
     """Suggest the code for one in small letters, or for what people take for the code."""
     code = _COUNTRIES.get(text.upper(), text.upper())
     try:
-        return f"write {known_country(code)}" if code != text else ""
+        return write(known_country(code)) if code != text else ""
     except ValueError:
         return ""
 
@@ -212,7 +231,7 @@ def hours(text: str) -> str:
         parse_spans(better)
     except ValueError:
         return ""
-    return f"write {better}"
+    return write(better)
 
 
 def _on_24_hours(found: re.Match[str]) -> str:
@@ -223,7 +242,7 @@ def _on_24_hours(found: re.Match[str]) -> str:
 
 
 def _number(text: str) -> str:
-    return "write withheld" if text and withheld(text) else ""
+    return write("withheld") if text and withheld(text) else ""
 
 
 def _comparison(text: str) -> str:
@@ -232,15 +251,17 @@ def _comparison(text: str) -> str:
     if found is None:
         return ""
     sign = _SIGNS.get(found[1], "")
-    return f'write "{sign} {found[2]}"' if sign else ""
+    return write(f'"{sign} {found[2]}"') if sign else ""
 
 
 def _quotes(written: object) -> str:
     """Suggest quotes around a number used as text. The spelling of a float is no longer known."""
     if isinstance(written, float):
-        return "put it in quotes"
-    number = isinstance(written, bool | int)
-    return f'put it in quotes: "{str(written).lower()}"' if number else ""
+        return phrase("put-in-quotes", "put it in quotes")
+    if not isinstance(written, bool | int):
+        return ""
+    text, value = "put it in quotes: {value}", f'"{str(written).lower()}"'
+    return phrase("put-in-quotes-as", text, value=value)
 
 
 def _name(written: object) -> str:
@@ -252,12 +273,14 @@ def as_name(text: str) -> str:
     if without_secret(text) != text:
         return ""
     better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
-    return f"such as '{better}'" if better and len(better) <= 64 else ""
+    if not better or len(better) > 64:
+        return ""
+    return phrase("such-as-quoted", "such as '{example}'", example=better)
 
 
 def _url(written: object) -> str:
     found = _PLACE.fullmatch(written) if isinstance(written, str) else None
-    return f"write http://{written}" if found else ""
+    return write(f"http://{written}") if found else ""
 
 
 def _phone(written: object) -> str:
@@ -267,10 +290,11 @@ def _phone(written: object) -> str:
     """
     text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
     if text.isascii() and text.isdigit() and len(text) <= _MOST_OF_AN_EXTENSION:
-        return f"write PJSIP/{text}"
+        return write(f"PJSIP/{text}")
     for one in (text, f"+{text}"):
         try:
-            return f'an outside number is written {{number: "{read_number(one)}"}}'
+            written_as, value = "an outside number is written {value}", read_number(one)
+            return phrase("outside-number-is", written_as, value=f'{{number: "{value}"}}')
         except ValueError:
             continue
     return ""
@@ -280,7 +304,8 @@ def _member(written: object) -> str:
     if isinstance(written, dict) and len(written) == 1:
         ((name, level),) = written.items()
         if isinstance(level, int) and not is_secret(name):
-            return f"write '{name}: {level}' without the '-'"
+            text = "write '{value}' without the '-'"
+            return phrase("write-without-dash", text, value=f"{name}: {level}")
     return ""
 
 
@@ -308,7 +333,9 @@ def blank(written: object) -> str:
     The hint is empty if the text does not look like that.
     """
     found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
-    return f"put a blank after {quoted(found[1] + ':')}" if found else ""
+    if not found:
+        return ""
+    return phrase("blank-after", "put a blank after {key}", key=quoted(found[1] + ":"))
 
 
 def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
@@ -325,5 +352,5 @@ def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
     plain = name.lower().replace("_", "-").replace(" ", "-")
     ours = PEERS.get(plain)
     if ours in known:
-        return f"that is {quoted(ours)} here;"
+        return phrase("called-here", "that is {name} here;", name=quoted(ours))
     return nearest.hint(name, known)

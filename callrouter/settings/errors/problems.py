@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from callrouter.model.text import counted, in_quotes
+from callrouter.model.text import counted, in_quotes, phrase, unless_cut
 from callrouter.settings.errors import hiding
 
 MOST: Final = 100
@@ -130,7 +130,10 @@ class Findings:
 
 
 def _problem(source: Source, line: int, column: int, text: str, hint: str) -> Problem:
-    text, hint = (hiding.without_secrets_near(part, source.lines, line) for part in (text, hint))
+    text, hint = (
+        unless_cut(part, hiding.without_secrets_near(part, source.lines, line))
+        for part in (text, hint)
+    )
     shown = source.line(line, column)
     return Problem(
         file=source.name,
@@ -169,7 +172,7 @@ class Nearest:
             ``did you mean 'x'?``; empty: no name is close, or the budget is used up.
         """
         found = self._nearest(word, names)
-        return f"did you mean {in_quotes(found)}?" if found else ""
+        return did_you_mean(in_quotes(found)) if found else ""
 
     def _nearest(self, word: str, names: Names) -> str:
         known = self._found.get((word, names))
@@ -213,7 +216,15 @@ def odd_blank(text: str) -> str:
     Editors and web pages write such ones, and they look like any other.
     """
     odd = next((c for c in text if c.isspace() and c != " "), "")
-    return f"it has a space that is none (U+{ord(odd):04X}); write plain blanks" if odd else ""
+    if not odd:
+        return ""
+    sentence = "it has a space that is none ({character}); write plain blanks"
+    return phrase("odd-blank", sentence, character=f"U+{ord(odd):04X}")
+
+
+def did_you_mean(name: str) -> str:
+    """Return the question whether this name, as it is shown, was meant."""
+    return phrase("did-you-mean", "did you mean {name}?", name=name)
 
 
 def quoted(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from callrouter.mobiles.number_policy import high_cost
 from callrouter.model.routing_table import Table
+from callrouter.model.text import phrase
 from callrouter.settings.builders import queue_builder
 from callrouter.settings.errors.hiding import SECRET_KEYS
 from callrouter.settings.errors.problems import quoted
@@ -43,8 +44,20 @@ def _cut_secrets(document: Document) -> None:
     for path, value in _secrets(document.root, ()):
         rest_of_line = "" if isinstance(value, Substituted) else document.rest_of_line(path)
         if rest_of_line.startswith(value) and _COMMENT.match(rest_of_line[len(value) :]):
-            text = f"{path[-1]} ends before the #: what follows is a comment"
-            document.warning(path, text, f"put the {path[-1]} in quotes if the # is part of it")
+            text = phrase(
+                "ends-before-what-follows-comment",
+                "{path} ends before the #: what follows is a comment",
+                path=path[-1],
+            )
+            document.warning(
+                path,
+                text,
+                phrase(
+                    "put-in-quotes-if-part",
+                    "put the {path} in quotes if the # is part of it",
+                    path=path[-1],
+                ),
+            )
 
 
 def _secrets(section: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -66,9 +79,15 @@ def _agents(root: RootOptions, table: Table, document: Document) -> None:
         if not any(device.enabled for device in agent.devices):
             all_off = bool(root.agents[id_].devices)
             text = f"agent {id_} has no phone" + (" that is enabled" if all_off else "")
-            document.warning(("agents", id_), text, "no call can ring", key=True)
+            document.warning(
+                ("agents", id_), text, phrase("no-call-can-ring", "no call can ring"), key=True
+            )
         if id_ not in known:
-            document.warning(("agents", id_), f"agent {id_} is in no queue", key=True)
+            document.warning(
+                ("agents", id_),
+                phrase("agent-in-no-queue-2", "agent {id} is in no queue", id=id_),
+                key=True,
+            )
 
 
 def _dear_numbers(table: Table, document: Document) -> None:
@@ -77,8 +96,18 @@ def _dear_numbers(table: Table, document: Document) -> None:
             why = high_cost(device.number) if device.number else ""
             if why:
                 path: KeyPath = ("agents", agent.id, "devices", device.id)
-                text = f"{device.number} is {why}; every call to it costs"
-                document.warning(path, text, "agents could not register it", key=True)
+                text = phrase(
+                    "every-call-costs",
+                    "{number} is {why}; every call to it costs",
+                    number=device.number,
+                    why=why,
+                )
+                document.warning(
+                    path,
+                    text,
+                    phrase("agents-could-not-register", "agents could not register it"),
+                    key=True,
+                )
 
 
 def _shared_phones(table: Table, document: Document) -> None:
@@ -90,8 +119,18 @@ def _shared_phones(table: Table, document: Document) -> None:
                 address = device.endpoint_on(pbx) or device.number
                 other = first.setdefault((pbx, address), path)
                 if other != path:
-                    text = f"{address} is also a phone of {other[1]}"
-                    document.warning(path, text, f"see {document.line(other)}", key=True)
+                    text = phrase(
+                        "also-phone",
+                        "{address} is also a phone of {other}",
+                        address=address,
+                        other=other[1],
+                    )
+                    document.warning(
+                        path,
+                        text,
+                        phrase("see", "see {place}", place=document.line(other)),
+                        key=True,
+                    )
                     break
 
 
@@ -115,8 +154,13 @@ def _rules(table: Table, document: Document) -> None:
         earlier = first.setdefault(when, index) if everything is None else everything
         if earlier != index:
             name = table.rules[earlier].name
-            text = f"rule {quoted(rule.name)} never applies: {quoted(name)} takes its calls"
-            hint = f"see {document.line(('rules', earlier, 'name'))}"
+            text = phrase(
+                "rule-never-applies-takes-its-calls",
+                "rule {name} never applies: {name2} takes its calls",
+                name=quoted(rule.name),
+                name2=quoted(name),
+            )
+            hint = phrase("see", "see {place}", place=document.line(("rules", earlier, "name")))
             document.warning(("rules", index), text, hint)
         elif not any(when):
             everything = index

@@ -17,6 +17,7 @@ from callrouter.model.routing_table import (
     Table,
     ToQueue,
 )
+from callrouter.model.text import phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.lint import week
 from callrouter.settings.schema.durations import format_duration
@@ -54,25 +55,45 @@ def warn_of_queues(root: RootOptions, table: Table, document: Document, now: flo
         _dials(queue, table.agents, document)
         _skills(queue, table.agents, document, asked_by_rule)
     for path, names in _circles(table.queues):
-        text = f"calls can go round in a circle: {' -> '.join(names)}"
-        document.warning(path, text, "let one of them end elsewhere")
+        text = phrase(
+            "calls-can-go-round-in-circle",
+            "calls can go round in a circle: {names}",
+            names=" -> ".join(names),
+        )
+        document.warning(
+            path, text, phrase("let-one-them-end-elsewhere", "let one of them end elsewhere")
+        )
 
 
 def _never_applies(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     for target, limit in _LIMITS:
         if target in written.model_fields_set and limit not in written.model_fields_set:
             path: KeyPath = ("queues", queue.id, target)
-            document.warning(path, f"{target} never applies", f"{limit} is not set", key=True)
+            document.warning(
+                path,
+                phrase("never-applies", "{target} never applies", target=target),
+                phrase("not-set", "{limit} is not set", limit=limit),
+                key=True,
+            )
 
 
 def _who_serves(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     path: KeyPath = ("queues", queue.id)
     if next(all_members(queue), None) is None:
-        document.warning(path, f"queue {queue.id} has no agents", key=True)
+        document.warning(
+            path, phrase("queue-has-no-agents", "queue {id} has no agents", id=queue.id), key=True
+        )
         return
     if queue.members and all(member.level == LAST_PRIORITY for member in queue.members):
-        text = f"every agent of {queue.id} has priority {LAST_PRIORITY}, the last"
-        document.warning((*path, "agents"), text, "1 is rung first", key=True)
+        text = phrase(
+            "every-agent-has-priority-last",
+            "every agent of {id} has priority {LAST_PRIORITY}, the last",
+            id=queue.id,
+            LAST_PRIORITY=LAST_PRIORITY,
+        )
+        document.warning(
+            (*path, "agents"), text, phrase("1-rung-first", "1 is rung first"), key=True
+        )
     _unserved(queue, written, document)
 
 
@@ -88,7 +109,12 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
         on = week.covered(shift.hours)
         alone = week.without(on, taken)
         if not alone:
-            text, hint = "this shift is never on", "the shifts before it take all of its hours"
+            text, hint = (
+                phrase("this-shift-never-on", "this shift is never on"),
+                phrase(
+                    "shifts-before-take-all-its-hours", "the shifts before it take all of its hours"
+                ),
+            )
             document.warning((*path, index), text, hint)
         elif queue.hours is not None and shift.hours.zone is queue.hours.zone:
             _closed_then(alone, queue.hours, (*path, index), document)
@@ -106,11 +132,20 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
     if any(step.members for step in queue.widen):
         return
     if gaps:
-        text = f"no agent serves {queue.id} {week.first_in_words(gaps)}"
-        document.warning(path, text, "open, and no shift or agents", key=True)
+        text = phrase(
+            "no-agent-serves",
+            "no agent serves {id} {when}",
+            id=queue.id,
+            when=week.first_in_words(gaps),
+        )
+        document.warning(
+            path, text, phrase("open-no-shift-or-agents", "open, and no shift or agents"), key=True
+        )
     elif not queue.members and queue.hours is None and written.holidays:
-        text = f"no agent serves {queue.id} on its holidays"
-        hint = "open, for it has no hours, and no shift is on"
+        text = phrase(
+            "no-agent-serves-on-its-holidays", "no agent serves {id} on its holidays", id=queue.id
+        )
+        hint = phrase("open-for-has-no-hours-no", "open, for it has no hours, and no shift is on")
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
 
 
@@ -118,9 +153,17 @@ def _closed_then(on: week.Parts, hours: Hours, path: KeyPath, document: Document
     """Warn of a shift during whose hours the queue is closed."""
     closed = week.without(week.WHOLE, week.covered(hours))
     if not week.without(on, closed):
-        text = "this shift never serves: the queue is closed at its hours"
+        text = phrase(
+            "this-shift-never-serves-queue-closed",
+            "this shift never serves: the queue is closed at its hours",
+        )
         document.warning(
-            path, text, "make the queue's hours longer; who waits at their end is served"
+            path,
+            text,
+            phrase(
+                "make-queues-hours-longer-who-waits",
+                "make the queue's hours longer; who waits at their end is served",
+            ),
         )
 
 
@@ -131,28 +174,50 @@ def _behind_shifts(queue: QueueSpec, document: Document) -> None:
     one warning about the whole table.
     """
     path: KeyPath = ("queues", queue.id, "agents")
-    hint = f"the shifts of {queue.id} take every hour at which it is open"
+    hint = phrase(
+        "shifts-take-every-hour-at-which",
+        "the shifts of {id} take every hour at which it is open",
+        id=queue.id,
+    )
     served = {member.agent for shift in queue.shifts for member in shift.members}
     hidden = [member.agent for member in queue.members if member.agent not in served]
     if hidden:
-        text = f"agent {_and_more(hidden)} can never be rung for {queue.id}"
+        text = phrase(
+            "agent-can-never-be-rung-for",
+            "agent {hidden} can never be rung for {id}",
+            hidden=_and_more(hidden),
+            id=queue.id,
+        )
         document.warning((*path, _place(hidden[0], path, document)), text, hint, key=True)
     else:
-        document.warning(path, "these agents never apply", hint, key=True)
+        document.warning(
+            path, phrase("these-agents-never-apply", "these agents never apply"), hint, key=True
+        )
 
 
 def _waits(queue: QueueSpec, document: Document) -> None:
     if queue.max_wait is None:
         return
     if queue.max_wait < queue.ring_for:
-        text = f"max_wait {format_duration(queue.max_wait)} is shorter than ring_for {format_duration(queue.ring_for)}"
-        hint = "the first agent does not ring to the end"
+        text = phrase(
+            "max-wait-shorter-than-ring-for",
+            "max_wait {max_wait} is shorter than ring_for {ring_for}",
+            max_wait=format_duration(queue.max_wait),
+            ring_for=format_duration(queue.ring_for),
+        )
+        hint = phrase("first-agent-does-not-ring-end", "the first agent does not ring to the end")
         document.warning(("queues", queue.id, "max_wait"), text, hint)
     for index, step in enumerate(queue.widen):
         if step.after >= queue.max_wait:
             path: KeyPath = ("queues", queue.id, "widen", index)
-            text = f"this step is never reached: max_wait is {format_duration(queue.max_wait)}"
-            document.warning((*path, "after"), text, "the call has left by then")
+            text = phrase(
+                "this-step-never-reached-max-wait",
+                "this step is never reached: max_wait is {max_wait}",
+                max_wait=format_duration(queue.max_wait),
+            )
+            document.warning(
+                (*path, "after"), text, phrase("call-has-left-by-then", "the call has left by then")
+            )
 
 
 def _widening(queue: QueueSpec, document: Document) -> None:
@@ -166,8 +231,14 @@ def _widening(queue: QueueSpec, document: Document) -> None:
             continue
         if step.at_once <= before:
             path: KeyPath = ("queues", queue.id, "widen", index, "at_once")
-            text = f"at_once {at_once(step.at_once)} is no more than before"
-            document.warning(path, text, f"it was {at_once(before)} already")
+            text = phrase(
+                "at-once-no-more-than-before",
+                "at_once {at_once} is no more than before",
+                at_once=at_once(step.at_once),
+            )
+            document.warning(
+                path, text, phrase("was-already", "it was {before} already", before=at_once(before))
+            )
         before = step.at_once
 
 
@@ -176,11 +247,18 @@ def _holidays(id_: str, written: QueueOptions, document: Document, today: date |
         return
     path: KeyPath = ("queues", id_, "holidays")
     if written.hours is None and not written.shifts:
-        document.warning(path, "holidays never apply", "neither hours nor shifts are set", key=True)
+        document.warning(
+            path,
+            phrase("holidays-never-apply", "holidays never apply"),
+            phrase("neither-hours-nor-shifts-are-set", "neither hours nor shifts are set"),
+            key=True,
+        )
     elif today is not None and all(_over(day, today) for day in written.holidays):
         last = max(day.last if isinstance(day, DayOff) else day for day in written.holidays)
-        text = "all holidays are in the past"
-        document.warning(path, text, f"the last was {last}", key=True)
+        text = phrase("all-holidays-are-in-past", "all holidays are in the past")
+        document.warning(
+            path, text, phrase("last-was", "the last was {last}", last=str(last)), key=True
+        )
 
 
 def _over(day: date | DayOff, today: date) -> bool:
@@ -202,8 +280,15 @@ def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document
         if device.endpoint.partition("/")[0] in {"sip", "client"} and not device.confirm
     }
     if queue.dial and len(phones) < 2:
-        text = f"ring_all: dial has {len(phones) or 'no'} SIP phone or browser of Twilio's to ring"
-        hint = "phones that press 1 are called one by one all the same"
+        text = phrase(
+            "ring-all-dial-has-sip-phone",
+            "ring_all: dial has {value} SIP phone or browser of Twilio's to ring",
+            value=len(phones) or "no",
+        )
+        hint = phrase(
+            "phones-press-1-are-called-one",
+            "phones that press 1 are called one by one all the same",
+        )
         document.warning(("queues", queue.id, "ring_all"), text, hint)
 
 
@@ -213,13 +298,20 @@ def _announces(id_: str, written: QueueOptions, document: Document) -> None:
         return
     path: KeyPath = ("queues", id_, "announce")
     if not (said.position or said.estimate):
-        text = "announce says nothing: neither position nor estimate is true"
-        document.warning(path, text, "such as {position: true}", key=True)
-    elif said.every < _TOO_OFTEN:
-        text = (
-            f"callers are told something every {format_duration(said.every)}, and hear little else"
+        text = phrase(
+            "announce-says-nothing-neither-position-nor",
+            "announce says nothing: neither position nor estimate is true",
         )
-        document.warning((*path, "every"), text, "45s is usual")
+        document.warning(
+            path, text, phrase("such-as-position-true", "such as {{position: true}}"), key=True
+        )
+    elif said.every < _TOO_OFTEN:
+        text = phrase(
+            "callers-are-told-something-every-hear",
+            "callers are told something every {every}, and hear little else",
+            every=format_duration(said.every),
+        )
+        document.warning((*path, "every"), text, phrase("45s-usual", "45s is usual"))
 
 
 def _skills(
@@ -232,8 +324,11 @@ def _skills(
     asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
     if "skills" in queue.policy and not any(asked) and not asked_by_rule:
         path: KeyPath = ("queues", queue.id, "policy")
-        text = "policy skills makes no difference: no skills are asked for"
-        document.warning(path, text, "give the queue skills")
+        text = phrase(
+            "policy-skills-makes-no-difference-no",
+            "policy skills makes no difference: no skills are asked for",
+        )
+        document.warning(path, text, phrase("give-queue-skills", "give the queue skills"))
     if not any(asked):
         return
     now = queue.skills
@@ -267,8 +362,13 @@ def _tables(queue: QueueSpec) -> Iterator[tuple[KeyPath, tuple[MemberSpec, ...],
 def _never_serve(
     queue: str, unfit: list[str], path: KeyPath, least: Mapping[str, int], document: Document
 ) -> None:
-    text = f"agent {_and_more(unfit)} can never serve {queue}"
-    hint = f"it asks for {skills(least)}"
+    text = phrase(
+        "agent-can-never-serve",
+        "agent {unfit} can never serve {queue}",
+        unfit=_and_more(unfit),
+        queue=queue,
+    )
+    hint = phrase("asks-for", "it asks for {least}", least=skills(least))
     document.warning((*path, _place(unfit[0], path, document)), text, hint, key=True)
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.builders.site_builder import is_loopback
 from callrouter.settings.schema.pbx_options import AsteriskOptions
 from callrouter.settings.schema.root_options import RootOptions
@@ -49,16 +50,39 @@ def warn_of_secrets(root: RootOptions, document: Document) -> None:
             continue
         path: KeyPath = ("pbx", id_)
         if pbx.tls is False and not is_loopback(pbx.host):
-            text = f"the link to {id_} is not encrypted, and {pbx.host} is another machine"
-            hint = "give it tls: true, or all on the way can read its secret and change its calls"
+            text = phrase(
+                "link-not-encrypted-another-machine",
+                "the link to {id} is not encrypted, and {host} is another machine",
+                id=id_,
+                host=pbx.host,
+            )
+            hint = phrase(
+                "give-tls-true-or-all-on",
+                "give it tls: true, or all on the way can read its secret and change its calls",
+            )
             document.warning((*path, "host"), text, hint)
         if why := why_weak(pbx.secret, SECRET_BITS):
-            text = f"the secret of {id_} is easily guessed: {why}"
-            document.warning((*path, "secret"), text, "take 16 random characters or more")
+            text = phrase(
+                "secret-easily-guessed",
+                "the secret of {id} is easily guessed: {why}",
+                id=id_,
+                why=why,
+            )
+            document.warning(
+                (*path, "secret"),
+                text,
+                phrase("take-16-random-characters-or-more", "take 16 random characters or more"),
+            )
     for index, token in enumerate(root.http.api_tokens if root.http else ()):
         if why := why_weak(token.token, TOKEN_BITS):
-            text = f"the token of {token.name} has fewer than {TOKEN_BITS} bits: {why}"
-            hint = "`callrouter token` makes one"
+            text = phrase(
+                "token-has-fewer-than-bits",
+                "the token of {name} has fewer than {TOKEN_BITS} bits: {why}",
+                name=token.name,
+                TOKEN_BITS=TOKEN_BITS,
+                why=why,
+            )
+            hint = phrase("callrouter-token-makes-one", "`callrouter token` makes one")
             document.warning(("http", "api_tokens", index, "token"), text, hint)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callrouter.model.routing_table import KeepWaiting, QueueSpec, Table, ToQueue
+from callrouter.model.text import phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.lint import week
 from callrouter.settings.schema.durations import format_duration
@@ -95,11 +96,20 @@ def _no_phone_there(
     for pbx, entered in callers.items():
         if pbx in able or (entered is not None and queue.id not in entered):
             continue
-        text = f"no agent of {queue.id} has a phone on {pbx}"
+        text = phrase(
+            "no-agent-has-phone-on", "no agent of {id} has a phone on {pbx}", id=queue.id, pbx=pbx
+        )
         if isinstance(queue.on_nobody, KeepWaiting):
-            hint = "a caller there would wait in vain: on_nobody is wait"
+            hint = phrase(
+                "caller-there-would-wait-in-vain",
+                "a caller there would wait in vain: on_nobody is wait",
+            )
         else:
-            hint = f"a caller there leaves by on_nobody after {format_duration(queue.nobody_after)}"
+            hint = phrase(
+                "caller-there-leaves-by-on-nobody",
+                "a caller there leaves by on_nobody after {nobody_after}",
+                nobody_after=format_duration(queue.nobody_after),
+            )
         document.warning(("queues", queue.id), text, hint, key=True)
 
 
@@ -124,9 +134,20 @@ def _not_reached_from(
         return
     named = list(missed)[:_NAMED]
     more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
-    text = f"callers on {pbx} do not reach {', '.join(named)}{more}"
+    text = phrase(
+        "callers-on-do-not-reach",
+        "callers on {pbx} do not reach {named}{more}",
+        pbx=pbx,
+        named=", ".join(named),
+        more=more,
+    )
     home = next(_pbxes(table, named[0]))
-    hint = f'no phone of theirs has an address there, such as {{{home}: PJSIP/1001, {pbx}: "PJSIP/1001@{home}"}}'
+    hint = phrase(
+        "no-phone-theirs-has-address-there",
+        'no phone of theirs has an address there, such as {{{home}: PJSIP/1001, {pbx}: "PJSIP/1001@{home}"}}',
+        home=home,
+        pbx=pbx,
+    )
     document.warning(("pbx", pbx), text, hint, key=True)
 
 
@@ -157,8 +178,20 @@ def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
             never.append(name)
     if never:
         more = f" and {len(never) - 1} more" if len(never) > 1 else ""
-        text = f"agent {never[0]}{more} can never be rung for {queue.id}"
+        text = phrase(
+            "agent-can-never-be-rung-for-2",
+            "agent {never}{more} can never be rung for {id}",
+            never=never[0],
+            more=more,
+            id=queue.id,
+        )
         path: KeyPath = ("queues", queue.id)
         document.warning(
-            path, text, "no phone of theirs rings at an hour at which it is open", key=True
+            path,
+            text,
+            phrase(
+                "no-phone-theirs-rings-at-hour",
+                "no phone of theirs rings at an hour at which it is open",
+            ),
+            key=True,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from callrouter.model.text import phrase
 from callrouter.outbox.destinations import EVENT_NAMES, GIVE_UP_AFTER, EventName
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import written_values as written
@@ -23,18 +24,27 @@ HookUrl = Annotated[
         pattern=r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?"
         r"(?:[/?][!-~]{0,1800})?$"
     ),
-    f.Expected("an address such as https://hooks.example.com/calls"),
+    f.Expected(f.address_such_as("https://hooks.example.com/calls")),
 ]
-Event = Annotated[EventName, f.Expected(f"one of {', '.join(EVENT_NAMES)}", "|".join(EVENT_NAMES))]
+Event = Annotated[
+    EventName,
+    f.Expected(
+        phrase("expected-one-of", "one of {names}", names=EVENT_NAMES), "|".join(EVENT_NAMES)
+    ),
+]
 MailTls = Annotated[
     Literal["starttls", "tls", "none"],
-    f.Expected("starttls, tls or none", "starttls|tls|none"),
+    f.Expected(f.one_of("starttls|tls|none"), "starttls|tls|none"),
 ]
 ConditionText = Annotated[
     str,
     BeforeValidator(f.digits_as_text),
     Field(min_length=1, max_length=100),
-    f.Expected('a comparison such as "longest_wait > 2m"'),
+    f.Expected(
+        phrase(
+            "expected-condition", "a comparison such as {example}", example='"longest_wait > 2m"'
+        )
+    ),
     WithJsonSchema({"type": "string"}),
 ]
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from callrouter.model.text import phrase
 from callrouter.settings.loaded import ALONE
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema.options import OptionGroup, option
@@ -25,7 +26,11 @@ PoolName = Annotated[
     str,
     Field(pattern=rf"^[a-z0-9][a-z0-9_-]{{0,{LONGEST_POOL - 1}}}$"),
     f.Expected(
-        f"small letters, digits, '-' and '_' ({LONGEST_POOL} at most, a letter or digit first)"
+        phrase(
+            "expected-name",
+            "small letters, digits, '-' and '_' ({most} at most, a letter or digit first)",
+            most=LONGEST_POOL,
+        )
     ),
 ]
 NodeUrl = Annotated[
@@ -34,7 +39,7 @@ NodeUrl = Annotated[
         pattern=r"^https?://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?/?$"
     ),
     AfterValidator(_real_url),
-    f.Expected("an address such as http://10.0.0.1:8080", "url"),
+    f.Expected(f.address_such_as("http://10.0.0.1:8080"), "url"),
 ]
 
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema, core_schema
 
 from callrouter.model.hours import DayOff
+from callrouter.model.text import phrase
 from callrouter.settings.schema.durations import (
     DURATION_PATTERN,
     LONGEST_DAYS,
@@ -29,6 +30,25 @@ _DAY: Final = 86400
 _LIKE_IPV4: Final = re.compile("[0-9.]+")
 
 
+_WORDS: Final[dict[str, str]] = {}
+"""What values must be, with the codes of the words: pydantic gives back plain text."""
+
+
+def words_expected(text: str) -> str:
+    """Return the words of an error of the type ``expected`` with their code, if they have one."""
+    return _WORDS.get(text, text)
+
+
+def one_of(choices: str) -> str:
+    """Return the words for choices that are joined by ``|``."""
+    return phrase("expected-choice", "{choices_or}", choices_or=choices.split("|"))
+
+
+def address_such_as(example: str) -> str:
+    """Return the words for an address of the web."""
+    return phrase("expected-address", "an address such as {example}", example=example)
+
+
 class Expected:
     """Replaces any error of a value by ``phrase``, as in "priority must be `phrase`, not 0".
 
@@ -36,9 +56,10 @@ class Expected:
     quotes or leading zeros), another kind known to `hints.value`, or the choices joined by ``|``.
     """
 
-    def __init__(self, phrase: str, kind: str = "text") -> None:
-        self.phrase = phrase
+    def __init__(self, words: str, kind: str = "text") -> None:
+        self.phrase = words
         self.kind = kind
+        _WORDS[words] = words
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -94,7 +115,11 @@ def _real_listen_address(text: str) -> str:
 
 FromVariable: Final = BeforeValidator(_number_of_variable)
 
-NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
+NAME_IS: Final = phrase(
+    "expected-name",
+    "small letters, digits, '-' and '_' ({most} at most, a letter or digit first)",
+    most=64,
+)
 Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(NAME_IS, "name")]
 ListedName = Annotated[
     str,
@@ -109,44 +134,89 @@ Text = Annotated[
     str,
     Field(min_length=1, max_length=200),
     AfterValidator(_not_blank),
-    Expected("a text of 1 to 200 characters"),
+    Expected(
+        phrase("expected-text-length", "a text of {least} to {most} characters", least=1, most=200)
+    ),
 ]
-Secret = Annotated[str, Field(min_length=1, max_length=1000), Expected("a text, not empty")]
+Secret = Annotated[
+    str,
+    Field(min_length=1, max_length=1000),
+    Expected(phrase("expected-text", "a text, not empty")),
+]
 Token = Annotated[
-    str, Field(min_length=16, max_length=1000), Expected("a text of at least 16 characters")
+    str,
+    Field(min_length=16, max_length=1000),
+    Expected(phrase("expected-long-text", "a text of at least {least} characters", least=16)),
 ]
 Hash = Annotated[
     str,
     Field(pattern=r"^\$argon2id\$.+$", max_length=500),
-    Expected("a hash made by 'callrouter passwd' ($argon2id$…)"),
+    Expected(phrase("expected-hash", "a hash made by 'callrouter passwd' ($argon2id$…)")),
 ]
 FilePath = Annotated[
-    str, Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$"), Expected("the name of a file")
+    str,
+    Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$"),
+    Expected(phrase("expected-file", "the name of a file")),
 ]
-Bool = Annotated[bool, Expected("true or false", "bool")]
-NotYet = Annotated[Literal[False], Expected("false in this version", "off")]
+Bool = Annotated[
+    bool, Expected(phrase("expected-choice", "{choices_or}", choices_or=("true", "false")), "bool")
+]
+NotYet = Annotated[
+    Literal[False], Expected(phrase("expected-false", "false in this version"), "off")
+]
 
-Priority = Annotated[int, Field(ge=1, le=100), Expected("a whole number from 1 to 100", "int")]
-Skill = Annotated[int, Field(ge=0, le=100), Expected("a whole number from 0 to 100", "int")]
+Priority = Annotated[
+    int,
+    Field(ge=1, le=100),
+    Expected(
+        phrase("expected-whole", "a whole number from {least} to {most}", least=1, most=100), "int"
+    ),
+]
+Skill = Annotated[
+    int,
+    Field(ge=0, le=100),
+    Expected(
+        phrase("expected-whole", "a whole number from {least} to {most}", least=0, most=100), "int"
+    ),
+]
 Capacity = Annotated[
-    int, Field(ge=1, le=10), FromVariable, Expected("a whole number from 1 to 10", "int")
+    int,
+    Field(ge=1, le=10),
+    FromVariable,
+    Expected(
+        phrase("expected-whole", "a whole number from {least} to {most}", least=1, most=10), "int"
+    ),
 ]
 Percent = Annotated[
     int,
     Field(ge=1, le=100),
     FromVariable,
-    Expected("a whole number from 1 to 100 (percent)", "int"),
+    Expected(
+        phrase(
+            "expected-percent", "a whole number from {least} to {most} (percent)", least=1, most=100
+        ),
+        "int",
+    ),
 ]
 Count = Annotated[
-    int, Field(ge=0, le=1_000_000), FromVariable, Expected("a whole number, 0 or more", "int")
+    int,
+    Field(ge=0, le=1_000_000),
+    FromVariable,
+    Expected(phrase("expected-count", "a whole number, 0 or more"), "int"),
 ]
-Seed = Annotated[int, FromVariable, Expected("a whole number", "int")]
+Seed = Annotated[int, FromVariable, Expected(phrase("expected-integer", "a whole number"), "int")]
 Port = Annotated[
-    int, Field(ge=1, le=65535), FromVariable, Expected("a whole number from 1 to 65535", "int")
+    int,
+    Field(ge=1, le=65535),
+    FromVariable,
+    Expected(
+        phrase("expected-whole", "a whole number from {least} to {most}", least=1, most=65535),
+        "int",
+    ),
 ]
 AtOnce = Annotated[
     Annotated[int, Field(ge=1, le=10_000), FromVariable] | Literal["all"],
-    Expected("a whole number from 1, or all", "int"),
+    Expected(phrase("expected-count-or-all", "a whole number from 1, or all"), "int"),
 ]
 
 _DURATION_SCHEMA: Final[dict[str, Any]] = {
@@ -159,41 +229,75 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     Field(ge=0, le=LONGEST_DAYS * _DAY),
-    Expected("a duration such as 20s, 5m or 1h30m", "duration"),
+    Expected(
+        phrase(
+            "expected-duration",
+            "a duration such as {examples_or}",
+            examples_or=("20s", "5m", "1h30m"),
+        ),
+        "duration",
+    ),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 LongerThanZero = Annotated[
     float,
     BeforeValidator(parse_duration),
     Field(gt=0, le=LONGEST_DAYS * _DAY),
-    Expected("a duration longer than 0, such as 20s, 5m or 1h30m", "duration"),
+    Expected(
+        phrase(
+            "expected-duration-above-0",
+            "a duration longer than 0, such as {examples_or}",
+            examples_or=("20s", "5m", "1h30m"),
+        ),
+        "duration",
+    ),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 LastAgent = Annotated[
     Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=LONGEST_DAYS * _DAY)]
     | Literal["never"],
-    Expected("a duration longer than 0 such as 8h, or never", "duration"),
+    Expected(
+        phrase(
+            "expected-duration-or-never",
+            "a duration longer than 0 such as {example}, or never",
+            example="8h",
+        ),
+        "duration",
+    ),
     WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
 ]
 StoredFor = Annotated[
     float,
     BeforeValidator(parse_duration),
     Field(ge=_DAY, le=LONGEST_STORED_DAYS * _DAY),
-    Expected("a duration of at least 1d, such as 90d", "stored-for"),
+    Expected(
+        phrase("expected-days", "a duration of at least 1d, such as {example}", example="90d"),
+        "stored-for",
+    ),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 StoredForOrNot = Annotated[
     float,
     BeforeValidator(parse_duration),
     Field(ge=0, le=LONGEST_STORED_DAYS * _DAY),
-    Expected("a duration such as 90d", "stored-for"),
+    Expected(
+        phrase("expected-duration", "a duration such as {examples_or}", examples_or=("90d",)),
+        "stored-for",
+    ),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
     Field(ge=SMALLEST, le=LARGEST),
-    Expected("a size from 10MB to 100TB, such as 500MB or 20GB", "size"),
+    Expected(
+        phrase(
+            "expected-size",
+            "a size from 10MB to 100TB, such as {examples_or}",
+            examples_or=("500MB", "20GB"),
+        ),
+        "size",
+    ),
     WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN}),
 ]
 # Twilio signs this URL. Without TLS, an eavesdropper could read a signature and reuse it.
@@ -203,73 +307,85 @@ PublicUrl = Annotated[
         pattern=r"^(?:https://[A-Za-z0-9._-]{1,253}|http://(?:127\.0\.0\.1|localhost))"
         r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"
     ),
-    Expected("an address such as https://calls.example.com"),
+    Expected(address_such_as("https://calls.example.com")),
 ]
 # Our URL for browsers. On a private network it may be without TLS.
 SiteUrl = Annotated[
     str,
     Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),
-    Expected("an address such as https://calls.example.com"),
+    Expected(address_such_as("https://calls.example.com")),
 ]
 MailAddress = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$"),
-    Expected("a mail address such as sam@example.com"),
+    Expected(
+        phrase("expected-mail", "a mail address such as {example}", example="sam@example.com")
+    ),
 ]
 Claim = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_:./-]{1,100}$"), Expected("the name of a claim, such as email")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_:./-]{1,100}$"),
+    Expected(phrase("expected-claim", "the name of a claim, such as {example}", example="email")),
 ]
 Scope = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_:./-]{1,200}$"), Expected("a scope, such as profile")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_:./-]{1,200}$"),
+    Expected(phrase("expected-scope", "a scope, such as {example}", example="profile")),
 ]
 Host = Annotated[
     str,
     Field(pattern="^[A-Za-z0-9._:-]{1,253}$"),
     AfterValidator(real_address),
-    Expected("a host name or an IP address"),
+    Expected(phrase("expected-host", "a host name or an IP address")),
 ]
 Listen = Annotated[
     str,
     Field(pattern=r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"),
     AfterValidator(_real_listen_address),
-    Expected("an address and a port such as 127.0.0.1:8080"),
+    Expected(phrase("expected-listen", "an address and a port such as {example}", example="127.0.0.1:8080")),
 ]  # fmt: skip
 PolicyName = Annotated[
-    str, Field(min_length=1, max_length=100), Expected("the name of a policy, such as priority")
+    str,
+    Field(min_length=1, max_length=100),
+    Expected(
+        phrase("expected-policy", "the name of a policy, such as {example}", example="priority")
+    ),
 ]
 Database = Annotated[
     str,
     Field(pattern=r"^(?:postgresql://.+|[^:]+|[^/]*:[^/].*)$", max_length=1000),
-    Expected("the name of a SQLite file, or postgresql://…"),
+    Expected(phrase("expected-database", "the name of a SQLite file, or postgresql://…")),
 ]
 Role = Annotated[
     Literal["agent", "supervisor", "admin"],
-    Expected("agent, supervisor or admin", "agent|supervisor|admin"),
+    Expected(one_of("agent|supervisor|admin"), "agent|supervisor|admin"),
 ]
 TokenRole = Annotated[
     Literal["metrics", "agent", "supervisor", "admin"],
-    Expected("metrics, agent, supervisor or admin", "metrics|agent|supervisor|admin"),
+    Expected(one_of("metrics|agent|supervisor|admin"), "metrics|agent|supervisor|admin"),
 ]
-SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
+SignInWord = Annotated[
+    Literal["manual", "always"], Expected(one_of("manual|always"), "manual|always")
+]
 PauseEndWord = Annotated[
     Literal["tell", "resume", "sign-out"],
-    Expected("tell, resume or sign-out", "tell|resume|sign-out"),
+    Expected(one_of("tell|resume|sign-out"), "tell|resume|sign-out"),
 ]
 RemovalsWord = Annotated[
-    Literal["confirm", "at-once"], Expected("confirm or at-once", "confirm|at-once")
+    Literal["confirm", "at-once"], Expected(one_of("confirm|at-once"), "confirm|at-once")
 ]
 NumberFateWord = Annotated[
-    Literal["mask", "hash", "drop"], Expected("mask, hash or drop", "mask|hash|drop")
+    Literal["mask", "hash", "drop"], Expected(one_of("mask|hash|drop"), "mask|hash|drop")
 ]
 QueueLogWord = Annotated[
     Literal["asterisk", "file", "both", "off"],
-    Expected("asterisk, file, both or off", "asterisk|file|both|off"),
+    Expected(one_of("asterisk|file|both|off"), "asterisk|file|both|off"),
 ]
 ConfigWord = Annotated[
-    Literal["files", "database"], Expected("files or database", "files|database")
+    Literal["files", "database"], Expected(one_of("files|database"), "files|database")
 ]
 ApprovalWord = Annotated[
-    Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
+    Literal["none", "supervisor"], Expected(one_of("none|supervisor"), "none|supervisor")
 ]
 
 
@@ -277,7 +393,9 @@ ApprovalWord = Annotated[
 HoursText = Annotated[
     str,
     Field(min_length=1, max_length=1000),
-    Expected("days and times, such as mon-fri 09:00-17:30"),
+    Expected(
+        phrase("expected-hours", "days and times, such as {example}", example="mon-fri 09:00-17:30")
+    ),
 ]
 _DAY_PATTERN: Final = "(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}"
 _TIME_PATTERN: Final = "[0-9]{1,2}:[0-9]{2}"
@@ -340,6 +458,6 @@ def _minutes(text: str | None) -> int | None:
 Holiday = Annotated[
     date | DayOff,
     BeforeValidator(_holiday),
-    Expected("a date such as 2026-12-25", "holiday"),
+    Expected(phrase("expected-date", "a date such as {example}", example="2026-12-25"), "holiday"),
     WithJsonSchema({"type": "string", "pattern": _HOLIDAY_PATTERN}),
 ]

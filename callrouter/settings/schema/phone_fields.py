@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from callrouter.settings.schema.fields import Expected, FromVariable, digits_as_text
+from callrouter.model.text import phrase
+from callrouter.settings.schema.fields import Expected, FromVariable, digits_as_text, one_of
 from callrouter.settings.schema.number_parsing import (
     BEGINNING,
     known_country,
@@ -32,33 +33,52 @@ def _comparison(text: str) -> str:
 Endpoint = Annotated[
     str,
     Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119}$"),
-    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)", "phone"),
+    Expected(
+        phrase(
+            "expected-phone",
+            "a phone such as {example} (letters, digits and . _ @ + - * after the /)",
+            example="PJSIP/1001",
+        ),
+        "phone",
+    ),
 ]
 # A device's state source is parsed later, where mistakes can be explained more precisely.
 StateSource = Annotated[
     str,
     Field(min_length=1, max_length=160),
-    Expected("a state such as hint:1001@ext-local or Custom:DND1001"),
+    Expected(
+        phrase(
+            "expected-state",
+            "a state such as {examples_or}",
+            examples_or=("hint:1001@ext-local", "Custom:DND1001"),
+        )
+    ),
 ]
 # Printable, without characters that would end the quoted value of a Variable header.
 AlertInfo = Annotated[
     str,
     Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$"),
     Expected(
-        "the value of a header such as <http://localhost>;info=ring3 (no quotes or backslashes)"
+        phrase(
+            "expected-header",
+            "the value of a header such as {example} (no quotes or backslashes)",
+            example="<http://localhost>;info=ring3",
+        )
     ),
 ]
 PhoneCode = Annotated[
     str,
     Field(pattern=r"^(?:[*#]?[0-9]{1,6}|none)$"),
-    Expected('a code such as "*45" (in quotes), or none'),
+    Expected(phrase("expected-code", 'a code such as "*45" (in quotes), or none')),
 ]
-Contacts = Annotated[Literal["all", "first"], Expected("all or first", "all|first")]
+Contacts = Annotated[Literal["all", "first"], Expected(one_of("all|first"), "all|first")]
 Extension = Annotated[
     str,
     BeforeValidator(digits_as_text),
     Field(pattern="^[0-9]{1,12}$"),
-    Expected("1 to 12 digits such as 1001", "digits"),
+    Expected(
+        phrase("expected-digits", "1 to 12 digits such as {example}", example="1001"), "digits"
+    ),
     WithJsonSchema(
         {
             "anyOf": [
@@ -71,12 +91,24 @@ Extension = Annotated[
 Language = Annotated[
     str,
     Field(pattern="^[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}$"),
-    Expected("a language as the PBX names its sounds, such as en or de_AT"),
+    Expected(
+        phrase(
+            "expected-language",
+            "a language as the PBX names its sounds, such as {examples_or}",
+            examples_or=("en", "de_AT"),
+        )
+    ),
 ]
 PhoneNumber = Annotated[
     str,
     AfterValidator(read_number),
-    Expected("an international number such as +447700900123, or a national one of numbers.region"),
+    Expected(
+        phrase(
+            "expected-number",
+            "an international number such as {example}, or a national one of numbers.region",
+            example="+447700900123",
+        )
+    ),
     WithJsonSchema({"type": "string", "pattern": WRITTEN_NUMBER}),
 ]
 """E.164 after parsing."""
@@ -91,7 +123,14 @@ Comparison = Annotated[
     str,
     BeforeValidator(digits_as_text),
     AfterValidator(_comparison),
-    Expected('a number of callers such as 0, "> 20" or "<= 3"', "comparison"),
+    Expected(
+        phrase(
+            "expected-comparison",
+            "a number of callers such as {examples_or}",
+            examples_or=("0", '"> 20"', '"<= 3"'),
+        ),
+        "comparison",
+    ),
     WithJsonSchema(
         {
             "anyOf": [
@@ -106,28 +145,36 @@ Comparison = Annotated[
 AccountSid = Annotated[
     str,
     Field(pattern="^AC[0-9a-f]{32}$"),
-    Expected("an account SID (AC and 32 characters 0-9 a-f)"),
+    Expected(phrase("expected-account-sid", "an account SID (AC and 32 characters 0-9 a-f)")),
 ]
 ApiKeySid = Annotated[
     str,
     Field(pattern="^SK[0-9a-f]{32}$"),
-    Expected("the SID of an API key (SK and 32 characters 0-9 a-f)"),
+    Expected(phrase("expected-key-sid", "the SID of an API key (SK and 32 characters 0-9 a-f)")),
 ]
 MediaUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s<>\"]{1,1000}$"),
-    Expected("the address of a sound file, such as https://example.com/music.mp3"),
+    Expected(
+        phrase(
+            "expected-sound",
+            "the address of a sound file, such as {example}",
+            example="https://example.com/music.mp3",
+        )
+    ),
 ]
 ContextName = Annotated[
     str,
     Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
-    Expected("a name such as voicemail"),
+    Expected(phrase("expected-name-like", "a name such as {example}", example="voicemail")),
 ]
 CallsPerSecond = Annotated[
     float,
     Field(ge=0.1, le=100),
     FromVariable,
-    Expected("a number from 0.1 to 100", "int"),
+    Expected(
+        phrase("expected-decimal", "a number from {least} to {most}", least=0.1, most=100), "int"
+    ),
 ]
 
 
@@ -141,7 +188,13 @@ CallNumber = Annotated[
     BeforeValidator(digits_as_text),
     AfterValidator(_call_number),
     Expected(
-        'a phone number such as "+44 20 7946 0018", or how one begins, such as "+33*"', "number"
+        phrase(
+            "expected-caller",
+            "a phone number such as {number}, or how one begins, such as {prefix}",
+            number='"+44 20 7946 0018"',
+            prefix='"+33*"',
+        ),
+        "number",
     ),
     WithJsonSchema(
         {
@@ -155,31 +208,41 @@ CallNumber = Annotated[
 DialNumber = Annotated[
     str,
     Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9._@+:/-]{0,100}\{number\}[A-Za-z0-9._@+:/-]{0,100}$"),
-    Expected("a dial string with exactly one {number}, such as PJSIP/{number}@carrier"),
+    Expected(phrase("expected-dial-string", "a dial string with exactly one {part}, such as {example}", part="{number}", example="PJSIP/{number}@carrier")),
 ]  # fmt: skip
 MusicClass = Annotated[
     str,
     Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
-    Expected("the name of a music class of the PBX, such as default"),
+    Expected(
+        phrase(
+            "expected-music",
+            "the name of a music class of the PBX, such as {example}",
+            example="default",
+        )
+    ),
 ]
 Country = Annotated[
     str,
     Field(pattern="^[A-Z]{2}$"),
     AfterValidator(known_country),
-    Expected("a country of two capital letters, such as GB", "country"),
+    Expected(
+        phrase(
+            "expected-country", "a country of two capital letters, such as {example}", example="GB"
+        ),
+        "country",
+    ),
 ]
-Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
 NumberFormat = Annotated[
     Literal["e164", "plus", "national", "00"],
-    Expected("e164, plus, national or 00", "e164|plus|national|00"),
+    Expected(one_of("e164|plus|national|00"), "e164|plus|national|00"),
 ]
 DialNumbers = Annotated[
     list[DialNumber],
     Field(min_length=1, max_length=5),
 ]
-RingAllWord = Annotated[Literal["each", "dial"], Expected("each or dial", "each|dial")]
+RingAllWord = Annotated[Literal["each", "dial"], Expected(one_of("each|dial"), "each|dial")]
 NumberType = Annotated[
-    Literal["mobile", "fixed-line"], Expected("mobile or fixed-line", "mobile|fixed-line")
+    Literal["mobile", "fixed-line"], Expected(one_of("mobile|fixed-line"), "mobile|fixed-line")
 ]
 
 _PLACES: Final = (
@@ -189,10 +252,24 @@ _PLACES: Final = (
 Target = Annotated[
     str,
     Field(pattern=f"^(?:{_PLACES})$"),
-    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME or hangup", "target"),
+    Expected(
+        phrase(
+            "expected-choice",
+            "{choices_or}",
+            choices_or=("dialplan:CONTEXT,EXTENSION,PRIORITY", "queue:NAME", "hangup"),
+        ),
+        "target",
+    ),
 ]
 TargetOrWait = Annotated[
     str,
     Field(pattern=f"^(?:wait|{_PLACES})$"),
-    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME, hangup or wait", "target"),
+    Expected(
+        phrase(
+            "expected-choice",
+            "{choices_or}",
+            choices_or=("dialplan:CONTEXT,EXTENSION,PRIORITY", "queue:NAME", "hangup", "wait"),
+        ),
+        "target",
+    ),
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.errors.problems import Findings, Source, quoted
 from callrouter.settings.yaml.reader import Section
 
@@ -33,8 +34,15 @@ def check_bootstrap(source: Source, sections: Section, findings: Findings) -> No
                 source,
                 at.line + 1,
                 at.column + 1,
-                f"{quoted(key)} is a matter of the whole pool, and not of this router",
-                "put it into the pool's configuration with `callrouter config push DIR`",
+                phrase(
+                    "matter-whole-pool-not-this-router",
+                    "{key} is a matter of the whole pool, and not of this router",
+                    key=quoted(key),
+                ),
+                phrase(
+                    "put-into-pools-configuration-with-callrouter",
+                    "put it into the pool's configuration with `callrouter config push DIR`",
+                ),
             )
 
 
@@ -49,6 +57,10 @@ def check_pool_file(source: Source, sections: Section, findings: Findings) -> No
             source,
             at.line + 1,
             at.column + 1,
-            f"{quoted(what)} is each router's own",
-            f"take it out here; it stands in {BOOTSTRAP} of each router",
+            phrase("each-routers-own", "{what} is each router's own", what=quoted(what)),
+            phrase(
+                "take-out-here-stands-in-each",
+                "take it out here; it stands in {BOOTSTRAP} of each router",
+                BOOTSTRAP=BOOTSTRAP,
+            ),
         )

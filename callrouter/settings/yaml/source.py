@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from callrouter.model.text import phrase, unless_cut
 from callrouter.settings.config_files import MOST_BYTES, ConfigSnapshot
 from callrouter.settings.errors.problems import Findings, Source, quoted
 from callrouter.settings.schema.fields import NAME_PATTERN
@@ -178,8 +179,10 @@ class Document:
             # "queue:sales" may also be mentioned as "sales".
             rest, written = value.partition(":")[2], value.written.partition(":")[2]
             parts += [(quoted(rest), quoted(written or value.written))] if rest else []
+            was = text, hint
             for secret, shown in parts:
                 text, hint = text.replace(secret, shown), hint.replace(secret, shown)
+            return unless_cut(was[0], text), unless_cut(was[1], hint)
         return text, hint
 
 
@@ -197,7 +200,11 @@ def read_document(
     folder, fault = snapshot.folder, snapshot.fault
     whole = Source(str(folder), [])
     if fault is not None:
-        text = f"the configuration folder cannot be read: {_why(fault)}"
+        text = phrase(
+            "configuration-folder-cannot-be-read",
+            "the configuration folder cannot be read: {why}",
+            why=_why(fault),
+        )
         findings.error(whole, 0, 0, text, readers(folder, fault))
         document.complete = False
         return document
@@ -210,7 +217,13 @@ def read_document(
             check_bootstrap(own, sections, findings)
             _add(document, own, sections)
     if not snapshot.names and snapshot.bootstrap is None:
-        findings.error(whole, 0, 0, "no configuration here", "expected at least one *.yaml file")
+        findings.error(
+            whole,
+            0,
+            0,
+            phrase("no-configuration", "no configuration here"),
+            phrase("one-yaml-file", "expected at least one *.yaml file"),
+        )
         document.complete = False
     document.files = tuple(folder / name for name in snapshot.names)
     for name in snapshot.names:
@@ -235,8 +248,8 @@ def _add(document: Document, source: Source, sections: Section) -> None:
                 source,
                 mark.line + 1,
                 mark.column + 1,
-                f"section {quoted(key)} stands twice",
-                f"first in {document.line((key,))}",
+                phrase("section-twice", "section {name} stands twice", name=quoted(key)),
+                phrase("first-in", "first in {place}", place=document.line((key,))),
             )
             continue
         document.sources[key] = source
@@ -251,11 +264,13 @@ def _read_file(
     source = Source(name, [])
     if (error := snapshot.faults.get(name)) is not None:
         hint = readers(snapshot.folder / name, error)
-        findings.error(source, 0, 0, f"cannot be read: {_why(error)}", hint)
+        findings.error(
+            source, 0, 0, phrase("cannot-be-read", "cannot be read: {why}", why=_why(error)), hint
+        )
         return source, None
     raw = snapshot.contents[name]
     if raw is None:
-        findings.error(source, 0, 0, "is not a file")
+        findings.error(source, 0, 0, phrase("not-a-file", "is not a file"))
         return source, None
     return _parse(name, raw, substitute, findings)
 
@@ -265,7 +280,7 @@ def _parse(
 ) -> tuple[Source, Section | None]:
     source = Source(name, [])
     if len(raw) > MOST_BYTES:
-        findings.error(source, 0, 0, "is larger than 16 MiB")
+        findings.error(source, 0, 0, phrase("file-too-large", "is larger than 16 MiB"))
         return source, None
     text = _decode(raw.removeprefix(b"\xef\xbb\xbf"), source, findings)
     if text is None:
@@ -280,14 +295,22 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
         before = _BREAK.split(raw[: error.start].decode("utf-8"))
         source.lines = _BREAK.split(raw.decode("utf-8", "replace"))
         text_ = f"not UTF-8 text (byte 0x{raw[error.start]:02x})"
-        findings.error(source, len(before), len(before[-1]) + 1, text_, "save the file as UTF-8")
+        findings.error(
+            source,
+            len(before),
+            len(before[-1]) + 1,
+            text_,
+            phrase("save-file-as-utf-8", "save the file as UTF-8"),
+        )
         return None
     source.lines = _BREAK.split(text)
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         before = _BREAK.split(text[: odd.start()])
         text_ = f"control character U+{ord(odd[0]):04X}"
-        findings.error(source, len(before), len(before[-1]) + 1, text_, "take it out")
+        findings.error(
+            source, len(before), len(before[-1]) + 1, text_, phrase("take-out", "take it out")
+        )
         return None
     return text
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.yaml.substitution import (
     Keys,
     Substituted,
@@ -64,7 +65,12 @@ class StandIns(Substituter):
         for where, error in self._missing.items():
             document.warning(
                 (where.partition(".")[0],),
-                f"{where}: {error.text} here; each router resolves it for itself",
+                phrase(
+                    "here-each-router-resolves-for-itself",
+                    "{where}: {what} here; each router resolves it for itself",
+                    where=where,
+                    what=error.text,
+                ),
             )
 
 

@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask } from "./api.js";
 import { attempt, Dialogue } from "./parts.js";
 import { clusterName, clusterOf } from "./clusterline.js";
+import { phrased } from "./phrases.js";
 import { dayAndTime, duration, t } from "./words.js";
 
 const EVERY = 2000; // milliseconds between two looks
@@ -28,7 +29,7 @@ function Node({ node, pool, onHandOver }) {
 }
 
 function Pool({ pool, onHandOver }) {
-  const troubles = [...pool.trouble, ...pool.nodes.flatMap((node) => node.trouble.map((text) => `${node.name}: ${text}`))];
+  const troubles = [...phrased(pool.trouble, pool.trouble_phrases), ...pool.nodes.flatMap((node) => phrased(node.trouble, node.trouble_phrases).map((text) => `${node.name}: ${text}`))];
   return html`<section class="card pool" aria-labelledby=${`pool-${pool.pool}`}>
     <h2 id=${`pool-${pool.pool}`}>${t("cluster.pool")} <bdi>${pool.pool}</bdi></h2>
     <p class=${pool.active ? "" : "problem"}>${pool.active ? t("cluster.active", { name: clusterName(pool.active), since: dayAndTime(pool.since) }) : t("cluster.none-active")}

@@ -8,6 +8,7 @@ import {
   indentUnit, keymap, lineNumbers, lintGutter, lintKeymap, MergeView, search, searchKeymap, setDiagnostics, syntaxHighlighting, tags, Transaction, yaml,
 } from "../vendor/codemirror.js";
 import { ask } from "./api.js";
+import { hintOf, messageOf } from "./phrases.js";
 import { t } from "./words.js";
 
 const FROM_OUTSIDE = "input.form";
@@ -80,7 +81,7 @@ function marks(doc, problems) {
     const from = position(doc, item.line, item.column);
     const to = Math.max(from, position(doc, item.end_line || item.line, item.end_column || item.column));
     const whole = doc.lineAt(from);
-    return { from, to: to > from ? to : Math.max(from, whole.to), severity: item.severity, message: [item.message, item.hint].filter(Boolean).join("\n") };
+    return { from, to: to > from ? to : Math.max(from, whole.to), severity: item.severity, message: [messageOf(item), hintOf(item)].filter(Boolean).join("\n") };
   }).sort((one, two) => one.from - two.from);
 }
 

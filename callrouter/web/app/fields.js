@@ -1,6 +1,7 @@
 // The controls of the forms: each changes one value in the text of a file.
 
 import { html, useId, useState } from "../vendor/preact.js";
+import { hintOf, messageOf } from "./phrases.js";
 import { known, whyNotValue } from "./sheets.js";
 import { t } from "./words.js";
 

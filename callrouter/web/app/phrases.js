@@ -1,13 +1,13 @@
 // What the daemon says, in the language of the page: its sentences come with codes and values.
 
-import { count, filled, language, LANGUAGES, sentences, share, span, t, wordFor } from "./words.js";
+import { count, either, filled, language, LANGUAGES, sentences, share, span, t, wordFor } from "./words.js";
 
 /** A name inside a sentence that runs from right to left keeps its own direction. */
 const isolated = (text) => (LANGUAGES[language.value].dir === "rtl" ? `\u2068${text}\u2069` : text);
 
 /** A value of a sentence; the end of its name says what kind it is. */
 function shown(name, value) {
-  if (Array.isArray(value)) return value.map(isolated).join(t("board.and"));
+  if (Array.isArray(value)) return name.endsWith("_or") ? either(value.map((item) => isolated(item))) : value.map(isolated).join(t("board.and"));
   if (typeof value === "object") return inWords(value.text, value);
   if (typeof value === "string") return isolated(value);
   if (name.endsWith("_share")) return share(value);
@@ -24,6 +24,10 @@ export function inWords(line, phrase) {
 
 /** Sentences with their phrases, in the same order. */
 export const phrased = (lines, phrases = []) => lines.map((line, n) => inWords(line, phrases[n]));
+
+/** What is wrong in a text, and what would be right. */
+export const messageOf = (mistake) => inWords(mistake.message, mistake.message_phrase);
+export const hintOf = (mistake) => inWords(mistake.hint, mistake.hint_phrase);
 
 /** Why a request was refused, by its kind; other kinds are told by the daemon's own sentence. */
 export const refusalText = (kind, sentence) => (language.value === "en" && sentence ? sentence : wordFor(`refusal.${kind}`, sentence));

@@ -3,6 +3,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { Choice, Doing, Line, Menu } from "./fields.js";
 import { Dialogue } from "./parts.js";
+import { messageOf } from "./phrases.js";
 import { known, members, sheet } from "./sheets.js";
 import { Locked, NARROW, Part, Picker, Rename } from "./tableparts.js";
 import { t } from "./words.js";
@@ -40,7 +41,7 @@ function Method({ table, id, locked, onFocus }) {
         ${words.filter((word) => word !== now).map((word) => html`<option key=${word} value=${word} selected=${word === list[1]}>${methodName(word)}</option>`)}</select></div>
       <button type="button" onClick=${() => setAll(true)}>${t("tables.all-methods")}</button></div>
     <p id="method-about" class="sentence" aria-live="polite">${methodAbout(now)}${list[1] && html` ${t("tables.ties", { method: methodName(list[1]) })}`}</p>
-    ${found.map((item) => html`<p key=${item.message} class="problem"><bdi>${item.message}</bdi></p>`)}
+    ${found.map((item) => html`<p key=${item.message} class="problem"><bdi>${messageOf(item)}</bdi></p>`)}
     ${all && html`<${Dialogue} title=${t("tables-field.policy")} onClose=${() => setAll(false)}><ul class="methods">
       ${words.map((word) => html`<li key=${word}><button type="button" disabled=${Boolean(locked)} aria-pressed=${word === now} onClick=${() => put(word, list[1] === word ? "" : list[1])}>
         <strong>${methodName(word)}</strong> <span>${methodAbout(word)}</span></button></li>`)}</ul></${Dialogue}>`}

@@ -6,6 +6,7 @@ import { session } from "./api.js";
 import { Conflict } from "./conflict.js";
 import { discard, edit, files, folder, follow, ready, trouble } from "./drafts.js";
 import { forget, TextEditor } from "./editor.js";
+import { hintOf, messageOf } from "./phrases.js";
 import { goTo, view } from "./routes.js";
 import { learn, problems, sheet, structure } from "./sheets.js";
 import { AgentTable } from "./tableagents.js";
@@ -59,7 +60,7 @@ function Text({ name, onName, all, show, onCursor }) {
     ${file.problem && !file.text ? html`<p class="none"><bdi>${file.problem.text}</bdi></p>` : html`<${TextEditor} key=${name} name=${name} text=${file.text} latest=${() => files.value.get(name)?.text ?? ""} readOnly=${locked} problems=${found} show=${at} onInput=${(text) => edit(name, text)} onCursor=${onCursor} />`}
     <ul class="plain found" aria-label=${t("tables-editor.problems")}>${found.slice(0, 50).map((item) => html`<li key=${`${item.line}:${item.column}:${item.message}`}>
       <button class="plain jump" onClick=${() => setAt({ line: item.line, column: item.column, focus: true })}><span class=${item.severity === "warning" ? "warning" : "bad"} aria-hidden="true">${item.severity === "warning" ? "◆" : "▲"}</span>
-        <span class="hidden">${item.severity === "warning" ? t("tables.warning") : t("tables.mistake")}</span> <bdi dir="ltr">${item.line}:${item.column}</bdi> <bdi>${item.message}</bdi> ${item.hint && html`<small><bdi>${item.hint}</bdi></small>`}</button></li>`)}</ul>
+        <span class="hidden">${item.severity === "warning" ? t("tables.warning") : t("tables.mistake")}</span> <bdi dir="ltr">${item.line}:${item.column}</bdi> <bdi>${messageOf(item)}</bdi> ${item.hint && html`<small><bdi>${hintOf(item)}</bdi></small>`}</button></li>`)}</ul>
   </section>`;
 }
 

@@ -4,6 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { changed, discard, note, save, verdict } from "./drafts.js";
 import { Doing } from "./fields.js";
 import { Dialogue, said } from "./parts.js";
+import { messageOf, phrased } from "./phrases.js";
 import { learn } from "./sheets.js";
 import { t } from "./words.js";
 
@@ -39,11 +40,11 @@ export function SaveBar({ onConflict }) {
       const done = await save(confirm);
       setHeld(null);
       said.value = { text: t("tables.saved"), bad: false };
-      const more = [...(done.needs_restart ?? []), ...(done.set_aside ?? [])];
+      const more = [...phrased(done.needs_restart ?? [], done.needs_restart_phrases), ...(done.set_aside ?? [])];
       if (more.length) note("after-save", "", { lines: more });
       learn();
     } catch (error) {
-      if (error.kind === "removals") setHeld(error.problem.held ?? []);
+      if (error.kind === "removals") setHeld(phrased(error.problem.held ?? [], error.problem.held_phrases));
       else if (error.kind === "changed-since") { setHeld(null); onConflict(error.problem.file); }
       else said.value = { text: error instanceof TypeError ? t("tables.offline") : [error.message, ...(error.problem?.refused ?? [])].join(" · "), bad: true };
     }
@@ -54,10 +55,10 @@ export function SaveBar({ onConflict }) {
   const why = busy ? t("tables.saving") : whyNotSaved(now);
   return html`<section class="save card" aria-label=${t("tables.unsaved")}>
     <div class="what"><p role="status" aria-live="polite" class=${kind}>${sentence} <small><bdi dir="ltr">${names.join(", ")}</bdi></small></p>
-      ${now.problems?.length > 0 && html`<${Words} kind="problem" lines=${now.problems.slice(0, 4).map((item) => `${item.file}:${item.line}: ${item.message}`)} />`}
+      ${now.problems?.length > 0 && html`<${Words} kind="problem" lines=${now.problems.slice(0, 4).map((item) => `${item.file}:${item.line}: ${messageOf(item)}`)} />`}
       ${!now.problems?.length && now.refused?.length > 0 && html`<${Words} kind="problem" lines=${now.refused} />`}
-      ${!now.problems?.length && now.diff?.length > 0 && html`<${Words} lines=${now.diff} />`}
-      ${now.needs_restart?.length > 0 && html`<p class="warn">${t("tables.needs-restart")}</p><${Words} lines=${now.needs_restart} />`}</div>
+      ${!now.problems?.length && now.diff?.length > 0 && html`<${Words} lines=${phrased(now.diff, now.diff_phrases)} />`}
+      ${now.needs_restart?.length > 0 && html`<p class="warn">${t("tables.needs-restart")}</p><${Words} lines=${phrased(now.needs_restart, now.needs_restart_phrases)} />`}</div>
     <p class="group"><${Doing} kind="main" why=${why} onClick=${() => send()}>${t("tables.save")}</${Doing}>
       <button disabled=${busy} onClick=${() => { if (confirm(t("tables.discard?", { file: names.join(", ") }))) names.forEach(discard); }}>${t("tables.discard")}</button></p>
     ${held && html`<${Dialogue} title=${t("tables.removes-much")} onClose=${() => setHeld(null)}><${Words} lines=${held} />

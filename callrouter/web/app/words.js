@@ -53,6 +53,7 @@ const FORMATS = {
   second: (locale) => unit(locale, "second"),
   minute: (locale) => unit(locale, "minute"),
   hour: (locale) => unit(locale, "hour"),
+  either: (locale) => new Intl.ListFormat(locale, { type: "disjunction" }),
   units: (locale) => new Intl.ListFormat(locale, { type: "unit", style: "long" }),
   share: (locale) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }),
   clock: (locale) => new Intl.DateTimeFormat(locale, { timeStyle: "short" }),
@@ -83,6 +84,9 @@ export function duration(seconds) {
   if (whole >= 3600) return [count(Math.floor(whole / 3600)), ...parts.map((part) => two.format(part))].join(":");
   return `${count(parts[0])}:${two.format(parts[1])}`;
 }
+
+/** Alternatives: a, b or c. */
+export const either = (names) => intl("either").format(names);
 
 /** A duration inside a sentence, rounded down: 0.4 seconds, 12 minutes and 40 seconds. All its units if `exact`, otherwise two. */
 export function span(seconds, exact = false) {
