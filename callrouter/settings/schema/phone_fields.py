@@ -232,6 +232,9 @@ Country = Annotated[
         "country",
     ),
 ]
+Show = Annotated[
+    Literal["caller", "business"], Expected(one_of("caller|business"), "caller|business")
+]
 NumberFormat = Annotated[
     Literal["e164", "plus", "national", "00"],
     Expected(one_of("e164|plus|national|00"), "e164|plus|national|00"),
