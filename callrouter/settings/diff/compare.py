@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 from callrouter.model.text import phrase
 from callrouter.settings.schema.options import OptionGroup, key_of, options_of
 
-RESTART: Final = " (needs a restart)"
 UP: Final = phrase("way-up", "up")
 DOWN: Final = phrase("way-down", "down")
 ADDED: Final = phrase("was-added", "added")
