@@ -313,6 +313,39 @@ def test_the_phone_is_rung_at_home_while_the_way_through_south_is_left_alone() -
     assert p.ringing() == {"ann": "c2"}
 
 
+def test_a_trunk_that_has_failed_for_one_phone_is_not_tried_with_the_next_at_once() -> None:
+    agents = [agent(name, both(name)) for name in ("ann", "bob", "cat")]
+    p = play(*agents, agent("dan", both("dan", home=SOUTH, others=(NORTH,))), policy="linear")
+    for name in ("ann", "bob", "cat"):
+        p.phone(name).says(LegEnd.UNREACHABLE)
+    p.call("c1", "q", pbx=SOUTH).on(0.1)
+    assert p.ringing() == {"dan": "c1"}
+    assert [endpoint for pbx, endpoint in rung_at(p) if pbx == SOUTH][:2] == [
+        "PJSIP/ann@north",
+        "PJSIP/dan",
+    ]
+    assert p.failures("bob", "desk@south") == 0
+    assert why_not(p.router.floor, p.agent("bob"), p.now) == []
+    p.phone("bob").lets_it_ring()
+    p.call("c2", "q", pbx=SOUTH).on(0.5)
+    assert "bob" not in p.ringing()
+    p.on(1)
+    assert p.ringing() == {"dan": "c1", "bob": "c2"}
+
+
+def test_a_device_that_goes_takes_its_resting_ways_along() -> None:
+    p = play(agent("ann", both("ann")), agent("bob", both("bob")), policy="linear")
+    p.phone("ann").says(LegEnd.UNREACHABLE)
+    p.call("c1", "q", pbx=SOUTH).on(0.1)
+    assert set(p.router.floor.cooldowns) == {("ann", "desk@south"), ("bob", "desk@south")}
+    p.reload(
+        table(
+            agent("ann", both("ann")), agent("bob", desk("bob", id="other")), queue("q", "ann bob")
+        )
+    )
+    assert set(p.router.floor.cooldowns) == {("ann", "desk@south")}
+
+
 def test_a_refusal_counts_on_every_pbx() -> None:
     p = play(agent("ann", both("ann")), retry_after=0)
     p.phone("ann").says(LegEnd.DECLINED, after=1)

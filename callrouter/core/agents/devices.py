@@ -49,6 +49,13 @@ The first value is the shortest, doubled on each further failure; the second is 
 phone is rung by its other ways in the meantime.
 """
 
+COOLDOWN_TRUNK: Final = 1.0
+"""Seconds for which other phones of the same home rest on that way.
+
+A trunk that has not got there to one of them may get to none: the next caller in line is offered an
+agent who can be reached. A second costs little if only that one phone is at fault.
+"""
+
 _FAILURES: Final = {
     LegEnd.BUSY: DeviceFailure.REFUSED,
     LegEnd.DECLINED: DeviceFailure.REFUSED,
@@ -153,10 +160,26 @@ def _count(
     seconds = _cooldown_after(device, name, kind, count)
     streak = FailureStreak(kind, count, address, floor.now + seconds)
     _hold_against(floor, offer, leg, why, streak)
-    if name == device.id and seconds >= COOLDOWN_NUMBER[0]:
+    if name != device.id:
+        _rest_others(floor, device, leg.pbx)
+    elif seconds >= COOLDOWN_NUMBER[0]:
         # The agent may not know that their mobile is switched off.
         text = agent_messages.cooldown(device.id, streak, seconds)
         agent_messages.send_message(floor, agent, text)
+
+
+def _rest_others(floor: Floor, device: DeviceSpec, pbx: str) -> None:
+    """The way to a device through a PBX has failed: those to other phones of its homes rest for a moment."""
+    until = floor.now + COOLDOWN_TRUNK
+    for agent in floor.agents.values():
+        for other in agent.spec.devices:
+            if pbx not in other.addresses or pbx in other.homes or other.homes != device.homes:
+                continue
+            own = agent.id, shared_phones.way(other, pbx)
+            if floor.cooldowns.get(own, 0.0) < until:
+                floor.cooldowns[own] = until
+                floor.timers.cooldown.set(own, until)
+                floor.mark_devices_changed(agent)
 
 
 def _cooldown_after(device: DeviceSpec, name: str, kind: DeviceFailure, count: int) -> float:
@@ -433,9 +456,9 @@ def forget_device(floor: Floor, agent: str, device: str) -> None:
     That is its failures, its cooldown and its hours.
     """
     known = floor.agents.get(agent)
-    ways = (
-        [name for name in known.failure_streaks if name.startswith(f"{device}@")] if known else []
-    )
+    failed = known.failure_streaks if known is not None else ()
+    resting = [name for owner, name in floor.cooldowns if owner == agent]
+    ways = [name for name in (*failed, *resting) if name.startswith(f"{device}@")]
     for name in (device, *ways):
         forget(floor, agent, name)
     floor.outside_hours.discard((agent, device))
