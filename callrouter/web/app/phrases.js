@@ -19,7 +19,9 @@ export function inWords(line, phrase) {
   const text = language.value === "en" ? undefined : sentences.value[phrase?.code];
   if (text === undefined) return line;
   const values = Object.entries(phrase.values).map(([name, value]) => [name, shown(name, value)]);
-  return filled(text, Object.fromEntries(values), phrase.values.count);
+  const sentence = filled(text, Object.fromEntries(values), phrase.values.count);
+  // It may begin with a name in Latin letters, and runs from right to left all the same.
+  return LANGUAGES[language.value].dir === "rtl" ? `\u200f${sentence}` : sentence;
 }
 
 /** Sentences with their phrases, in the same order. */
