@@ -122,6 +122,8 @@ def pool_trouble(pool: ClusterPool) -> list[str]:
     if pool.active is None:
         one = "no node is active; {count} standby could take over"
         many = "no node is active; {count} standbys could take over"
+        if not pool.standbys:
+            return [phrase("no-node", "no node is active; no standbys could take over")]
         return [phrase("no-active-node", one, many, count=len(pool.standbys))]
     return [] if pool.standbys else [phrase("no-standby", "no standby could take over")]
 

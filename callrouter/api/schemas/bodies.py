@@ -90,7 +90,7 @@ class TransferBody(TypedDict, total=False):
     """Which one, if the agent has several."""
     queue: str
     agent: str
-    number: Annotated[str, Field(examples=["+442079460018"])]
+    number: Annotated[str, Field(examples=["+442079460123"])]
     """A number outside, in any usual form; only for a transfer, and only to numbers that
     ``transfers: outside`` of the configuration allows."""
 
