@@ -233,7 +233,8 @@ def run(stages: Sequence[Stage], out: BinaryIO | None = None) -> int:
     """
     with (
         tempfile.TemporaryDirectory(prefix="callrouter-stages-") as folder,
-        _interrupted_by(signal.SIGTERM, signal.SIGHUP),
+        # A shell in the background lets its programs ignore Ctrl-C, and so would all that they start.
+        _interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
     ):
         made = _Run(stages, Path(folder), out or sys.stdout.buffer)
         try:

@@ -46,8 +46,8 @@ def call(
     \b
     hold      plays music to the caller
     unhold    reconnects the caller with the agent
-    transfer  transfers the caller: --queue, --agent who is rung first, or --number,
-              which `transfers: outside` of the configuration must allow
+    transfer  transfers the caller: --queue, --agent who is rung first, or
+              --number, which `transfers: outside` must allow
     consult   puts the caller on hold and rings a colleague: --agent, or --queue
     complete  transfers the caller to that colleague (hanging up does the same)
     cancel    drops the colleague and reconnects the caller
