@@ -22,6 +22,11 @@ CONNECT_WITHIN: Final = 1.0
 """Seconds to connect to a host and to log in."""
 TRY_EVERY: Final = 0.2
 """Seconds between two attempts at a host that refuses, while another has not answered yet."""
+EARLIER_FIRST: Final = 0.1
+"""Seconds that the hosts before one that has accepted get to accept as well.
+
+Should two servers take themselves for the primary, all nodes that reach both choose the same one.
+"""
 ANSWER_WITHIN: Final = 1.0
 """Seconds for an answer."""
 
@@ -225,21 +230,29 @@ class _HostAttempt:
 def _first_of(attempts: Sequence[_HostAttempt], deadline: float) -> pq.abc.PGconn | None:
     """Return a connection to the first host that accepts; None: all have refused, or it is too late.
 
-    A host that is dead costs no time of another, nor does one that is not the primary yet.
+    A host that is dead costs no time of another, nor does one that is not the primary yet. Of several
+    that accept at about the same time, the first of the address is taken; see `EARLIER_FIRST`.
     """
+    best: pq.abc.PGconn | None = None
+    before = attempts
     while (now := since_boot()) < deadline:
         waiting = select.poll()
-        for one in attempts:
-            one.begin()
+        for one in before:
+            if best is None:
+                one.begin()
             one.watch(waiting)
-        if not any(one.link for one in attempts):
-            return None
-        until = min([deadline, *(one.next_at for one in attempts if one.link is None)])
+        if not any(one.link for one in before):
+            break
+        until = min([deadline, *(one.next_at for one in before if one.link is None and not best)])
         ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, until - now) * 1000)}
-        for one in attempts:
+        for index, one in enumerate(before):
             if (link := one.go_on(ready)) is not None:
-                return link
-    return None
+                if best is not None:
+                    best.finish()
+                best, before = link, before[:index]
+                deadline = min(deadline, since_boot() + EARLIER_FIRST)
+                break
+    return best
 
 
 def _wait(descriptor: int, events: int, deadline: float) -> None:

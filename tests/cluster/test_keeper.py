@@ -296,6 +296,11 @@ def test_it_follows_a_failover_to_another_host() -> None:
             with psycopg.connect(server.url("postgres"), autocommit=True) as link:
                 link.execute(b"CREATE DATABASE d")
         url = f"postgresql://callrouter@/d?host={first.folder},{second.folder}"
+        for _ in range(20):  # of two that accept, all nodes take the first
+            link = LeaseLink(Address(url))
+            [[folder]] = link.ask("SHOW unix_socket_directories")
+            link.close()
+            assert folder == str(first.folder)
         with nodes(url, "a", "b") as (a, b):
             a.keeper.campaign()
             wait(lambda: a.sure)
