@@ -1,4 +1,4 @@
-"""The browser of these tests: Debian's Chromium, the machine's own or one unpacked in the cache.
+"""The browser of these tests: Debian's Chromium without a window, the machine's own or unpacked in the cache.
 
 `python -m tests.browser.chromium` has one ready, with axe-core; `make test` runs it. Playwright's own
 builds of browsers are not used: one that a distribution keeps up to date is what people have.
@@ -47,14 +47,23 @@ class Chromium:
 
 @cache
 def find() -> Chromium | None:
-    """The browser to use: `$CALLROUTER_CHROMIUM`, the machine's own, or the one in the cache. None: none."""
+    """The browser to use: `$CALLROUTER_CHROMIUM`, one without a window, or one with. None: none."""
     given = os.environ.get("CALLROUTER_CHROMIUM")
     if given:
         return tried(Chromium(given))
-    for path in (shutil.which(name) for name in NAMES):
+    return _windowless() or _first(*NAMES)
+
+
+def _windowless() -> Chromium | None:
+    """The machine's own, or the one in the cache."""
+    return _first(unpacked.SHELL) or tried(Chromium(*unpacked.program(unpacked.place())))
+
+
+def _first(*names: str) -> Chromium | None:
+    for path in (shutil.which(name) for name in names):
         if path and (found := tried(Chromium(path))):
             return found
-    return tried(Chromium(*unpacked.program(unpacked.place())))
+    return None
 
 
 def tried(browser: Chromium) -> Chromium | None:
@@ -86,8 +95,8 @@ def missing() -> str:
 
 
 def main() -> int:
-    """Have a browser, unpacked in the cache if the machine has none, and say which. Returns 0 always."""
-    if find() is None and not os.environ.get("CALLROUTER_CHROMIUM"):
+    """Have a browser, unpacked in the cache if need be, and say which. Returns 0 always."""
+    if not os.environ.get("CALLROUTER_CHROMIUM") and _windowless() is None:
         try:
             unpacked.make(_say)
         except unpacked.CannotUnpackError as error:

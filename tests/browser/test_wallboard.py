@@ -136,7 +136,7 @@ async def test_full_screen_and_colours(visits: Visits, floor: PageFloor, look: L
     await expect(page.locator("html")).to_have_attribute("data-theme", "light")
     if look.width > 600:  # a telephone's browser has its own
         await hand.press(page.get_by_role("button", name=t("full-screen"), exact=True))
-        await page.wait_for_function("document.fullscreenElement !== null")
+        await expect(page.locator(":fullscreen")).to_have_count(1)
         await page.evaluate("document.exitFullscreen()")
     await hand.press(page.get_by_role("link", name=t("board.wall"), exact=True))
     await expect(page.locator(".wall .cards")).to_be_visible()
