@@ -297,9 +297,9 @@ def test_it_follows_a_failover_to_another_host() -> None:
                 link.execute(b"CREATE DATABASE d")
         url = f"postgresql://callrouter@/d?host={first.folder},{second.folder}"
         for _ in range(20):  # of two that accept, all nodes take the first
-            link = LeaseLink(Address(url))
-            [[folder]] = link.ask("SHOW unix_socket_directories")
-            link.close()
+            own = LeaseLink(Address(url))
+            [[folder]] = own.ask("SHOW unix_socket_directories")
+            own.close()
             assert folder == str(first.folder)
         with nodes(url, "a", "b") as (a, b):
             a.keeper.campaign()
