@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from callrouter.clock import Clock
 from callrouter.core.router import Router
 from callrouter.model.commands import PbxCommand
-from callrouter.model.events import ConfigReloaded, Event, PbxSnapshot, TimePassed
+from callrouter.model.events import ConfigReloaded, Event, PbxLost, PbxSnapshot, TimePassed
 from callrouter.model.notices import Notice
 from callrouter.pbx.interface import Pbx
 
@@ -28,6 +28,10 @@ CATCH_UP: Final = 0.25
 """Seconds to read what has piled up, before deadlines expire that it may have met."""
 TOGETHER: Final = 0.5
 """Seconds for which the first PBX in step waits for the others, before offers are made."""
+COMPARED_WITHIN: Final = 1.5
+"""The same for those that there is a session with: their lists are on their way."""
+LOOK_AGAIN: Final = 0.05
+"""Seconds between two looks at such PBXes."""
 
 
 class Runtime:
@@ -41,9 +45,10 @@ class Runtime:
     everything that arrived in the meantime has been read. Otherwise an agent who picked up in time
     would be too late because of us.
 
-    At the start, offers wait until every PBX is in step, or `TOGETHER` after the first. Otherwise the
-    callers of the first would be served before those of the others who came earlier, and agents would
-    be rung who talk with a caller of a PBX that has not been compared yet.
+    At the start, offers wait until every PBX is in step, or `TOGETHER` after the first, or
+    `COMPARED_WITHIN` if the others are being compared. Otherwise the callers of the first would be
+    served before those of the others who came earlier, and agents would be rung who talk with a caller
+    of a PBX that has not been compared yet. A PBX that is known not to run is not waited for.
     """
 
     def __init__(self, router: Router, clock: Clock) -> None:
@@ -63,9 +68,14 @@ class Runtime:
         self._going_on = False
         """Set for the first event after catching up, which uses the real time unconditionally."""
         self._closed = False
+        self._stood_still = False
+        """Whether what has piled up while the process stood still is being read."""
         self._missing: set[str] = set()
         """PBXes that have not been in step since the start; empty once offers are made."""
-        self._together: asyncio.TimerHandle | None = None
+        self._give_up_at = 0.0
+        """When offers are made though PBXes are missing, by the loop's clock."""
+        self._together: asyncio.Handle | None = None
+        """Ends the wait for the PBXes that are missing, or of which the last has just come."""
 
     def attach(self, pbx: Pbx) -> None:
         """From now on, pass commands for the PBX of this name to it.
@@ -151,8 +161,11 @@ class Runtime:
 
     def _handle(self, event: Event) -> None:
         self.handled += 1
-        if self._missing and isinstance(event, PbxSnapshot):
-            self._first_in_step(event.pbx)
+        if self._missing:
+            if isinstance(event, PbxSnapshot):
+                self._first_in_step(event.pbx)
+            elif isinstance(event, PbxLost) and event.stopped:
+                self._expect_no_longer(event.pbx)
         try:
             output = self.router.handle(event, *self._times())
         except Exception:
@@ -217,19 +230,59 @@ class Runtime:
         if due is None or clock_now - due < STOOD_STILL:
             return clock_now, clock_now
         self._behind = math.nextafter(due, 0.0)
-        asyncio.get_running_loop().call_later(CATCH_UP, self._caught_up)
+        self._stood_still = True
+        asyncio.get_running_loop().call_later(CATCH_UP, self._has_read)
         return self._behind, clock_now
 
     @property
     def catching_up(self) -> bool:
-        """Whether events from a standstill are being read. Until then no new offer is made."""
+        """Whether events are being read before which no new offer is made."""
         return self._behind is not None
 
-    def _caught_up(self) -> None:
-        """All events that arrived during a standstill have been read: use the real time again.
+    def _first_in_step(self, pbx: str) -> None:
+        """A PBX is in step for the first time: offers wait for the others, for a moment.
+
+        They wait for the last snapshot itself as well: a deadline that comes before it would match
+        agents and callers who are not as the snapshot has them.
+        """
+        if self._together is None and self._missing != {pbx}:
+            if self._behind is None:
+                self._behind = math.nextafter(self.clock.now(), 0.0)
+            loop = asyncio.get_running_loop()
+            self._give_up_at = loop.time() + COMPARED_WITHIN
+            self._together = loop.call_later(TOGETHER, self._waited)
+        self._expect_no_longer(pbx)
+
+    def _expect_no_longer(self, pbx: str) -> None:
+        self._missing.discard(pbx)
+        if not self._missing and self._together is not None:
+            self._together.cancel()
+            self._together = asyncio.get_running_loop().call_soon(self._waited)
+
+    def _has_read(self) -> None:
+        """All events that arrived during a standstill have been read."""
+        self._stood_still = False
+        self._go_on()
+
+    def _waited(self) -> None:
+        """Make offers, unless the lists of another PBX are on their way."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._give_up_at and any(
+            self.pbxes[name].health().comparing for name in self._missing
+        ):
+            self._together = loop.call_later(LOOK_AGAIN, self._waited)
+            return
+        self._missing.clear()
+        self._together = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Use the real time again, unless there is something else to wait for.
 
         Agents and calls are matched again from here on.
         """
+        if self._stood_still or self._together is not None:
+            return
         self._behind = None
         self._going_on = True
         try:
@@ -238,24 +291,9 @@ class Runtime:
             self._going_on = False
         self._arm()
 
-    def _first_in_step(self, pbx: str) -> None:
-        """A PBX is in step for the first time: offers wait for the others, for a moment."""
-        self._missing.discard(pbx)
-        if self._missing and self._together is None and self._behind is None:
-            self._behind = math.nextafter(self.clock.now(), 0.0)
-            loop = asyncio.get_running_loop()
-            self._together = loop.call_later(TOGETHER, self._waited_for_all)
-        elif not self._missing and self._together is not None:
-            self._together.cancel()
-            self._behind = None  # this event is handled at the real time, and offers are made
-
-    def _waited_for_all(self) -> None:
-        self._missing.clear()
-        self._caught_up()
-
     def _arm(self) -> None:
         if self._behind is not None:
-            return  # `_caught_up` arms it
+            return  # `_go_on` arms it
         deadline = self.router.next_deadline()
         if deadline == self._armed or self._closed:
             return

@@ -72,13 +72,14 @@ class Router:
         """
         floor = self.floor
         try:
+            behind = clock_now is not None and now < clock_now
             now = max(now, floor.now)
             floor.clock_now = now if clock_now is None else max(now, clock_now)
             if not floor.timers.quiet(now):
-                self._expire_due(now)
+                self._expire_due(now, behind=behind)
             floor.now = now
             dispatch.handle(floor, event)
-            if floor.clock_now == now:  # no new offers while behind
+            if not behind:  # otherwise no new offers
                 matching.settle(floor)
             if floor.draining:
                 reload.finish_draining(floor)
@@ -88,17 +89,19 @@ class Router:
         out, floor.out = floor.out, []
         return out
 
-    def _expire_due(self, now: float) -> None:
+    def _expire_due(self, now: float, *, behind: bool) -> None:
         """Handle deadlines up to `now`. Those of one instant are matched together.
 
-        So none of them gets an agent or a call just because its kind or id sorts first.
+        So none of them gets an agent or a call just because its kind or id sorts first. While
+        events of before are still to come, none is matched at all.
         """
         floor = self.floor
         while (due := floor.timers.next()) is not None and due <= now:
             floor.now = max(floor.now, due)
             while (key := floor.timers.pop(floor.now)) is not None:
                 timeouts.expire(floor, key)
-            matching.settle(floor)
+            if not behind:
+                matching.settle(floor)
 
     def mend(self) -> None:
         """Re-evaluate every agent and call with the next event, whatever the indexes say.

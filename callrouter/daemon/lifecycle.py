@@ -165,6 +165,8 @@ class Daemon:
         """Read what is stored, then connect the PBXes."""
         self._serving = True
         parts = self._parts
+        if self._role is not None:
+            self._claim(self._role)
         # Before any request can arrive and any PBX can ring.
         await parts.store.start()
         parts.tasks.spawn(parts.recall.restore(), "what the record knows")
@@ -245,13 +247,19 @@ class Daemon:
         runtime.start()
         for name, pbx in runtime.pbxes.items():
             if self._role is not None and isinstance(pbx, ClusterPbx):
-                term = self._role.tenure.term
-                pbx.activate(handed_over=term is not None and term.after_release)
+                pbx.activate()
             if name not in self._drivers:
                 self._run_driver(name, pbx)
         self._watch = self._parts.tasks.spawn(
             watch_pbxes(runtime, self._systemd.ready), "pbx watch"
         )
+
+    def _claim(self, role: ClusterRole) -> None:
+        """Make the PBXes obey this router, which takes a while, beside what else is to be done."""
+        term = role.tenure.term
+        for pbx in self._parts.runtime.pbxes.values():
+            if isinstance(pbx, ClusterPbx):
+                pbx.claim(handed_over=term is not None and term.after_release)
 
     def _run_driver(self, name: str, pbx: Pbx) -> None:
         self._drivers[name] = self._parts.tasks.spawn(keep_running(pbx), f"pbx {name}")

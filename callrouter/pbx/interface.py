@@ -48,6 +48,8 @@ class PbxHealth:
     """
 
     up: bool
+    comparing: bool = False
+    """There is a session, and the first snapshot is on its way."""
     detail: str = ""
     """What is wrong, or what it is connected to, in words."""
     drift: int = 0
@@ -247,15 +249,21 @@ class Pbx(Protocol):
 class ClusterPbx(Protocol):
     """A driver that can stand by: connected, warm and silent, until its router is the active one."""
 
-    def activate(self, *, handed_over: bool = False) -> None:
-        """The router is the active one from now on: make the PBX obey it, then serve it.
+    def claim(self, *, handed_over: bool = False) -> None:
+        """The router is the active one from now on: make the PBX obey it, and wait for `activate`.
 
-        Called once, after `Authority.active` has become True, and before or after `run`. Never
-        blocks. A snapshot is posted when the driver has come into step.
+        Called at most once, after `Authority.active` has become True, and before or after `run`. Never
+        blocks. Nothing of the PBX is reported yet, because the router still reads what is stored.
 
         Args:
             handed_over: whether the router before gave up the lease by itself and acts no more, so
                 that nothing of it can be under way.
+        """
+
+    def activate(self) -> None:
+        """Serve the PBX from now on. Implies `claim`.
+
+        Called once. Never blocks. A snapshot is posted when the driver has come into step.
         """
 
 

@@ -72,7 +72,8 @@ class Pair:
         if kill:
             await self.old.crash()
         self.next.take(self.epoch + 1)
-        self.new.pbx.activate(handed_over=handed_over)
+        self.new.pbx.claim(handed_over=handed_over)
+        self.new.pbx.activate()
         await self.new.until(lambda: self.new.pbx.in_step, 10)
 
     async def value(self, name: str = "CALLROUTER_EPOCH") -> str:

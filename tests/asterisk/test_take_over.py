@@ -202,6 +202,44 @@ async def test_wrap_up_goes_on_without_a_second_call(here: Pair) -> None:
     assert here.rung("1001") == 1
 
 
+async def test_asterisk_obeys_before_what_is_stored_has_been_read(here: Pair) -> None:
+    """The wait for late orders passes beside the reading, and nothing is served until it is done."""
+    await here.begin(*staff(1), queues=[queue("support", ["a1"])])
+    here.held.valid = False
+    await here.old.crash()
+    caller = await here.old.call()
+    here.next.take(here.epoch + 1)
+    here.new.pbx.claim()
+    await here.new.until(lambda: here.new.pbx.health().comparing, 1)
+    await asyncio.sleep(ARRIVES_WITHIN + 0.3)
+    assert await here.value() == str(here.epoch + 1)
+    assert not here.new.pbx.in_step
+    assert here.rung("1001") == 0
+    here.new.pbx.activate()
+    await here.new.until(lambda: here.new.pbx.in_step, ARRIVES_WITHIN)
+    await caller.wait_heard("1001")
+    await caller.bye()
+    await here.new.quiet()
+
+
+async def test_a_router_that_is_overtaken_while_it_reads_what_is_stored_stays_silent(
+    here: Pair,
+) -> None:
+    await here.begin(*staff(1), queues=[queue("support", ["a1"])])
+    here.held.valid = False
+    await here.old.crash()
+    here.next.take(here.epoch + 1)
+    here.new.pbx.claim()
+    await asyncio.sleep(ARRIVES_WITHIN + 0.3)
+    newest = here.epoch + 2
+    await here.old.lab.asterisk.cli(f"dialplan set global CALLROUTER_EPOCH {newest}")
+    await here.new.until(lambda: here.next.newer == [newest], 2)
+    here.new.pbx.activate()
+    await asyncio.sleep(0.3)
+    assert not here.new.pbx.in_step
+    assert await here.value() == str(newest)
+
+
 # ---------------------------------------------------------------- late orders of the old router
 
 

@@ -242,10 +242,16 @@ class AsteriskPbx:
             await self.client.close()
             await self._tasks.close()
 
-    def activate(self, *, handed_over: bool = False) -> None:
+    def claim(self, *, handed_over: bool = False) -> None:
+        """Make this Asterisk obey this router. See `callrouter.pbx.interface.ClusterPbx`."""
+        if self._epochs is not None:
+            self._epochs.claim(contract.CLASSES, handed_over=handed_over)
+
+    def activate(self) -> None:
         """Serve this Asterisk from now on. See `callrouter.pbx.interface.ClusterPbx`."""
         if self._epochs is not None:
-            self._epochs.activate(contract.CLASSES, handed_over=handed_over)
+            self._epochs.claim(contract.CLASSES)
+            self._epochs.may_serve.set()
 
     def health(self) -> PbxHealth:
         """The current health of this driver.
@@ -256,27 +262,21 @@ class AsteriskPbx:
         missing = self._login_check.missing if self.client.up else ()
         strays = self.tracker.leg_tracker.strays
         fenced = self._epochs.counts(older_legs=strays) if self._epochs is not None else {}
+        refused = link_report.refused_counts(self.executor, self.queue_log)
         return PbxHealth(
             up=self.client.up if standby else self.in_step,
+            comparing=self.client.up and not standby and not self.in_step,
             missing=missing,
             detail=link_report.state_text(
                 self.client, standby=standby, in_step=self.in_step, missing=missing
             ),
             drift=self.drift,
-            counts={**self._forged.counts(), **self._refused_calls(), **fenced},
+            counts={**self._forged.counts(), **refused, **fenced},
             faults=self._resync.faults
             + self._heartbeat.faults
             + self.client.counters.handler_errors,
             link=link_report.link_counts(self.client),
         )
-
-    def _refused_calls(self) -> dict[str, int]:
-        counts = {
-            contract.NUMBERS_REFUSED: self.executor.numbers_refused,
-            contract.NEXT_TRUNK: self.executor.trunks_failed,
-            contract.LINES_LOST: self.queue_log.lost,
-        }
-        return {what: count for what, count in counts.items() if count}
 
     def resync(self, why: str) -> None:
         """Resync everything with Asterisk. Calls that are already right are not affected."""

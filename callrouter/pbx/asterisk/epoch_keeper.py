@@ -71,11 +71,12 @@ class EpochKeeper:
 
     Attributes:
         active: whether this router is to act on this Asterisk.
+        may_serve: set once what is stored has been read, so that the lists can be compared with it.
         seen: the epoch that Asterisk named last; 0: none, or it was not read yet.
     """
 
     def __init__(self, pbx: str, client: AmiClient, authority: Authority, tasks: Tasks) -> None:
-        """Keep quiet until `activate`. Call `use` before that.
+        """Keep quiet until `claim`. Call `use` before that.
 
         Args:
             pbx: the PBX's name.
@@ -84,6 +85,9 @@ class EpochKeeper:
             tasks: owns the task that makes Asterisk obey.
         """
         self.active = authority.active
+        self.may_serve = asyncio.Event()
+        if self.active:
+            self.may_serve.set()
         self.seen = 0
         self.gate = WriteGate(
             client,
@@ -163,8 +167,10 @@ class EpochKeeper:
 
     # ------------------------------------------------------------ when
 
-    def activate(self, events: str, *, handed_over: bool) -> None:
-        """This router is the active one from now on.
+    def claim(self, events: str, *, handed_over: bool = False) -> None:
+        """This router is the active one from now on. It serves once `may_serve` is set.
+
+        So Asterisk is made to obey, which takes a while, beside the reading of what is stored.
 
         Args:
             events: the event classes to ask Asterisk for.
@@ -192,10 +198,10 @@ class EpochKeeper:
             self._task = None
 
     async def run(self) -> None:
-        """Read the epoch while the heartbeat does not: as a standby, or while unsure."""
+        """Read the epoch while the heartbeat does not: before this router serves, or while unsure."""
         while True:
-            unsure = self.gate.open and not self._authority.sure()
-            if self._client.up and (unsure or not self.active):
+            sure = self.gate.open and self._authority.sure()
+            if self._client.up and not (sure and self.active):
                 self._client.send([actions.getvar("", contract.EPOCH)])[0].add_done_callback(
                     self._on_answer
                 )
@@ -242,7 +248,7 @@ class EpochKeeper:
     async def _make_obey(self) -> None:
         while self._client.up and self.active:
             try:
-                if await self._try_once():
+                if await self._try_once() and await self._may_serve():
                     self.gate.open = True
                     self._on_obeyed()
                     return
@@ -251,6 +257,11 @@ class EpochKeeper:
             except AmiError as error:
                 self.writer.complain(f"can't make Asterisk obey this router: {error}")
             await asyncio.sleep(TRY_EVERY)
+
+    async def _may_serve(self) -> bool:
+        """Wait until what is stored has been read. Return whether this router is still the active one."""
+        await self.may_serve.wait()
+        return self.active
 
     async def _try_once(self) -> bool:
         """Whether Asterisk obeys this router now."""

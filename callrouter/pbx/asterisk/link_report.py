@@ -1,11 +1,14 @@
-"""What is told of the link to one Asterisk: to operators its state in words and its counters, to the core whether it runs."""
+"""What is told of one Asterisk: to operators the link's state in words and counters, to the core whether it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from callrouter.model.events import Event, PbxLost
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiClient
+from callrouter.pbx.asterisk.execution.executor import Executor
+from callrouter.pbx.asterisk.queue_log_writer import QueueLogWriter
 from callrouter.pbx.interface import Authority, LinkCount
 
 
@@ -48,6 +51,16 @@ def state_text(client: AmiClient, *, standby: bool, in_step: bool, missing: Sequ
     if not in_step:
         return f"{where}: comparing calls and phones"
     return f"{where}; dialplan context missing: {', '.join(missing)}" if missing else where
+
+
+def refused_counts(executor: Executor, lines: QueueLogWriter) -> dict[str, int]:
+    """What Asterisk or a trunk would not take, for `PbxHealth.counts`."""
+    counts = {
+        contract.NUMBERS_REFUSED: executor.numbers_refused,
+        contract.NEXT_TRUNK: executor.trunks_failed,
+        contract.LINES_LOST: lines.lost,
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def link_counts(client: AmiClient) -> tuple[LinkCount, ...]:

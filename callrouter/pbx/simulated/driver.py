@@ -64,9 +64,12 @@ class SimulatedPbx:
             run_id=run_id or f"{int(now):x}",
         )
 
-    def activate(self, *, handed_over: bool = False) -> None:
+    def claim(self, *, handed_over: bool = False) -> None:
+        """Nothing is to be done: each router has a telephone system of its own. See `ClusterPbx`."""
+        del handed_over
+
+    def activate(self) -> None:
         """Simulate calls from now on. See `callrouter.pbx.interface.ClusterPbx`."""
-        del handed_over  # each router has a telephone system of its own
         self._active.set()
 
     async def run(self) -> None:

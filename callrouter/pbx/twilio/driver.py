@@ -141,9 +141,12 @@ class TwilioPbx:
         """The routes of the webhooks."""
         return self._webhooks.routes()
 
-    def activate(self, *, handed_over: bool = False) -> None:
-        """Serve this account from now on. See `callrouter.pbx.interface.ClusterPbx`."""
+    def claim(self, *, handed_over: bool = False) -> None:
+        """Nothing is to be done: each request is permitted by the lease. See `ClusterPbx`."""
         del handed_over  # what the router before had requested is in Twilio's lists either way
+
+    def activate(self) -> None:
+        """Serve this account from now on. See `callrouter.pbx.interface.ClusterPbx`."""
         if self._gate is not None:
             self._gate.activate()
 
