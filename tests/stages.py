@@ -108,7 +108,7 @@ def stages(*pytest: str) -> tuple[Stage, ...]:
         Stage(
             "load",
             "a busy floor, measured",
-            (_python("pytest", *BY_ITSELF, "-m", "load", "tests/asterisk/test_load.py"),),
+            (_python("tests.twice", "-s", "-m", "load", "tests/asterisk/test_load.py"),),
             after=("chaos", "pure", "soak", "interpreters"),
         ),
         Stage(
