@@ -54,15 +54,10 @@ _OF_THE_WAY: Final = frozenset(
 
 def state_through(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
     """The state of a phone, as it matters to a PBX that can ring it. See the module."""
-    states, addresses = floor.device_states, device.addresses
-    here = states.get((pbx, addresses[pbx]), DEVICE_UNREACHABLE)
+    here = floor.device_states.get((pbx, device.addresses[pbx]), DEVICE_UNREACHABLE)
     if here is DEVICE_UNREACHABLE:
         return here
-    at_homes = [
-        states.get((home, addresses[home]), DEVICE_UNREACHABLE)
-        for home in device.homes
-        if home in floor.up
-    ]
+    at_homes = _at_homes(floor, device)
     if DEVICE_BUSY in at_homes:
         return DEVICE_BUSY
     if pbx in device.homes:
@@ -197,14 +192,10 @@ def is_the_phone(floor: Floor, leg: Leg) -> bool:
     A home that is in step must see the phone in use. If it does not, a voicemail has answered, or a
     phone that the call was forwarded to.
     """
-    device = leg.device
-    if not device.watch_answer or leg.pbx in device.homes or not _home_in_step(floor, device):
+    if not leg.device.watch_answer or leg.pbx in leg.device.homes:
         return True
-    return any(
-        home in floor.up
-        and floor.device_states.get((home, device.addresses[home])) is DEVICE_IN_USE
-        for home in device.homes
-    )
+    at_homes = _at_homes(floor, leg.device)
+    return not at_homes or DEVICE_IN_USE in at_homes
 
 
 def has_left(floor: Floor, leg: Leg) -> bool:
@@ -212,11 +203,7 @@ def has_left(floor: Floor, leg: Leg) -> bool:
 
     Only a home that is in step can say so.
     """
-    at_homes = [
-        floor.device_states.get((home, leg.device.addresses[home]))
-        for home in leg.device.homes
-        if home in floor.up
-    ]
+    at_homes = _at_homes(floor, leg.device)
     return leg.pbx not in leg.device.homes and bool(at_homes) and DEVICE_IN_USE not in at_homes
 
 
@@ -226,17 +213,23 @@ def is_reached(floor: Floor, offer: Offer) -> bool:
     The phone is silent then, and not the trunk.
     """
     return any(
-        home in floor.up
-        and floor.device_states.get((home, leg.device.addresses[home])) is DEVICE_IN_USE
+        leg.pbx not in leg.device.homes and DEVICE_IN_USE in _at_homes(floor, leg.device)
         for leg in offer.legs.values()
-        if leg.pbx not in leg.device.homes
-        for home in leg.device.homes
     )
 
 
 def is_dead_way(floor: Floor, leg: Leg) -> bool:
     """Whether a leg leads through a trunk to a home that is known not to run."""
     return leg.pbx not in leg.device.homes and _homes_stopped(floor, leg.device)
+
+
+def _at_homes(floor: Floor, device: DeviceSpec) -> list[DeviceState]:
+    """What the homes that are in step say of a phone; empty if none is."""
+    return [
+        floor.device_states.get((home, device.addresses[home]), DEVICE_UNREACHABLE)
+        for home in device.homes
+        if home in floor.up
+    ]
 
 
 def _homes_stopped(floor: Floor, device: DeviceSpec) -> bool:
