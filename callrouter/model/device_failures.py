@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+from callrouter.model.text import phrase
 
 
 class DeviceFailure(Enum):
@@ -18,6 +22,17 @@ class DeviceFailure(Enum):
     DEAD = "did not stop ringing when told to"
 
     __hash__ = object.__hash__
+
+
+FAILURES: Final[Mapping[Enum, str]] = {
+    DeviceFailure.REFUSED: phrase("device-refused", "refused a call"),
+    DeviceFailure.NOT_REACHED: phrase("device-not-reached", "could not be reached"),
+    DeviceFailure.NOT_ACCEPTED: phrase("device-not-accepted", "was answered without key 1"),
+    DeviceFailure.SILENT: phrase("device-silent", "does not answer"),
+    DeviceFailure.DROPPED: phrase("device-dropped", "hung up right after it was picked up"),
+    DeviceFailure.DEAD: phrase("device-dead", "did not stop ringing when told to"),
+}
+"""How a device failed, as a sentence with a code. The words are the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +52,13 @@ class FailureStreak:
 
         For example ``does not answer, twice in a row``. The address is not mentioned.
         """
+        failed = FAILURES[self.kind]
         if self.count == 1:
-            return self.kind.value
+            return failed
         if self.kind is DeviceFailure.REFUSED:
-            return f"refused {self.count} calls in a row"
-        often = "twice" if self.count == 2 else f"{self.count} times"
-        return f"{self.kind.value}, {often} in a row"
+            text = "refused {count} calls in a row"
+            return phrase("device-refused-in-a-row", text, count=self.count)
+        if self.count == 2:
+            return phrase("device-failed-twice", "{failed}, twice in a row", failed=failed)
+        text = "{failed}, {count} times in a row"
+        return phrase("device-failed-often", text, failed=failed, count=self.count)

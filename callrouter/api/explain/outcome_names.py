@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from callrouter.core.agents.unavailability_text import FAILURES
-from callrouter.model.device_failures import DeviceFailure
+from callrouter.model.device_failures import FAILURES, DeviceFailure
 from callrouter.model.events import ConnectFault, LegEnd, TransferKind
 from callrouter.model.outcomes import OfferEnd, OfferOutcome, RequeueReason, ShareReason
 from callrouter.model.text import phrase

@@ -6,10 +6,8 @@ as `Floor.now` is the time of the last event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from enum import Enum
-from typing import Final
 
 from callrouter.core.agents.agent_availability import (
     DeviceTrouble,
@@ -21,7 +19,6 @@ from callrouter.core.agents.agent_availability import (
 )
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
-from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.model.text import joined, phrase
 
@@ -113,35 +110,10 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
         case DeviceTrouble.COOLDOWN:
             name = cooling(floor, device, pbx)
             streak = agent.failure_streaks.get(name) if agent is not None else None
-            why = _failed(streak) if streak is not None else phrase("phone-failed", "failed")
+            why = streak.words() if streak is not None else phrase("phone-failed", "failed")
             left = _left(floor, floor.cooldowns[device.agent, name], now)
             text = "{why}; rung again in {left_whole_s}"
             return phrase("phone-cooldown", text, why=why, left_whole_s=left)
-
-
-FAILURES: Final[Mapping[Enum, str]] = {
-    DeviceFailure.REFUSED: phrase("device-refused", "refused a call"),
-    DeviceFailure.NOT_REACHED: phrase("device-not-reached", "could not be reached"),
-    DeviceFailure.NOT_ACCEPTED: phrase("device-not-accepted", "was answered without key 1"),
-    DeviceFailure.SILENT: phrase("device-silent", "does not answer"),
-    DeviceFailure.DROPPED: phrase("device-dropped", "hung up right after it was picked up"),
-    DeviceFailure.DEAD: phrase("device-dead", "did not stop ringing when told to"),
-}
-"""How a device failed, as a sentence with a code. The words are the values."""
-
-
-def _failed(streak: FailureStreak) -> str:
-    """Say how a device failed, and how many times in a row: as `FailureStreak.words`."""
-    if streak.count == 1:
-        return FAILURES[streak.kind]
-    if streak.kind is DeviceFailure.REFUSED:
-        text = "refused {count} calls in a row"
-        return phrase("device-refused-in-a-row", text, count=streak.count)
-    if streak.count == 2:
-        text = "{failed}, twice in a row"
-        return phrase("device-failed-twice", text, failed=FAILURES[streak.kind])
-    text = "{failed}, {count} times in a row"
-    return phrase("device-failed-often", text, failed=FAILURES[streak.kind], count=streak.count)
 
 
 def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
