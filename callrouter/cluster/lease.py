@@ -103,7 +103,6 @@ class Watch:
             self._not_before = at + GRACE
         if not again:
             self._since = self._not_before = at
-        if not again:
             self._compare_clocks(row, at)
         self.row = self._last = row
         self._last_at = asked_at

@@ -119,13 +119,13 @@ def _node_json(pool: ClusterPool, node: ClusterNode) -> ClusterNodeJson:
 
 def pool_trouble(pool: ClusterPool) -> list[str]:
     """Return what is wrong with a pool as a whole, in words."""
-    if pool.active is None:
-        one = "no node is active; {count} standby could take over"
-        many = "no node is active; {count} standbys could take over"
-        if not pool.standbys:
-            return [phrase("no-node", "no node is active; no standbys could take over")]
-        return [phrase("no-active-node", one, many, count=len(pool.standbys))]
-    return [] if pool.standbys else [phrase("no-standby", "no standby could take over")]
+    if pool.active is not None:
+        return [] if pool.standbys else [phrase("no-standby", "no standby could take over")]
+    if not pool.standbys:
+        return [phrase("no-node", "no node is active; no standbys could take over")]
+    one = "no node is active; {count} standby could take over"
+    many = "no node is active; {count} standbys could take over"
+    return [phrase("no-active-node", one, many, count=len(pool.standbys))]
 
 
 def node_trouble(pool: ClusterPool, node: ClusterNode) -> list[str]:

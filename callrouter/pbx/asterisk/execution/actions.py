@@ -252,11 +252,7 @@ def connect(caller: CallerChannel, leg: str, epoch: int = 0) -> Iterator[Action]
         epoch: epoch of the router that orders it; 0 without a cluster, or if the dialplan knows none.
     """
     yield setvar(caller.uid, "CALLROUTER_LEG", leg)
-    if epoch:
-        place = contract.order_extension(epoch, caller.queue)
-        yield redirect(caller.uid, contract.CONNECT, place, contract.ORDERED)
-    else:
-        yield redirect(caller.uid, contract.CONNECT, caller.queue)
+    yield _redirect_in_epoch(caller, contract.CONNECT, epoch)
 
 
 def dial_outside(
@@ -289,11 +285,16 @@ def dial_outside(
 
 
 def redirect_outside(caller: CallerChannel, epoch: int) -> Action:
-    """Send a caller to [callrouter-outside]. `epoch`: of this router; 0 without a cluster."""
-    if epoch:
-        place = contract.order_extension(epoch, caller.queue)
-        return redirect(caller.uid, contract.OUTSIDE, place, contract.ORDERED)
-    return redirect(caller.uid, contract.OUTSIDE, caller.queue)
+    """Send a caller to [callrouter-outside]. `epoch` is as for `connect`."""
+    return _redirect_in_epoch(caller, contract.OUTSIDE, epoch)
+
+
+def _redirect_in_epoch(caller: CallerChannel, context: str, epoch: int) -> Action:
+    """Send a caller to a context that obeys only the newest epoch, if orders name one."""
+    if not epoch:
+        return redirect(caller.uid, context, caller.queue)
+    place = contract.order_extension(epoch, caller.queue)
+    return redirect(caller.uid, context, place, contract.ORDERED)
 
 
 def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:

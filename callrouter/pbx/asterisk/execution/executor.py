@@ -157,10 +157,7 @@ class Executor:
             case Ring():
                 yield from self._ring(command)
             case StopRing():
-                for leg in self._tracker.leg_tracker.stop(
-                    command.offer, command.device, command.why
-                ):
-                    yield Step(actions.stop(leg))
+                yield from self._stop_ring(command)
             case Connect():
                 yield from self._connect(command)
             case Requeue():
@@ -174,13 +171,16 @@ class Executor:
                 # posted from here.
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self._tracker.phones.disregard, command.endpoint)
-            case Leave() | DialOutside():
-                yield from self._send_away(command)
+            case Leave():
+                yield from self._leave(command)
+            case DialOutside():
+                yield from self._dial_outside(command)
 
-    def _send_away(self, command: Leave | DialOutside) -> Iterator[Step]:
-        if isinstance(command, DialOutside):
-            yield from self._dial_outside(command)
-            return
+    def _stop_ring(self, command: StopRing) -> Iterator[Step]:
+        for leg in self._tracker.leg_tracker.stop(command.offer, command.device, command.why):
+            yield Step(actions.stop(leg))
+
+    def _leave(self, command: Leave) -> Iterator[Step]:
         uid = self._tracker.uid(command.call)
         caller = self._tracker.caller_tracker.leave_ordered(uid)
         queue = contract.NO_QUEUE if caller is None else caller.queue
