@@ -209,8 +209,10 @@ class Resync:
         devices = await self._client.list(channel_lists.LIST_DEVICES)
         if not channels.whole:
             await self._queries.keep_existing(channels, self._dialogues.channels())
-        unlisted = await self._read_phones(devices)
-        cannot_dial = await channel_queries.why_no_outside_call(self._client, dials=self._dials)
+        unlisted, cannot_dial = await asyncio.gather(
+            self._read_phones(devices),
+            channel_queries.why_no_outside_call(self._client, dials=self._dials),
+        )
         self._compare(channels, devices, unlisted, cannot_dial)
 
     async def _read_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
