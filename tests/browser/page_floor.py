@@ -46,6 +46,7 @@ database: {database}
 timezone: Europe/London
 numbers: {{region: GB, countries: [GB], attempts_per_hour: 500, calls_per_hour: 200,
           calls_per_day: 200, calls_per_country: 200}}
+transfers: {{outside: ["+44", "+1 212 555 0100"], per_hour: 200}}
 users:
   sam: {{role: supervisor, password: "{hash}"}}
   pat: {{role: supervisor, queues: [sales], password: "{hash}"}}

@@ -158,6 +158,43 @@ async def test_what_others_did(floor: PageFloor, visits: Visits, look: Look) -> 
 
 
 @pytest.mark.parametrize("look", looks(0), ids=str)
+async def test_a_caller_is_passed_on_to_a_number_outside(
+    floor: PageFloor, visits: Visits, look: Look
+) -> None:
+    visits.expect_fault("422")
+    await floor.quiet()
+    await floor.sign_out("alice", "bob")
+    await floor.sign_in("alice")
+    floor.phone("alice").behaviour = Answer(after=0.1)
+    carrier = floor.lab["carrier"]
+    carrier.behaviour = Answer(after=0.1)
+    rung = len(carrier.incoming)
+    page, t = await visits.log_in("alice", look, view="mine"), words(look.language)
+    hand = Hand(page, look)
+    caller = await floor.caller("support")
+    await floor.agent("alice", state="on-call")
+    await hand.press(button(page, t("transfer")))
+    dialog = page.get_by_role("dialog", name=t("transfer"))
+    form = dialog.locator("form.outside")
+    await expect(form).to_contain_text("+44…")
+    await expect(form).to_contain_text("+12125550100…")
+    field = form.get_by_label(t("outside.number"), exact=True)
+    await hand.fill(field, "+33 1 23 45 67 89")
+    await hand.press(form.get_by_role("button", name=t("transfer"), exact=True))
+    english = look.language == "en"
+    why = "not allowed here" if english else t("refusal.number-not-allowed")
+    await expect(form.get_by_role("alert")).to_contain_text(why)
+    await visits.accessible(page)
+    await hand.fill(field, "020 7946 0018")
+    await hand.press(form.get_by_role("button", name=t("transfer"), exact=True))
+    await expect(dialog).to_have_count(0)
+    await caller.wait_heard("carrier")
+    assert len(carrier.incoming) == rung + 1
+    await floor.agent("alice", call=None)
+    await caller.bye()
+
+
+@pytest.mark.parametrize("look", looks(0), ids=str)
 async def test_the_phone_rings_in_the_browser(floor: PageFloor, visits: Visits, look: Look) -> None:
     """A notification and a ring, which were turned on and are still on after a reload."""
     await floor.quiet()

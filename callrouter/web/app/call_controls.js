@@ -79,7 +79,6 @@ function Transfer({ call, onClose }) {
     event.preventDefault();
     if (await send("transfer", { queue, ...(agent && { agent }) })) onClose();
   };
-  const outside = (number) => ask("POST", agentPath(call.agent, "call/transfer"), { call: call.id, number }).then(() => { onClose(); return ""; }, (error) => error.message);
   const consult = async () => { if (await send("consult", agent ? { agent } : { queue })) onClose(); };
   return html`<${Dialogue} title=${t("floor.transfer-title", { agent: agentName(call.agent) })} onClose=${onClose}><form onSubmit=${transfer}>
     <${QueueMenu} label=${t("queue")} value=${queue} onChange=${(value) => { setQueue(value); setAgent(""); }} />
@@ -88,7 +87,7 @@ function Transfer({ call, onClose }) {
     <p class="buttons"><button class="main">${t("floor.transfer-now")}</button>
       ${call.can_hold && html`<button type="button" onClick=${consult}>${t("consult")}</button>`}</p>
     <${Refused} subject=${subject} /></form>
-    ${begins.length > 0 && html`<h3>${t("outside.title")}</h3><${OutsideNumber} allowed=${begins} send=${outside} />`}</${Dialogue}>`;
+    <${OutsideNumber} allowed=${begins} path=${agentPath(call.agent, "call/transfer")} call=${call.id} onDone=${onClose} /></${Dialogue}>`;
 }
 
 /** The buttons for a call, by its state, with `up` and `down` of its standing. The refusal of the last act

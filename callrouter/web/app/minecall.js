@@ -19,7 +19,6 @@ function Transfer({ call, onClose }) {
   const send = (act, body) => async () => {
     if (await attempt(() => ask("POST", ownPath(`call/${act}`), { call: call.id, ...body }))) onClose();
   };
-  const outside = (number) => ask("POST", ownPath("call/transfer"), { call: call.id, number }).then(() => { onClose(); return ""; }, (error) => error.message);
   const wanted = search.trim().toLowerCase();
   const fits = (item) => !wanted || `${item.id} ${item.name}`.toLowerCase().includes(wanted);
   const through = (one) => (one.queues.includes(call.queue) ? call.queue : one.queues[0]);
@@ -38,7 +37,7 @@ function Transfer({ call, onClose }) {
       <span><bdi>${one.name}</bdi></span> <span class="about">${t("mine.free", { count: one.free })}</span>
       <span class="group">${call.can_hold && html`<button disabled=${!one.free} onClick=${send("consult", { queue: one.id })}>${t("consult")}</button>`}
         <button onClick=${send("transfer", { queue: one.id })}>${t("transfer")}</button></span></li>`)}</ul>
-    ${targets.outside.length > 0 && html`<h3>${t("outside.title")}</h3><${OutsideNumber} allowed=${targets.outside} send=${outside} />`}`}
+    <${OutsideNumber} allowed=${targets.outside} path=${ownPath("call/transfer")} call=${call.id} onDone=${onClose} />`}
   </${Dialogue}>`;
 }
 
