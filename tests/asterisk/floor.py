@@ -18,7 +18,7 @@ from callrouter.core.agents.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Answer, Dialog, Install, Lab, Phone, RingOnly, lab
-from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
+from callrouter.model.call_notices import CallEnd, CallEntered, ConversationStarted, OfferEnded
 from callrouter.model.events import Event, SignedIn, TimePassed
 from callrouter.model.notices import Notice, Oddity
 from callrouter.model.routing_table import (
@@ -225,6 +225,17 @@ class Floor:
 
     async def call(self, target: str = "support", **how: Any) -> Dialog:
         return await self.lab["caller"].call(target, **how)
+
+    async def talk(self, target: str = "support", **how: Any) -> tuple[Dialog, Dialog]:
+        """A caller and the first agent, in a talk that counts: as if it had gone on for ten seconds."""
+        caller = await self.call(target, **how)
+        agent = await self.phone("1001").wait_incoming()
+        await caller.wait_heard("1001")
+        await self.until(lambda: self.happened(ConversationStarted))
+        for offer in self.router.floor.offers.values():
+            assert offer.talked_since is not None
+            offer.talked_since -= 10.0
+        return caller, agent
 
     async def hang_all_up(self) -> None:
         dialogs = [dialog for phone in self.lab.phones.values() for dialog in phone.dialogs]

@@ -44,14 +44,7 @@ async def talk(
         here.site = {}
     spec = replace(here.spec, outside=rules)
     here.router.floor.table = spec
-    caller = await here.call(caller_number="02079460999")
-    agent = await here.phone("1001").wait_incoming()
-    await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(ConversationStarted))
-    for offer in here.router.floor.offers.values():
-        assert offer.talked_since is not None
-        offer.talked_since -= 10.0
-    return caller, agent
+    return await here.talk(caller_number="02079460999")
 
 
 def ask(here: Floor, number: str = NUMBER) -> str:

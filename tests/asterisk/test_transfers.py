@@ -13,7 +13,6 @@ from callrouter.model.call_notices import (
     CallAbandoned,
     CallCompleted,
     CallEntered,
-    ConversationStarted,
     ConversationTransferred,
     PlaceHandedOver,
 )
@@ -54,14 +53,7 @@ async def talk(here: Floor, sales: QueueSpec | None = None) -> tuple[Dialog, Dia
     queues = [queue("support", ["a1"]), sales or queue("sales", ["a2"], ring_for=60.0)]
     await here.fresh(*staff(3), queues=queues)
     here.phone("1002").behaviour = RingOnly()
-    caller = await here.call(caller_number="02079460018")
-    agent = await here.phone("1001").wait_incoming()
-    await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(ConversationStarted))
-    for offer in here.router.floor.offers.values():
-        assert offer.talked_since is not None
-        offer.talked_since -= 10.0
-    return caller, agent
+    return await here.talk(caller_number="02079460018")
 
 
 async def keys(phone: Dialog, digits: str) -> None:

@@ -51,14 +51,7 @@ async def talk(here: Floor, number: str = "6001") -> tuple[Dialog, Dialog]:
     await here.fresh(*staff(2), queues=[queue("support", ["a1"]), sales])
     here.phone("1002").behaviour = RingOnly()
     await here.lab.asterisk.cli("dialplan set global BEHIND nothing")
-    caller = await here.call(number)
-    agent = await here.phone("1001").wait_incoming()
-    await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(ConversationStarted))
-    for offer in here.router.floor.offers.values():
-        assert offer.talked_since is not None
-        offer.talked_since -= 10.0
-    return caller, agent
+    return await here.talk(number)
 
 
 async def behind(here: Floor) -> str:
