@@ -55,10 +55,11 @@ pageload: $(STAMP)
 	@$(BIN)/python -m bench.pageload $(if $(SECONDS),--seconds $(SECONDS)) $(PAGELOAD)
 
 # Every task at the page by mouse and by keyboard, at 320 and 1920 pixels, in every language: a quarter of an hour.
-# make test does each task in some of these ways. MATRIX="-k tables" tries some of them.
+# make test does each task in some of these ways. MATRIX=tests/browser/test_tables.py tries one file, MATRIX="-k transfer" some.
 browser-matrix: $(STAMP)
 	@$(BIN)/python -m tests.browser.chromium
-	@BROWSER_MATRIX=1 $(BIN)/python -m tests.twice -n 2 --dist loadfile tests/browser $(MATRIX)
+	@BROWSER_MATRIX=1 $(BIN)/python -m tests.twice -n 2 --dist loadfile \
+	  $(if $(filter tests/%,$(MATRIX)),,tests/browser) $(MATRIX)
 
 # Pictures of every page into docs/images, of the demo in a real browser.
 screenshots: $(STAMP)
