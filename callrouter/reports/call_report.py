@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from callrouter.model.text import counted
 from callrouter.record.rows import StayOutcome
 from callrouter.record.sql import CALLS, CONVERSATIONS, STAYS
 from callrouter.reports.queries import among, rows_of
@@ -243,7 +244,7 @@ def abandoned(run: ReportRun) -> Report:
 
 def _abandoned_total(rows: Sequence[Row]) -> dict[str, Value]:
     return {
-        "queue": f"{len(rows):,} calls",
+        "queue": counted(f"{len(rows):,}", "call"),
         "called_back_by": f"{sum(row['called_back_at'] is not None for row in rows):,} spoken to",
     }
 

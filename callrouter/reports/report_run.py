@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from callrouter.model.text import counted
 from callrouter.record.rows import GapKind
 from callrouter.record.sql import AGENT_STATES, CALLS, RECORD_GAPS, STAYS
 from callrouter.reports.intervals import Intervals, divide
@@ -147,14 +148,15 @@ class ReportRun:
                     f"The router was down {span}: nothing is on record for that time."
                 )
             else:
+                lost = counted(f"{gap['rows_lost']:,}", "row")
+                verb = "was" if gap["rows_lost"] == 1 else "were"
                 self.notes.append(
-                    f"The database was away {span}: {gap['rows_lost']:,} rows of "
-                    f"{gap['table_name']} were lost."
+                    f"The database was away {span}: {lost} of {gap['table_name']} {verb} lost."
                 )
         if len(gaps) > MOST_GAPS:
-            self.notes.append(
-                f"{len(gaps) - MOST_GAPS} more gaps in the period are not named here."
-            )
+            more = len(gaps) - MOST_GAPS
+            verb = "is" if more == 1 else "are"
+            self.notes.append(f"{counted(more, 'more gap')} in the period {verb} not named here.")
 
     # ------------------------------------------------------------ the result
 

@@ -94,10 +94,13 @@ def test_callers_who_were_spoken_to_since_are_known_with_the_agent(link: sa.Conn
     assert (rows["1.2"]["short"], rows["1.2"]["within"]) == (True, True)
     assert (rows["1.1"]["short"], rows["1.1"]["within"]) == (False, False)
     assert report.total is not None
-    assert report.total["called_back_by"] == "2 spoken to"
+    assert (report.total["queue"], report.total["called_back_by"]) == ("4 calls", "2 spoken to")
     few = made(link, "abandoned", most=2)
     assert [str(row["call"]) for row in few.rows] == ["3.1", "2.1"]
     assert few.notes[0].startswith("These are the last 2 abandoned calls; there are more")
+    [one] = [made(link, "abandoned", most=1).total]
+    assert one is not None
+    assert one["queue"] == "1 call"
 
 
 def test_a_caller_is_found_by_the_number_while_that_is_kept(link: sa.Connection) -> None:

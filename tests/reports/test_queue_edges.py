@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -9,6 +11,7 @@ from callrouter.record.rows import GapKind, GapRow, HowIn, StayOutcome
 from callrouter.reports.catalog import make
 from callrouter.reports.periods import PeriodError, read_period
 from callrouter.reports.report import Report, Row
+from callrouter.reports.report_run import MOST_GAPS
 from callrouter.reports.request import ALL, ReportError, ReportRequest, Scope
 from tests.reports.random_record import call_row, put, stay_row
 from tests.reports.site import LONDON, NOW, SITE, local
@@ -274,6 +277,22 @@ def test_gaps_and_the_beginning_of_the_record_are_noted(link: sa.Connection) -> 
     ]
     put(link, "record_gaps", many)
     assert made(link).notes[-1] == "17 more gaps in the period are not named here."
+
+
+def test_one_row_and_one_gap_are_said_in_the_singular(link: sa.Connection) -> None:
+    lost: dict[str, Any] = {
+        "run": "r",
+        "kind": GapKind.ROWS_LOST,
+        "table_name": "stays",
+        "rows_lost": 1,
+    }
+    gaps = [
+        GapRow(**lost, n=n, began_at=AT + n, ended_at=AT + n + 0.5) for n in range(MOST_GAPS + 1)
+    ]
+    put(link, "record_gaps", gaps)
+    notes = made(link).notes
+    assert notes[0].endswith(": 1 row of stays was lost.")
+    assert notes[-1] == "1 more gap in the period is not named here."
 
 
 def test_a_long_report_tells_how_far_it_is(sqlite_link: sa.Connection) -> None:

@@ -13,6 +13,12 @@ const MORE = 400;
 const USUAL = 10;
 const TEXTS = ["text", "time", "interval"];
 
+/** Figures of a total that are said in words, in the language of the page. */
+const IN_WORDS = {
+  "abandoned.queue": (rows) => t("reports.total-calls", { count: rows.length }),
+  "abandoned.called_back_by": (rows) => t("reports.total-spoken-to", { count: rows.filter((row) => valueOf(row, "called_back_at") !== null).length }),
+};
+
 /** The columns that are shown: all, or those that matter most. */
 export const columnsOf = (found, all) => found.columns.filter((column) => all || column.drop <= USUAL || column.name === "call");
 
@@ -81,7 +87,8 @@ export function ReportTable({ found, state, label }) {
   }, [found, sort]);
   const acts = { sort: (next) => go({ ...state, sort: next }, true), tell: setTold };
   const line = (row, key, kind) => html`<tr key=${key} class=${kind}>${columns.map((column, place) => {
-    const cell = html`<${Cell} found=${found} column=${column} row=${row} state=${state} />`;
+    const inWords = kind === "total" && IN_WORDS[`${found.what}.${column.name}`];
+    const cell = inWords ? inWords(found.rows) : html`<${Cell} found=${found} column=${column} row=${row} state=${state} />`;
     const kinds = TEXTS.includes(column.shown) ? "" : "figure";
     return place === 0 ? html`<th scope="row" key=${column.name} class=${kinds}>${kind === "total" && [null, "all"].includes(valueOf(row, column.name)) ? t("reports.total") : cell}</th>`
       : html`<td key=${column.name} class=${kinds}>${kind === "total" && kinds === "" && [null, "all"].includes(valueOf(row, column.name)) ? "" : cell}</td>`;
