@@ -143,6 +143,7 @@ async def test_what_others_did(floor: PageFloor, visits: Visits, look: Look) -> 
     await hand.press(page.get_by_role("button", name=t("pause-for", reason="meeting")))
     await floor.agent("alice", pause_reason="meeting")
     await hand.press(button(page, t("resume")))
+    await floor.agent("alice", state="available")
     caller = await floor.caller("support")
     call = page.get_by_role("region", name=t("call"), exact=True)
     await expect(call).to_contain_text(t("mine.hold-by-phone"))

@@ -80,7 +80,8 @@ class Tables:
 
     async def unfolded(self, hand: Hand, name: str) -> None:
         """Unfold the part of the form in which a field is; in a narrow window most are folded."""
-        part = self.page.locator(".entry details.part").filter(has=self.field(name))
+        within = self.page.get_by_label(self.t(f"tables-field.{name}"), exact=True)
+        part = self.page.locator(".entry details.part").filter(has=within)
         if await part.count() and await part.get_attribute("open") is None:
             await hand.press(part.locator("summary").first)
         await expect(self.field(name)).to_be_visible()

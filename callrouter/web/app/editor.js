@@ -65,7 +65,7 @@ const phrases = () => Object.fromEntries(Object.entries({
 const basics = (label, readOnly) => [
   lineNumbers(), highlightActiveLine(), highlightActiveLineGutter(), drawSelection(), bracketMatching(), indentOnInput(), indentUnit.of("  "),
   yaml(), syntaxHighlighting(colours), theme, EditorView.lineWrapping, highlightSelectionMatches(), search({ top: true }),
-  EditorState.phrases.of(phrases()), EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", dir: "ltr" }),
+  EditorState.phrases.of(phrases()), EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", dir: "ltr", tabindex: "0" }),
   EditorState.readOnly.of(readOnly), keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
 ];
 
