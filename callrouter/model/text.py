@@ -231,6 +231,49 @@ def phrase(code: str, text: str, /, many: str = "", **values: PhraseValue) -> Ph
     return Phrase(form.format_map(shown), code, **values)
 
 
+def phrase_data(sentence: str) -> dict[str, object] | None:
+    """Return a sentence as JSON stores it, with its code and values; None: it has no code."""
+    if not isinstance(sentence, Phrase):
+        return None
+    values = {name: _data(value) for name, value in sentence.values.items()}
+    return {"code": sentence.code, "text": str(sentence), "values": values}
+
+
+def _data(value: PhraseValue) -> object:
+    if isinstance(value, str):
+        return phrase_data(value) or value
+    return value if isinstance(value, int | float) else list(value)
+
+
+def stored_phrase(text: str, data: object) -> str:
+    """Return a sentence with the code and the values that were stored with it.
+
+    Args:
+        text: the sentence as it was stored.
+        data: what `phrase_data` made of it. If it is anything else, the sentence has no code.
+    """
+    match data:
+        case {"code": str(code), "text": str(whole), "values": dict(values)} if whole == text:
+            try:
+                return Phrase(text, code, **{name: _value(value) for name, value in values.items()})
+            except (TypeError, ValueError, RecursionError):
+                return text
+        case _:
+            return text
+
+
+def _value(data: object) -> PhraseValue:
+    match data:
+        case {"text": str(text)}:
+            return stored_phrase(text, data)
+        case str() | int() | float():
+            return data
+        case [*names]:
+            return [str(name) for name in names]
+        case _:
+            raise ValueError(data)
+
+
 def joined(parts: Sequence[str]) -> str:
     """Return phrases in one line, separated by semicolons; empty if there are none."""
     return reduce(_both, parts) if parts else ""

@@ -5,7 +5,8 @@ are left out, so a class may gain fields that have one. A step of a class that i
 field, is left out when it is read.
 
 The values of enums are written as ``Enum.MEMBER``, and dataclasses as ``[class, {field: value}]``. Which of them
-a field may hold is known from its type.
+a field may hold is known from its type. A sentence that has a code is written as text, with its code
+beside it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, get_args, get_origin, get_
 from callrouter.model import call_notices
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import CallNotice
+from callrouter.model.text import Phrase, phrase_data, stored_phrase
 
 MemberFacts: TypeAlias = tuple[int, Mapping[str, int]]
 """The escalation step that opens a queue's calls to an agent, and the agent's skills."""
@@ -29,6 +31,8 @@ _FORMAT: Final = b"\x01"
 _LEVEL: Final = 6
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None)})
+_PHRASE: Final = "_phrase"
+"""Ends the name of what is stored beside a text: its code and values."""
 _DEFAULTS: Final[dict[type[Any], tuple[tuple[str, Any], ...]]] = {}
 _HINTS: Final[dict[type[Any], dict[str, Any]]] = {}
 
@@ -168,12 +172,16 @@ def _packed(item: Any) -> dict[str, Any]:
         value = getattr(item, name)
         if value is not default and value != default:
             found[name] = value if type(value) in _AS_THEY_ARE else _plain(value)
+            if type(value) is Phrase:
+                found[name + _PHRASE] = phrase_data(value)
     return found
 
 
 def _plain(value: Any) -> Any:
     if type(value) in _AS_THEY_ARE:
         return value
+    if isinstance(value, Phrase):
+        return str(value)
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, frozenset):
@@ -201,7 +209,11 @@ def _unpacked(kind: type[Any], values: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     try:
         taken = {
-            name: _typed(hints[name], value) for name, value in values.items() if name in hints
+            name: stored_phrase(value, values[name + _PHRASE])
+            if name + _PHRASE in values
+            else _typed(hints[name], value)
+            for name, value in values.items()
+            if name in hints
         }
         return kind(**taken)
     except (TypeError, ValueError, KeyError):

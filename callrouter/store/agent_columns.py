@@ -11,11 +11,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 from typing import Any, Final
 
 from callrouter.model.agent_row import QueueTotal
 from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
+from callrouter.model.text import phrase_data, stored_phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,26 @@ def _unpack_devices_off(text: str) -> dict[str, tuple[str, float]]:
 
 
 def _pack_messages(messages: Sequence[tuple[float, str]]) -> str:
-    """``[[at, text], …]``.
+    """``[[at, text], …, {"phrases": [phrase, …]}]``, with a phrase or null for each text.
 
-    The oldest comes first, and `at` is in epoch seconds.
+    The oldest comes first, and `at` is in epoch seconds. Versions that know no phrases read the texts.
     """
-    return json.dumps(messages)
+    phrases = [phrase_data(text) for _, text in messages]
+    return json.dumps([*messages, {"phrases": phrases}] if any(phrases) else messages)
 
 
 def _unpack_messages(text: str) -> tuple[tuple[float, str], ...]:
     found = _json(text)
     if not isinstance(found, list):
         return ()
+    match found:
+        case [*found, {"phrases": [*phrases]}]:
+            pass
+        case _:
+            phrases = []
     return tuple(
-        (float(item[0]), str(item[1]))
-        for item in found
+        (float(item[0]), stored_phrase(str(item[1]), data))
+        for item, data in zip_longest(found, phrases[: len(found)])
         if isinstance(item, list) and len(item) == 2 and _is_time(item[0])
     )
 

@@ -63,6 +63,7 @@ async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
         "why_not": ["signed out"],
         "why_not_phrases": [{"code": "signed-out", "values": {}}],
         "messages": [],
+        "messages_phrases": [],
     }
 
 

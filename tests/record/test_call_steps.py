@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from callrouter.model import call_notices
-from callrouter.model.call_notices import CallEntered, OfferDecided, OfferEnded
+from callrouter.model.call_notices import CallEntered, OfferDecided, OfferEnded, OfferMade
 from callrouter.model.notices import CallNotice
 from callrouter.model.outcomes import RequeueReason
+from callrouter.model.text import phrase, phrase_data
 from callrouter.record.call_steps import MemberList, StepItem, members_of, pack_steps, unpack_steps
 
 KINDS = [
@@ -93,6 +94,18 @@ def test_an_older_notice_without_a_field_has_its_default() -> None:
     entered = CallEntered(at=1.0, call="c", queue="q", position=1, caller_number="", caller_name="")
     (found,) = unpack_steps(pack_steps([StepItem(1, entered, None)]))
     assert found.notice == entered
+
+
+def test_a_sentence_is_read_with_its_code() -> None:
+    left_out = phrase("device-trouble", "{device} {trouble}", device="home", trouble="switched off")
+    made = OfferMade(
+        at=1.0, call="c", queue="q", agent="ann", offer="o", policy=("longest-idle",), idle_s=1.0,
+        priority=1, left_out=left_out,
+    )  # fmt: skip
+    (found,) = unpack_steps(pack_steps([StepItem(1, made, None)]))
+    assert found.notice == made
+    assert isinstance(found.notice, OfferMade)
+    assert phrase_data(found.notice.left_out) == phrase_data(left_out)
 
 
 def test_members_are_named_by_what_they_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -20,6 +21,7 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
+from callrouter.model.text import phrase, phrase_data
 from callrouter.store import availability
 from callrouter.store.codec import parse, values
 from callrouter.store.location import Address, File, StoreError, choose
@@ -264,6 +266,26 @@ def test_names_of_states_and_requests_are_read_back(
     assert parse(AgentRow, list(written.values())) == row
     odd = {**written, "pending": "lunch", "shown": "sulking"}
     assert parse(AgentRow, list(odd.values())) == AgentRow(agent="ann")
+
+
+def test_messages_are_read_with_the_codes_of_their_sentences() -> None:
+    late = phrase("lasted", "it lasted {time_s}", time_s=70.0)
+    told = phrase("told", "{what}: {names}", what=late, names=["ann", "bob"])
+    row = AgentRow(agent="ann", messages=((1.0, "sam: hello"), (2.0, told)))
+    written = values(row)
+    assert parse(AgentRow, list(written.values())) == row
+    (_, plain), (_, found) = parse(AgentRow, list(written.values())).messages
+    assert phrase_data(plain) is None
+    assert phrase_data(found) == phrase_data(told)
+    # An older version wrote texts alone, and reads them.
+    texts = json.loads(str(written["messages"]))
+    assert [item for item in texts if isinstance(item, list)] == [[1.0, "sam: hello"], [2.0, told]]
+    for odd in ([{"code": 1}], [None], {}, [{"code": "c", "text": told, "values": {"a": None}}]):
+        texts = [[2.0, told], {"phrases": odd}]
+        ((_, found),) = parse(
+            AgentRow, list({**written, "messages": json.dumps(texts)}.values())
+        ).messages
+        assert (found, phrase_data(found)) == (str(told), None)
 
 
 def test_what_no_database_holds_is_no_poison() -> None:

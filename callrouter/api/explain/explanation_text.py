@@ -7,10 +7,9 @@ from functools import reduce
 from typing import Final, TypeAlias
 
 from callrouter.api.calllog.agent_timelines import Standing
-from callrouter.api.explain.outcome_names import NAMES
 from callrouter.model.agent_status import AgentStatus
 from callrouter.model.events import LegEnd
-from callrouter.model.outcomes import OfferOutcome, RequeueReason
+from callrouter.model.outcomes import NAMES, OfferOutcome, RequeueReason
 from callrouter.model.text import phrase
 from callrouter.policies.base import Rank
 

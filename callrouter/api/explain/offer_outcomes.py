@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import Step
 from callrouter.api.explain.explanation_text import after_ringing, standing_words
-from callrouter.api.explain.outcome_names import NAMES, failed_words
+from callrouter.api.explain.outcome_names import failed_words
 from callrouter.model.call_notices import (
     CallCompleted,
     CallerIdRefused,
@@ -23,7 +23,7 @@ from callrouter.model.call_notices import (
 )
 from callrouter.model.events import LegEnd
 from callrouter.model.notices import OfferNotice
-from callrouter.model.outcomes import EndedBy, OfferEnd
+from callrouter.model.outcomes import NAMES, EndedBy, OfferEnd
 from callrouter.model.text import joined, phrase
 
 

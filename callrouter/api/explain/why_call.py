@@ -11,7 +11,6 @@ from callrouter.api.explain import why_not
 from callrouter.api.explain.explanation_text import NAMED, few_names, in_a_row
 from callrouter.api.explain.offer_decisions import DecisionContext, explain_decision, grouped
 from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, ringing_at
-from callrouter.api.explain.outcome_names import NAMES
 from callrouter.api.json_values import moment, phrase_json, seconds
 from callrouter.api.schemas.why_answers import StepJson, WhyJson, WhyWaitingJson
 from callrouter.core.floor import Floor
@@ -34,7 +33,7 @@ from callrouter.model.call_notices import (
 )
 from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
-from callrouter.model.outcomes import OfferOutcome, RequeueReason
+from callrouter.model.outcomes import NAMES, OfferOutcome, RequeueReason
 from callrouter.model.routing_table import HangUp, target_text
 from callrouter.model.text import joined, phrase
 

@@ -160,6 +160,8 @@ class AgentJson(TypedDict):
     """The same as codes with values, in the same order."""
     messages: list[MessageJson]
     """What the agent was told lately, oldest first."""
+    messages_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
 
 
 class PauseJson(TypedDict):

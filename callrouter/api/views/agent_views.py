@@ -78,6 +78,7 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
         "why_not": (lines := unavailability_text.why_not(floor, agent, now)),
         "why_not_phrases": phrases_json(lines),
         "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
+        "messages_phrases": phrases_json(text for _, text in agent.messages),
     }
     if isinstance(reason, Phrase):
         view["reason_phrase"] = phrase_json(reason)

@@ -166,6 +166,7 @@ def visible_agent(view: AgentJson, sight: Sight) -> AgentJson:
         "why_not": [],
         "why_not_phrases": [],
         "messages": [],
+        "messages_phrases": [],
     }
 
 

@@ -6,9 +6,9 @@ from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.device_failures import FailureStreak
 from callrouter.model.notices import AgentNotified
-from callrouter.model.outcomes import OfferOutcome
+from callrouter.model.outcomes import NAMES, OfferOutcome
 from callrouter.model.routing_table import PauseEnd, PauseSpec
-from callrouter.model.text import exact_duration
+from callrouter.model.text import phrase
 
 
 def send_message(floor: Floor, agent: Agent, text: str) -> None:
@@ -26,12 +26,12 @@ def send_message(floor: Floor, agent: Agent, text: str) -> None:
 
 def signed_in(by: str) -> str:
     """Another person signed the agent in."""
-    return f"signed in by {by}"
+    return phrase("told-signed-in", "signed in by {by}", by=by)
 
 
 def signed_out(by: str) -> str:
     """Another person signed the agent out."""
-    return f"signed out by {by}"
+    return phrase("told-signed-out", "signed out by {by}", by=by)
 
 
 def paused(by: str, reason: str) -> str:
@@ -39,27 +39,31 @@ def paused(by: str, reason: str) -> str:
 
     An empty `reason` is left out.
     """
-    return f"paused by {by}" + (f": {reason}" if reason else "")
+    if not reason:
+        return phrase("told-paused", "paused by {by}", by=by)
+    return phrase("told-paused-for", "paused by {by}: {reason}", by=by, reason=reason)
 
 
 def resumed(by: str) -> str:
     """Another person ended the agent's pause."""
-    return f"brought back from the pause by {by}"
+    return phrase("told-resumed", "brought back from the pause by {by}", by=by)
 
 
 def sign_out_pending(by: str) -> str:
     """Another person asked for a sign-out while the agent is on a call."""
-    return f"{by} asked for a sign-out after this call"
+    return phrase("told-signing-out", "{by} asked for a sign-out after this call", by=by)
 
 
 def pause_pending(by: str) -> str:
     """Another person asked for a pause while the agent is on a call."""
-    return f"{by} asked for a pause after this call"
+    return phrase("told-pausing", "{by} asked for a pause after this call", by=by)
 
 
 def device_switched(device: str, *, on: bool, by: str) -> str:
     """Another person switched a device of the agent on or off."""
-    return f"{device} switched {'on' if on else 'off'} by {by}"
+    if on:
+        return phrase("told-phone-on", "{device} switched on by {by}", device=device, by=by)
+    return phrase("told-phone-off", "{device} switched off by {by}", device=device, by=by)
 
 
 def private_call_disregarded(device: str, channel: str, by: str) -> str:
@@ -67,7 +71,8 @@ def private_call_disregarded(device: str, channel: str, by: str) -> str:
 
     `channel` is the channel that the PBX reported for the phone; empty if it is not known.
     """
-    return f"{device} was taken as free by {by}, {channel} or not"
+    text = "{device} was taken as free by {by}, {channel} or not"
+    return phrase("told-taken-as-free", text, device=device, by=by, channel=channel)
 
 
 def written(text: str, by: str) -> str:
@@ -83,21 +88,33 @@ def missed(limit: int, *, after_call: bool) -> str:
 
     With `after_call` the agent is on a call, and the pause waits for its end.
     """
-    often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
-    later = " after this call" if after_call else ""
-    return f"{often}: you are paused{later}; resume when you are back"
+    one, many = "a call was missed", "{count} calls in a row were missed"
+    often = phrase("told-missed", one, many, count=limit)
+    if after_call:
+        text = "{often}: you are paused after this call; resume when you are back"
+        return phrase("told-missed-and-pausing", text, often=often)
+    text = "{often}: you are paused; resume when you are back"
+    return phrase("told-missed-and-paused", text, often=often)
 
 
 def pause_limit(spec: PauseSpec, then: PauseEnd) -> str:
     """A pause reached its limit. `then` is what the router did about it."""
-    lasted = f"the pause '{spec.reason}' has lasted {exact_duration(spec.longest or 0.0)}"
+    lasted = phrase(
+        "told-pause-lasted",
+        "the pause '{reason}' has lasted {longest_exact_s}",
+        reason=spec.reason,
+        longest_exact_s=spec.longest or 0.0,
+    )
     match then:
         case PauseEnd.RESUME:
-            return f"{lasted}: you are back, and calls ring again"
+            text = "{lasted}: you are back, and calls ring again"
+            return phrase("told-pause-over", text, lasted=lasted)
         case PauseEnd.SIGN_OUT:
-            return f"{lasted}: you were signed out"
+            text = "{lasted}: you were signed out"
+            return phrase("told-pause-signed-out", text, lasted=lasted)
         case PauseEnd.TELL:
-            return f"{lasted}, the longest it may; resume when you are back"
+            text = "{lasted}, the longest it may; resume when you are back"
+            return phrase("told-pause-too-long", text, lasted=lasted)
 
 
 def cooldown(device: str, streak: FailureStreak, seconds: float) -> str:
@@ -105,7 +122,13 @@ def cooldown(device: str, streak: FailureStreak, seconds: float) -> str:
 
     `seconds` is the whole cooldown. The text gives it in minutes, rounded.
     """
-    return f"{device} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
+    return phrase(
+        "told-cooldown",
+        "{device} {failed}: it is not rung for {rest_exact_s}",
+        device=device,
+        failed=streak.words(),
+        rest_exact_s=60.0 * round(seconds / 60),
+    )
 
 
 # ---------------------------------------------------------------- a colleague who was asked
@@ -116,12 +139,13 @@ def colleague_absent(colleague: str, outcome: OfferOutcome) -> str:
 
     `outcome` says how the offer to the colleague ended.
     """
-    return f"{colleague} did not come: {outcome.value}"
+    text = "{colleague} did not come: {why}"
+    return phrase("told-colleague-absent", text, colleague=colleague, why=NAMES[outcome])
 
 
 def colleague_left(colleague: str) -> str:
     """The colleague hung up without taking the caller."""
-    return f"{colleague} has hung up"
+    return phrase("told-colleague-left", "{colleague} has hung up", colleague=colleague)
 
 
 # ---------------------------------------------------------------- a caller who was passed on
@@ -129,4 +153,5 @@ def colleague_left(colleague: str) -> str:
 
 def outside_not_reached(number: str) -> str:
     """The caller whom the agent passed on to a number outside comes back. `number` is masked."""
-    return f"{number} was not reached: the caller is back"
+    text = "{number} was not reached: the caller is back"
+    return phrase("told-outside-not-reached", text, number=number)

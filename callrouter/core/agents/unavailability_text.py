@@ -124,8 +124,7 @@ def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -
     if len(rung) == len(agent.spec.devices):
         return ""
     others = [device for device in agent.spec.devices if device not in rung]
-    # As plain text: it becomes a part of a notice, which is stored.
-    return str(joined([_not_rung(floor, device, pbx) for device in others]))
+    return joined([_not_rung(floor, device, pbx) for device in others])
 
 
 def _not_rung(floor: Floor, device: DeviceSpec, pbx: str) -> str:

@@ -9,6 +9,7 @@ import { agents, ago, calls, connected, left, running } from "./live.js";
 import { Num, State, Time } from "./parts.js";
 import { queueName } from "./names.js";
 import { AgentPhones } from "./phones.js";
+import { inWords } from "./phrases.js";
 import { address, route } from "./routes.js";
 import { WhyNot } from "./why_not.js";
 import { clockTime, count, t } from "./words.js";
@@ -43,7 +44,7 @@ export function AgentPage() {
         <div><dt>${t("floor.missed")}</dt><dd>${count(agent.missed_in_a_row)}</dd></div>
         <div><dt>${t("queues")}</dt><dd>${agent.queues.map((item) => html`<bdi key=${item.id}>${queueName(item.id)}</bdi> <small>${t("floor.level", { level: item.priority })}</small> `)}</dd></div></dl>
       <h2>${t("floor.message")}</h2><${Message} agent=${agent} />
-      ${agent.messages.length > 0 && html`<ul class="plain messages" aria-label=${t("messages")}>${[...agent.messages].reverse().map((item) => html`<li key=${item.at + item.text}><small>${clockTime(item.at)}</small> <bdi>${item.text}</bdi></li>`)}</ul>`}
+      ${agent.messages.length > 0 && html`<ul class="plain messages" aria-label=${t("messages")}>${agent.messages.map((item, n) => html`<li key=${item.at + item.text}><small>${clockTime(item.at)}</small> <bdi>${inWords(item.text, agent.messages_phrases[n])}</bdi></li>`).reverse()}</ul>`}
       <p><a href=${address("records", "", { agent: id })}>${t("floor.ended-calls")}</a></p></section>
     <${WhyNot} agent=${agent} />
     <${AgentPhones} id=${id} /></main>`;
