@@ -11,8 +11,9 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from callrouter.api.access.refused_requests import RefusedRequests
+from callrouter.api.json_values import phrase_json
 from callrouter.api.views.floor_views import UnknownIdError
-from callrouter.model.text import clean
+from callrouter.model.text import Phrase, clean, sentence_of, unless_cut
 
 TYPE: Final = "urn:callrouter:problem:"
 
@@ -23,7 +24,7 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
     Args:
         status: the HTTP status.
         kind: the stable end of `type`, such as ``unknown-agent``.
-        detail: what is wrong and what would be right, in words.
+        detail: what is wrong and what would be right, in words; with a code if pages show it.
         headers: additional response headers.
         members: further members of the answer, for programs.
     """
@@ -46,13 +47,17 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
     def response(self) -> web.Response:
         """Return the response to send.
 
-        Control characters in the detail are replaced, since it may repeat what a client sent.
+        Control characters in the detail are replaced, since it may repeat what a client sent. Then it
+        has no code, whose values would have them.
         """
+        detail = unless_cut(self.detail, clean(self.detail))
+        said = {"detail_phrase": phrase_json(detail)} if isinstance(detail, Phrase) else {}
         body = {
             "type": TYPE + self.kind,
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": clean(self.detail),
+            "detail": detail,
+            **said,
             **self.members,
         }
         return web.Response(
@@ -87,7 +92,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ApiProblem as raised:
         problem = raised
     except UnknownIdError as unknown:
-        problem = ApiProblem(404, f"unknown-{unknown.what}", str(unknown))
+        problem = ApiProblem(404, f"unknown-{unknown.what}", sentence_of(unknown))
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -223,12 +223,22 @@ def phrase(code: str, text: str, /, many: str = "", **values: PhraseValue) -> Ph
         many: the sentence for any `count` but 1, if it differs.
         values: names as they are, also several; numbers; seconds in keys that end in ``_s`` (in
             ``_exact_s`` if every unit counts, in ``_whole_s`` if there are no units but seconds);
-            shares of 1 in keys that end in ``_share``; places in keys that end in ``_th``;
+            shares of 1 in keys that end in ``_share``; places in keys that end in ``_th``; large
+            numbers in keys that end in ``_many``;
             alternatives in keys that end in ``_or``; and phrases.
     """
     form = many if many and values["count"] != 1 else text
     shown = {name: _shown(name, value) for name, value in values.items()}
     return Phrase(form.format_map(shown), code, **values)
+
+
+def sentence_of(error: Exception) -> str:
+    """Return the sentence of an error, which has a code if it was made with one. `str` has none."""
+    match error.args:
+        case [str(sentence)]:
+            return sentence
+        case _:
+            return str(error)
 
 
 def phrase_data(sentence: str) -> dict[str, object] | None:
@@ -299,4 +309,6 @@ def _shown(name: str, value: PhraseValue) -> str:
         return ordinal(int(value))
     if name.endswith("_share"):
         return f"{value:.0%}"
+    if name.endswith("_many"):
+        return f"{value:,}"
     return str(value) if isinstance(value, int) else f"{value:g}"

@@ -17,6 +17,7 @@ from callrouter.api.schemas.act_answers import ActJson, ActsJson
 from callrouter.api.shared_answers import RATES
 from callrouter.audit.act_reader import ActFilter, read_acts
 from callrouter.audit.act_rows import ActRow
+from callrouter.model.text import sentence_of
 from callrouter.record.record_reader import RecordReader
 from callrouter.store.location import StoreError
 
@@ -49,7 +50,7 @@ async def audited(request: web.Request) -> web.Response:
     try:
         found = await record.lookups.ask(look)
     except StoreError as error:
-        raise ApiProblem(503, "record-away", str(error)) from error
+        raise ApiProblem(503, "record-away", sentence_of(error)) from error
     caller = identify(request)
     own = caller.name if caller.role == "agent" else None
     page: ActsJson = {

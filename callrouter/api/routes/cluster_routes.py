@@ -22,6 +22,7 @@ from callrouter.api.schemas.bodies import HandOverBody
 from callrouter.api.schemas.cluster_answers import ClusterStatusJson, HandOverJson
 from callrouter.api.shared_answers import FILES
 from callrouter.cluster_views import ClusterPool
+from callrouter.model.text import sentence_of
 
 
 def add_cluster_routes(app: web.Application) -> None:
@@ -68,7 +69,7 @@ async def hand_over(request: web.Request) -> web.Response:
         pool = find_pool(pools, name)
         to = chosen(pool, body.get("to", ""))
     except HandOverError as error:
-        raise ApiProblem(error.status, error.kind, str(error)) from error
+        raise ApiProblem(error.status, error.kind, sentence_of(error)) from error
     before = pool.active.name if pool.active is not None else None
     note_act(request, target=to, pool=name, before=before or "")
     try:

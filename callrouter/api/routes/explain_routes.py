@@ -18,6 +18,7 @@ from callrouter.api.explain.why_not_then import Asked, explain_call_for, explain
 from callrouter.api.json_answers import answer, answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.model.text import sentence_of
 from callrouter.record.record_reader import RecordReader
 from callrouter.record.rows import AgentStateRow
 from callrouter.reports.periods import PeriodError, read_moment
@@ -181,7 +182,7 @@ async def _why_not_at(request: web.Request, agent: str, queue: str, text: str) -
     try:
         content = await request.app[LISTS].answer(("why-not", agent, queue, sight, at), make)
     except StoreError as error:
-        raise ApiProblem(503, "record-away", str(error)) from error
+        raise ApiProblem(503, "record-away", sentence_of(error)) from error
     return encoded(content)
 
 
@@ -216,7 +217,7 @@ async def _why_not_for(request: web.Request, agent: str, queue: str, part: str) 
                 lambda reader: reader.agent_states(begin, end, (agent,))
             )
         except StoreError as error:
-            raise ApiProblem(503, "record-away", str(error)) from error
+            raise ApiProblem(503, "record-away", sentence_of(error)) from error
         history = record.settings().history
     asked = Asked(agent, queue, frozenset(), sight, history, now)
     return answer(explain_call_for(asked, found, states))

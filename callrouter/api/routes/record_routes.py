@@ -23,7 +23,7 @@ from callrouter.api.record_access import RecordAccess, scope_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
 from callrouter.api.watched_reports import WATCHED, send
-from callrouter.model.text import in_quotes, listed, mask
+from callrouter.model.text import in_quotes, listed, mask, sentence_of
 from callrouter.record.number_fates import number_key
 from callrouter.record.own_values import read_number_secret
 from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
@@ -144,9 +144,9 @@ async def report(request: web.Request) -> web.StreamResponse:
         try:
             return await record.reports.ask(make)
         except (ReportError, PeriodError) as error:
-            raise _wrong(str(error)) from error
+            raise _wrong(sentence_of(error)) from error
         except StoreError as error:
-            raise ApiProblem(503, "record-away", str(error)) from error
+            raise ApiProblem(503, "record-away", sentence_of(error)) from error
 
     content, lines = await watched.wait(
         request, reports.begin(key, asked), says_how_far=form == "json"
@@ -175,7 +175,7 @@ def _wanted(
     try:
         period = read_period(query.get("period", ""), backend_of(request).clock.now(), zone)
     except PeriodError as error:
-        raise _wrong(str(error)) from error
+        raise _wrong(sentence_of(error)) from error
     return ReportRequest(
         what=what,
         period=period,
@@ -220,7 +220,7 @@ def _made(
     try:
         return file_process.make_file(report_json.encode_report(found), form)
     except file_process.FileNotMadeError as error:
-        raise ReportError(str(error)) from error
+        raise ReportError(sentence_of(error)) from error
 
 
 def _file(content: bytes, what: str, form: str) -> web.Response:
@@ -259,7 +259,7 @@ async def recorded_calls(request: web.Request) -> web.Response:
     try:
         found = await record.lookups.ask(look)
     except StoreError as error:
-        raise ApiProblem(503, "record-away", str(error)) from error
+        raise ApiProblem(503, "record-away", sentence_of(error)) from error
     masked = request[SIGHT].masked
     page: RecordedCallsJson = {
         "calls": [_call_json(row, masked=masked) for row in found[:most]],

@@ -66,3 +66,5 @@ class ProblemJson(TypedDict):
     """The HTTP status."""
     detail: str
     """What is wrong and what would be right, in words."""
+    detail_phrase: NotRequired[PhraseJson]
+    """The same as a code with values, if pages show it."""

@@ -19,6 +19,7 @@ from callrouter.daemon.editing.stored_versions import check_not_own_file
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import is_plain
+from callrouter.model.text import sentence_of
 from callrouter.settings import ConfigError, Problem
 from callrouter.settings.config_files import is_config_file
 from callrouter.settings.editing.edit_rights import refused
@@ -96,7 +97,7 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
         changed = apply_edits(present, draft.edits)
     except WrongEditError as error:
         members = {"edit": error.index}
-        raise ApiProblem(422, "wrong-edit", str(error), members=members) from error
+        raise ApiProblem(422, "wrong-edit", sentence_of(error), members=members) from error
     present |= changed
     found = read(texts, whole({**draft.texts, **changed}, texts, trees), config, trees)
     reading = found.reading

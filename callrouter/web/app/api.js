@@ -14,7 +14,7 @@ export const identity = signal("");
 export class Refusal extends Error {
   constructor(status, problem) {
     const kind = (problem.type || "").split(":").pop();
-    super(refusalText(kind, problem.detail) || problem.title || String(status));
+    super(refusalText(kind, problem.detail, problem.detail_phrase) || problem.title || String(status));
     this.status = status;
     this.problem = problem;
     this.kind = kind;

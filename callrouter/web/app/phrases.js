@@ -31,5 +31,6 @@ export const phrased = (lines, phrases = []) => lines.map((line, n) => inWords(l
 export const messageOf = (mistake) => inWords(mistake.message, mistake.message_phrase);
 export const hintOf = (mistake) => inWords(mistake.hint, mistake.hint_phrase);
 
-/** Why a request was refused, by its kind; other kinds are told by the daemon's own sentence. */
-export const refusalText = (kind, sentence) => (language.value === "en" && sentence ? sentence : wordFor(`refusal.${kind}`, sentence));
+/** Why a request was refused: by the code of its sentence, otherwise by its kind, otherwise as the daemon says it. */
+export const refusalText = (kind, sentence, phrase) => (language.value === "en" && sentence ? sentence
+  : sentences.value[phrase?.code] ? inWords(sentence, phrase) : wordFor(`refusal.${kind}`, sentence));
