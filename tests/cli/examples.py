@@ -25,7 +25,7 @@ def an_agent(**more: Any) -> AgentJson:
         "until": "2026-11-24T11:17:00Z", "then": "resume", "signed_in": True,
         "signed_in_at": "2026-11-24T08:00:00Z", "pending": None, "pending_by": None,
         "pause_reason": "lunch", "wrap_up_s": None, "idle_s": None, "call": None, "calls": [],
-        "calls_today": 12, "missed_in_a_row": 0, "capacity": 1, "why_not": [], "why_not_phrases": [], "messages": [],
+        "calls_today": 12, "missed_in_a_row": 0, "capacity": 1, "why_not": [], "why_not_phrases": [], "messages": [], "messages_phrases": [],
         "devices": [a_device()],
         "queues": [{"id": "support", "priority": 1}, {"id": "sales", "priority": 50}],
     }  # fmt: skip
