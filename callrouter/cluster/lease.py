@@ -1,6 +1,6 @@
 """The lease of a pool, without I/O and without a clock: who may act, and who may take over.
 
-The lease is a row in PostgreSQL. Its holder renews it every second, and each renewal changes the
+The lease is a row in PostgreSQL. Its holder renews it often, and each renewal changes the
 row. Two rules keep two daemons from being sure of themselves at the same moment:
 
 1. The holder is sure for `VALID - MARGIN` after the moment *before* it sent the last renewal that was confirmed.
@@ -21,11 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VALID: Final = 3.0
+VALID: Final = 2.6
 """Seconds for which a lease is valid."""
-MARGIN: Final = 0.3
+MARGIN: Final = 0.26
 """Seconds by which the holder counts its lease as shorter. See above."""
-RENEW_EVERY: Final = 1.0
+RENEW_EVERY: Final = 0.8
 """Seconds between two renewals."""
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks of a standby, and between two attempts to renew after a failure."""

@@ -28,6 +28,7 @@ from callrouter.cluster.lease import (
 
 DRIFT = 0.05
 """By how much a clock may run fast or slow."""
+SURE_FOR = VALID - MARGIN
 SAMPLE = 0.05
 ROW = PoolRow(holder="a", epoch=3, renewals=9, released=False, seal="9:x")
 
@@ -275,7 +276,7 @@ def test_never_two_nodes_are_sure(seed: int) -> None:
         Node(world, name, rate, offset)
     world.sample()
     for _ in range(100):
-        world.run(world.now + rng.choice([0.1, 0.9, 2.7, 3.1, 6.0]))
+        world.run(world.now + rng.choice([0.1, 0.9, SURE_FOR, VALID + 0.1, 6.0]))
         fault = rng.choice(FAULTS)
         node = rng.choice(world.nodes)
         if fault == "stop holder":
@@ -424,7 +425,7 @@ def test_the_first_renewals_without_a_seal_do_not_count() -> None:
     assert term.sure(32.0)
     never_sealed = Term(5, 10.0)
     never_sealed.renewed(11.0)
-    assert never_sealed.sure(13.6)
+    assert never_sealed.sure(11.0 + SURE_FOR - 0.1)
 
 
 def test_the_clock_of_the_holder_is_learned_from_its_renewals() -> None:
@@ -446,13 +447,13 @@ def test_the_clock_of_the_holder_is_learned_from_its_renewals() -> None:
 
 def test_a_term_that_ended_is_never_sure_again() -> None:
     term = Term(4, 10.0)
-    assert term.sure(12.69)
-    assert not term.sure(12.7)
+    assert term.sure(10.0 + SURE_FOR - 0.01)
+    assert not term.sure(10.0 + SURE_FOR)
     term.renewed(11.0)
-    assert term.sure(13.6)
-    assert term.left(13.0) == pytest.approx(0.7)
+    assert term.sure(11.0 + SURE_FOR - 0.1)
+    assert term.left(11.0) == pytest.approx(SURE_FOR)
     term.renewed(10.5)
-    assert term.sure(13.6), "an answer that comes late shortens nothing"
+    assert term.sure(11.0 + SURE_FOR - 0.1), "an answer that comes late shortens nothing"
     term.end()
-    term.renewed(13.0)
-    assert not term.sure(13.1)
+    term.renewed(12.0)
+    assert not term.sure(12.1)

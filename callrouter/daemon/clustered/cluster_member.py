@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from callrouter import __version__
 from callrouter.clock import since_boot
-from callrouter.cluster.lease import ANY, PoolRow, Term
+from callrouter.cluster.lease import ANY, VALID, PoolRow, Term
 from callrouter.cluster.lease_keeper import LeaseKeeper
 from callrouter.cluster.lease_queries import NodeFacts, NodeState
 from callrouter.daemon.clustered.known_cluster import KnownCluster
@@ -193,8 +193,8 @@ class ClusterMember:
         self.keeper.release(term, tenure.hand_to)
         if not await asyncio.to_thread(self.keeper.wait_released, RELEASE_WITHIN):
             logger.warning(
-                "cluster: the lease of pool %s could not be given back; it ends by itself in 3 s",
-                self.settings.pool,
+                "cluster: the lease of pool %s could not be given back; it ends by itself in %.1f s",
+                *(self.settings.pool, VALID),
             )
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ from typing import Final
 from callrouter.pbx.interface import Authority
 
 LEASE_KNOWN_AFTER: Final = 2.5
-"""Seconds in which a renewal has come through or failed: tried each second, given up after one."""
+"""Seconds in which a renewal has come through or failed: tried about each second, given up after one."""
 
 _LOOK_EVERY: Final = 0.1
 _STOOD_STILL: Final = 1.0
