@@ -1,8 +1,8 @@
 // The call at hand: who calls while the phone rings, and hold and transfer during the conversation.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { effect, html, useEffect, useState } from "../vendor/preact.js";
 import { ask, session } from "./api.js";
-import { running } from "./live.js";
+import { agents, queues, running } from "./live.js";
 import { agentName } from "./names.js";
 import { OutsideNumber } from "./outside_number.js";
 import { ownPath } from "./minestate.js";
@@ -10,12 +10,52 @@ import { Act, attempt, Dialogue, Num, State, Time } from "./parts.js";
 import { isTalking, queueName } from "./ringalert.js";
 import { count, t } from "./words.js";
 
-/** Where a caller can go: a queue, or a colleague who can be rung now. */
-function Transfer({ call, onClose }) {
+const FRESH = 2000; // milliseconds after which it is asked again who is free: the feed shows an agent no colleagues
+const APART = 500; // milliseconds between two questions, however much changes
+
+/** Rows as they are now, in the order in which they were shown before, so that none moves away under a finger. */
+const inPlace = (before, rows) => {
+  const place = new Map(before.map((row, n) => [row.id, n]));
+  const of = (row) => place.get(row.id) ?? before.length;
+  return [...rows].sort((one, two) => of(one) - of(two));
+};
+
+/** Where callers can go, as it is while this is shown: asked again when something changes in the feed, and every
+ * few seconds. Returns it, and what went wrong. */
+function useTargets() {
   const [targets, setTargets] = useState(null);
   const [problem, setProblem] = useState("");
+  useEffect(() => {
+    let timer = null;
+    let due = Infinity;
+    let over = false;
+    const again = (within) => {
+      const at = Date.now() + within;
+      if (over || at >= due) return;
+      clearTimeout(timer);
+      due = at;
+      timer = setTimeout(look, within);
+    };
+    const look = async () => {
+      due = -Infinity; // until it is answered
+      try {
+        const found = await ask("GET", ownPath("targets"));
+        setTargets((before) => ({ ...found, agents: inPlace(before?.agents ?? [], found.agents) }));
+        setProblem("");
+      } catch (error) { setProblem(error instanceof TypeError ? t("unreachable") : error.message); }
+      due = Infinity;
+      again(FRESH);
+    };
+    const stop = effect(() => { if (agents.value && queues.value) again(timer === null ? 0 : APART); });
+    return () => { over = true; stop(); clearTimeout(timer); };
+  }, []);
+  return [targets, problem];
+}
+
+/** Where a caller can go: a queue, or a colleague who can be rung now. */
+function Transfer({ call, onClose }) {
+  const [targets, problem] = useTargets();
   const [search, setSearch] = useState("");
-  useEffect(() => { ask("GET", ownPath("targets")).then(setTargets, (error) => setProblem(error.message)); }, []);
   const send = (act, body) => async () => {
     if (await attempt(() => ask("POST", ownPath(`call/${act}`), { call: call.id, ...body }))) onClose();
   };
