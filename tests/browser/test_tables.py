@@ -143,7 +143,7 @@ async def test_mistakes_are_marked_where_they_are(
     hand = Hand(tables.page, look)
     await tables.beside(hand)
     await tables.unfolded(hand, "on_full")
-    await tables.field("on_full").fill("queue:sails")  # at once, or `queue:` would be quoted first
+    await hand.fill(tables.field("on_full"), "queue:sails")
     await expect(tables.field("on_full")).to_have_attribute("aria-invalid", "true")
     await expect(tables.text.locator(".cm-lintRange-error")).to_have_text("queue:sails")
     await expect(tables.page.locator(".found")).to_contain_text("sales")
@@ -239,7 +239,9 @@ async def test_two_people_change_one_line(visits: Visits, floor: PageFloor, look
     await expect(dialog).to_contain_text(sam.t("tables.clash"))
     await visits.accessible(sam.page)
     await dialog.locator(".cm-merge-b .cm-line").filter(has_text="25s").click()
-    await sam.page.keyboard.press("End")
+    await sam.page.keyboard.press(
+        "End"
+    )  # of the line, which is not broken: both texts have the room
     await sam.page.keyboard.type(" # ada and I")
     await sam.page.keyboard.press("Escape")
     await hand.press(sam.button("see-both"))  # what was put together so far is still there

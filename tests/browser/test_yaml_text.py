@@ -159,6 +159,29 @@ async def test_each_change_is_the_only_one(visits: Visits) -> None:
             assert [line for line in lines if line in kept] == kept, about
 
 
+async def test_a_value_typed_letter_by_letter_is_quoted_only_if_it_needs_it(visits: Visits) -> None:
+    page = await visits.page()
+    typed = """async ([text, path, value]) => {
+      const { YamlText, applied } = await import("/page/app/yamltext.js");
+      for (let n = 1; n <= value.length; n += 1) text = applied(text, new YamlText(text).set(path, value.slice(0, n)));
+      return text;
+    }"""
+    for path, value, line in (
+        ("on_full", "queue:sales", "    on_full: queue:sales\n"),
+        ("on_nobody", "dialplan:voicemail,s,1", "    on_nobody: dialplan:voicemail,s,1\n"),
+        ("music", "on: hold", '    music: "on: hold"\n'),
+        ("show", "yes please", "    show: yes please\n"),
+    ):
+        assert line in await page.evaluate(
+            typed, [TEXTS["floor queues"], ["queues", "support", path], value]
+        )
+    desk = "queues:\n  support: {name: 'Desk', on_full: \"wait\"}\n"
+    for path, value in (("name", "Desk: 2"), ("on_full", "hangup")):
+        made = await page.evaluate(typed, [desk, ["queues", "support", path], value])
+        quote = {"name": "'", "on_full": '"'}[path]
+        assert f"{path}: {quote}{value}{quote}" in made, "quotes that people wrote stay"
+
+
 async def test_a_form_and_the_text_name_the_same_places(visits: Visits) -> None:
     page = await visits.page()
     script = """async (text) => {

@@ -159,7 +159,9 @@ export class YamlText {
       return [{ from: colon.to, to, insert: block("", value, this.#column(holder)).slice(3) }];
     }
     if (!old) return [{ from: (colon ?? holder).to, to: (colon ?? holder).to, insert: ` ${flow(value, isFlow(parent))}` }];
-    const quote = old.name === "QuotedLiteral" && typeof value === "string" ? this.text[old.from] : "";
+    // Quotes stay as people wrote them, but for those that only the old value needed, such as `queue:` while one types.
+    const needed = old.name === "QuotedLiteral" && this.text[old.from] === '"' && scalar(this.#plain(old), isFlow(parent))[0] === '"';
+    const quote = old.name === "QuotedLiteral" && typeof value === "string" && !needed ? this.text[old.from] : "";
     const insert = quote ? quotedWith(value, quote) : flow(value, isFlow(parent));
     const gap = old.name.startsWith("Block") && holder.name !== "Pair" && /\s/.test(this.text[old.from]) ? " " : "";
     return [{ from: old.from, to: trimmed(this.text, old), insert: gap + insert }];
