@@ -47,7 +47,7 @@ export function Conflict({ name, onClose }) {
       <button onClick=${() => end(newer.text)}>${t("tables.take-theirs")}</button>
       <button onClick=${onClose}>${t("tables.decide-later")}</button></p>
     <p class="below">${t("tables.compare-help")}</p>
-    <div class="compare-heads" dir="ltr"><strong>${t("tables.theirs")}</strong><strong>${joined === null ? t("tables.mine") : t("tables.both")}</strong></div>
-    <${Compare} theirs=${newer.text} mine=${mine} onInput=${write} labels=${[t("tables.theirs"), t("tables.mine")]} />
+    <div class="compare-beside" dir="ltr"><div class="compare-heads"><strong>${t("tables.theirs")}</strong><strong>${joined === null ? t("tables.mine") : t("tables.both")}</strong></div>
+    <${Compare} theirs=${newer.text} mine=${mine} onInput=${write} labels=${[t("tables.theirs"), t("tables.mine")]} /></div>
   </${Dialogue}>`;
 }

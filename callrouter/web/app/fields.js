@@ -1,6 +1,7 @@
 // The controls of the forms: each changes one value in the text of a file.
 
 import { html, useId, useState } from "../vendor/preact.js";
+import { Mixed } from "./parts.js";
 import { hintOf, messageOf } from "./phrases.js";
 import { known, whyNotValue } from "./sheets.js";
 import { t } from "./words.js";
@@ -37,8 +38,8 @@ const parts = (text) => text.split(/[,،，、\n]/).map((part) => part.trim()).f
 function Below({ id, why, found, help }) {
   return html`<small id=${id} class="below">
     ${why && html`<span class="locked"><span aria-hidden="true">🔒︎</span> ${why}</span>`}
-    ${!why && found.map((item) => html`<span key=${item.message} class=${item.severity === "warning" ? "warning" : "problem"}><bdi>${item.message}</bdi>${item.hint && html` <bdi>(${item.hint})</bdi>`}</span>`)}
-    ${!why && !found.length && help}</small>`;
+    ${!why && found.map((item) => html`<span key=${item.message} class=${item.severity === "warning" ? "warning" : "problem"}><bdi>${messageOf(item)}</bdi>${item.hint && html` <bdi>(${hintOf(item)})</bdi>`}</span>`)}
+    ${!why && !found.length && html`<${Mixed} text=${help} />`}</small>`;
 }
 
 /** What a control shows and does for a value of a table. */

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { ask, Refusal } from "./api.js";
 import { now } from "./live.js";
 import { ownPath } from "./minestate.js";
-import { attempt, Dialogue, Num, said, Time } from "./parts.js";
+import { attempt, Dialogue, Mixed, Num, said, Time } from "./parts.js";
 import { inWords } from "./phrases.js";
 import { duration, t } from "./words.js";
 
@@ -27,7 +27,7 @@ function Times({ phone, onDone, onClose }) {
   return html`<${Dialogue} title=${t("mine.when-rings", { phone: phone.id })} onClose=${onClose}><form onSubmit=${send}>
     <label>${t("mine.ring-after")}<input name="after" type="number" min="0" max="600" step="1" defaultValue=${phone.ring_after_s} /></label>
     <label>${t("mine.hours")}<input name="hours" dir="ltr" placeholder="mon-fri 08:00-18:00" defaultValue=${phone.hours ?? ""} aria-describedby="mine-hours" /></label>
-    <p class="hint" id="mine-hours">${t("mine.hours-hint")}</p>
+    <p class="hint" id="mine-hours"><${Mixed} text=${t("mine.hours-hint")} /></p>
     <p class="problem" role="alert">${problem}</p>
     <button class="main">${t("mine.save")}</button></form></${Dialogue}>`;
 }

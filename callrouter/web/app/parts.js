@@ -2,7 +2,7 @@
 
 import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { ask } from "./api.js";
-import { duration, t } from "./words.js";
+import { duration, language, LANGUAGES, t } from "./words.js";
 
 /** What went wrong last, or was done; shown at the bottom and read out by screen readers. */
 export const said = signal(null);
@@ -62,6 +62,13 @@ export function Dialogue({ title, onClose, wide = false, children }) {
 
 /** A phone number, which reads from left to right in every language. */
 export const Num = ({ of, name }) => html`<bdi dir="ltr" class="number">${of || t("withheld")}</bdi>${name ? html` <bdi>${name}</bdi>` : ""}`;
+
+const EXAMPLES = /([A-Za-z0-9*+>][\x20-\x7e…]*[A-Za-z0-9*…-])/;
+/** A text of ours with examples of what can be written, which read from left to right in every language. */
+export function Mixed({ text }) {
+  if (LANGUAGES[language.value].dir === "ltr" || typeof text !== "string") return text;
+  return text.split(EXAMPLES).map((part, n) => (n % 2 ? html`<bdi key=${n} dir="ltr">${part}</bdi>` : part));
+}
 
 export const Time = ({ s }) => html`<span class="time"><bdi dir="ltr">${duration(s)}</bdi></span>`;
 

@@ -2,6 +2,7 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { Choice, Doing, Line, Menu } from "./fields.js";
+import { Mixed } from "./parts.js";
 import { HIDDEN, members, setMember, sheet } from "./sheets.js";
 import { AddEntry, Locked, NARROW, Part, Picker, Rename } from "./tableparts.js";
 import { t } from "./words.js";
@@ -98,7 +99,7 @@ export function AgentTable({ chosen, onChoose, onFocus }) {
         <${Doing} kind="danger" why=${locked} onClick=${remove}>${t("tables.remove-agent")}</${Doing}></span></header>
       <${Locked} why=${locked} />
       <div class="fields"><${Line} table=${table} path=${[id, "name"]} label=${t("tables-field.name")} help=${t("tables-help.name")} fallback=${id} locked=${locked} onFocus=${onFocus} />
-        <p class="field"><span>${t("password")}</span> <span class="below">${secret.length ? t("tables.has-password") : t("tables.no-password")}${secret.some((key) => table.value([id, key]) === HIDDEN) ? ` ${t("tables.hidden")}` : ""}</span></p></div>
+        <p class="field"><span>${t("password")}</span> <span class="below">${secret.length ? t("tables.has-password") : html`<${Mixed} text=${t("tables.no-password")} />`}${secret.some((key) => table.value([id, key]) === HIDDEN) ? ` ${t("tables.hidden")}` : ""}</span></p></div>
       <${Part} title=${t("tables-group.person")} open=${innerWidth >= NARROW} found=${PERSON.flatMap((key) => table.problems([id, key]))}><div class="fields">${FIELDS.map(([key, kind]) => html`<${Line} key=${key} table=${table} path=${[id, key]} label=${t(`tables-field.${key}`)} help=${t(`tables-help.agent-${key}`)} kind=${kind} after=${after(key)} locked=${locked} onFocus=${onFocus} />`)}
         <${Menu} table=${table} path=${[id, "sign_in"]} label=${t("tables-field.sign_in")} after=${after("sign_in")} locked=${locked} onFocus=${onFocus}
           options=${[["", t("tables.by-default", { value: t("tables.manual") })], ["manual", t("tables.manual")], ["always", t("tables.always")]]} />
