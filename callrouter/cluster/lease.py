@@ -33,6 +33,8 @@ BLIND: Final = 4.0
 """Seconds for which a standby may have lost sight of the row and go on counting. See `Watch.saw`."""
 GRACE: Final = 1.2
 """Seconds that the holder gets for a renewal once a standby sees the row again."""
+CLOCKS_APART: Final = 1.12
+"""Seconds that another machine may count in one of ours, at most: 1.05 / 0.95, and some more."""
 UNSEALED: Final = BLIND * 1.2
 """Seconds from the first renewal without a seal in which such renewals do not count. See `Term.renewed`."""
 ANY: Final = "*"
@@ -54,6 +56,8 @@ class PoolRow:
             not told.
         seal: a word that no other renewal has, if the commit of this one has waited for a synchronous
             standby, so that a failover cannot lose it; otherwise empty.
+        asked_at: the seconds since boot of the holder's machine before it asked for this renewal, or for an
+            earlier one of this term that was confirmed later; None: not told.
     """
 
     holder: str = ""
@@ -63,6 +67,7 @@ class PoolRow:
     released: bool = True
     hand_to: str = ""
     seal: str = ""
+    asked_at: float | None = None
     holder_clock: float | None = None
 
 
@@ -92,17 +97,26 @@ class Watch:
         renew its lease, because the database may have been away for it too. Without a seal, or after
         more than `BLIND`, counting begins again.
 
+        A renewal that we have missed in the meantime has a seal too, and its holder tells how many of its
+        seconds after the one that we have seen it was asked for. So it is counted from then.
+
         Args:
             row: the row.
             at: this machine's time when the answer had arrived, in seconds since boot.
             asked_at: the same before the question was sent.
         """
-        again = self._last is not None and _lease_of(self._last) == _lease_of(row)
-        if self.row is None and again:
-            again = row.seal != "" and at - self._last_at <= BLIND
+        last = self._last
+        again = last is not None and _lease_of(last) == _lease_of(row)
+        asked_later = 0.0 if again else _asked_later(last, row)
+        if self.row is None and asked_later is not None:
+            if row.seal and at - self._last_at <= BLIND:
+                self._since = min(at, self._since + asked_later * CLOCKS_APART)
+            else:
+                self._since = at
             self._not_before = at + GRACE
-        if not again:
+        elif not again:
             self._since = self._not_before = at
+        if not again:
             self._compare_clocks(row, at)
         self.row = self._last = row
         self._last_at = asked_at
@@ -137,6 +151,19 @@ class Watch:
         if row.released and row.hand_to in {"", ANY, self._name}:
             return self._since
         return max(self._since + VALID, self._not_before)
+
+
+def _asked_later(before: PoolRow | None, row: PoolRow) -> float | None:
+    """The seconds, by the holder's clock, by which a later renewal of the same term was asked for later.
+
+    None: it is none, or that is not known.
+    """
+    if before is None or before.asked_at is None or row.asked_at is None:
+        return None
+    same_term = (before.holder_run, before.epoch) == (row.holder_run, row.epoch)
+    if not same_term or before.released or row.released or row.renewals <= before.renewals:
+        return None
+    return max(0.0, row.asked_at - before.asked_at)
 
 
 def _lease_of(row: PoolRow) -> tuple[str, int, int, bool, str]:

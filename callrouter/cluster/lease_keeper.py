@@ -213,7 +213,7 @@ class LeaseKeeper:
         stood = now - self._alive_at()
         if stood > STALLED:
             raise StoreError(f"the event loop has stood still for {stood:.0f} s")
-        renewed = renew(self._link, self.node, self._shown(), term.epoch)
+        renewed = renew(self._link, self.node, self._shown(), term.epoch, now)
         if renewed is None:
             self._lost(term)
             return now

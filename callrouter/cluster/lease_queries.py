@@ -24,6 +24,14 @@ _IS_SEALED: Final = (
     "AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))"
 )
 _SEAL: Final = f"CASE WHEN {_IS_SEALED} THEN (renewals + 1) || ':' || gen_random_uuid() ELSE '' END"
+_ASKED_BEFORE: Final = "nullif(split_part(seal, ':', 3), '')::float8"
+_SEAL_AND_ASKED: Final = (
+    f"CASE WHEN {_IS_SEALED} THEN (renewals + 1) || ':' || gen_random_uuid() || ':' || "
+    f"greatest({_ASKED_BEFORE}, $14::float8) ELSE '' END"
+)
+"""The moment is that of the latest renewal that was asked for: a statement may arrive behind a later one of another
+connection. It stands in the seal because an earlier version, which may hold the lease next, does not know it.
+"""
 SEEN_WITHIN: Final = 3.0
 """Seconds for which a node counts as alive after its last sign of life, by the database's clock."""
 
@@ -117,7 +125,9 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
     )
     if not found:
         return PoolRow()
-    holder, run, epoch, renewals, released, hand_to, seal, clock = found[0]
+    holder, run, epoch, renewals, released, hand_to, word, clock = found[0]
+    seal = (word or "") if (word or "").startswith(f"{renewals}:") else ""
+    _, _, asked_at = seal.rpartition(":") if seal.count(":") > 1 else ("", "", "")
     return PoolRow(
         holder=holder or "",
         holder_run=run or "",
@@ -126,7 +136,8 @@ def read_pool(link: LeaseLink, pool: str) -> PoolRow:
         released=released == "t",
         hand_to=hand_to or "",
         holder_clock=None if clock is None else float(clock),
-        seal=(seal or "") if (seal or "").startswith(f"{renewals}:") else "",
+        seal=seal,
+        asked_at=float(asked_at) if asked_at else None,
     )
 
 
@@ -234,8 +245,17 @@ FROM old WHERE p.pool = $1
 RETURNING p.epoch, old.released, old.holder, p.seal"""  # noqa: S608 - of constants
 
 
-def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> RenewedLease | None:
+def renew(
+    link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int, asked_at: float
+) -> RenewedLease | None:
     """Renew the lease, and give a sign of life.
+
+    Args:
+        link: the connection.
+        node: the holder.
+        state: what it shows.
+        epoch: of the lease.
+        asked_at: this machine's time now, in seconds since boot.
 
     Returns:
         What the row says; None: the lease is not this run's any more.
@@ -243,7 +263,7 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
     Raises:
         StoreError: it is not known whether it was renewed.
     """
-    found = link.ask(_RENEW, *_node_values(node, state), epoch, state.clock)
+    found = link.ask(_RENEW, *_node_values(node, state), epoch, state.clock, asked_at)
     if not found:
         return None
     hand_to, sealed, standbys = found[0]
@@ -259,7 +279,7 @@ def renew(link: LeaseLink, node: NodeFacts, state: NodeState, epoch: int) -> Ren
 _RENEW: Final = f"""\
 WITH shown AS ({_SHOW})
 UPDATE {_POOLS} SET renewals = renewals + 1, expires_at = clock_timestamp() + interval '{VALID} s',
-    seal = {_SEAL}, holder_clock = $13::float8
+    seal = {_SEAL_AND_ASKED}, holder_clock = $13::float8
 WHERE pool = $1 AND holder_run = $3 AND epoch = $12::bigint AND NOT released
 RETURNING coalesce(hand_to, ''), seal <> '', coalesce((
     SELECT string_agg(name, ' ' ORDER BY name) FROM {_NODES}
