@@ -10,7 +10,7 @@ from callrouter.clock import SystemClock
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.call_notices import CallCompleted, ConversationStarted
-from callrouter.model.events import ConfigReloaded, Event, SignedIn
+from callrouter.model.events import ConfigReloaded, Event, PbxSnapshot, SignedIn
 from callrouter.model.notices import Notice
 from callrouter.pbx.interface import ClusterPbx, Pbx
 from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
@@ -113,9 +113,17 @@ async def test_a_standby_simulates_nothing_until_it_is_active() -> None:
     assert isinstance(pbx, ClusterPbx)
     task = asyncio.create_task(pbx.run())
     await asyncio.sleep(0.05)
-    assert not posted
+    known = posted.copy()
+    assert [type(event) for event in known] == [PbxSnapshot], (
+        "it knows the phones, as of a real PBX"
+    )
+    assert isinstance(known[0], PbxSnapshot)
+    assert known[0].endpoints
+    assert not known[0].calls
     assert pbx.health().detail == "simulated: standby"
+    await asyncio.sleep(0.05)
+    assert posted == known
     pbx.activate()
-    await until(lambda: bool(posted))
+    await until(lambda: len(posted) > len(known))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

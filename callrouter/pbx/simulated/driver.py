@@ -75,8 +75,11 @@ class SimulatedPbx:
     async def run(self) -> None:
         """Simulate calls until cancelled. The router gets a snapshot first, as from a real PBX.
 
-        A standby simulates nothing until `activate`.
+        A standby simulates nothing until `activate`. It gets a snapshot too: it knows the phones, as
+        it would know those of a real PBX.
         """
+        if not self._active.is_set():
+            self._post(self.engine.snapshot())
         await self._active.wait()
         self._up = True
         logger.info("%s: simulated: no phone really rings", self.name)
