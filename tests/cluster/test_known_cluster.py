@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from callrouter.api.forwarding.cluster_directory import DirectoryAwayError
 from callrouter.cluster.lease import VALID, PoolRow
+from callrouter.cluster.lease_keeper import STALLED
 from callrouter.cluster.lease_link import LeaseLink
 from callrouter.cluster.lease_queries import (
     NodeFacts,
@@ -21,11 +23,30 @@ from callrouter.cluster.lease_queries import (
     take,
 )
 from callrouter.cluster.pool_reader import read_key, read_pools
+from callrouter.daemon.clustered.cluster_member import ClusterMember
 from callrouter.daemon.clustered.known_cluster import KnownCluster
 from callrouter.settings.loaded import ClusterSettings
 from callrouter.store.location import Address
 from tests.daemon.process import until
 from tests.store.server import PostgresServer
+
+
+async def test_a_start_that_keeps_the_loop_is_no_loop_that_stands_still(
+    server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ClusterSettings(name="north", pool="main", url="http://127.0.0.1:1")
+    member = ClusterMember(settings, Address(server.database()))
+    member.start()
+    try:
+        tenure = member.new_tenure()
+        time.sleep(STALLED + 0.5)  # noqa: ASYNC251 - as making the router does
+        member.campaign()
+        time.sleep(0.3)  # noqa: ASYNC251 - the keeper looks before the loop goes on
+        async with asyncio.timeout(20):
+            await tenure.began.wait()
+        assert "stood still" not in caplog.text
+    finally:
+        await member.close()
 
 
 def facts(name: str, pool: str = "main") -> NodeFacts:

@@ -181,7 +181,11 @@ class ClusterMember:
         return tenure
 
     def campaign(self) -> None:
-        """The router is ready to take over: let it do so as soon as no other is active."""
+        """The router is ready to take over: let it do so as soon as no other is active.
+
+        To make the router may have kept the loop for seconds. It is alive now.
+        """
+        self._alive_at = since_boot()
         self.keeper.campaign()
 
     async def release(self, tenure: Tenure) -> None:
