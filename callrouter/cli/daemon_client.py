@@ -33,6 +33,10 @@ class DaemonRefused(Exception):  # noqa: N818 - named for what happened
         self.hint = hint
 
 
+class NoAnswer(CommandFailed):
+    """The daemon was asked and has not answered: it may have done what it was asked, or may do it yet."""
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket.
 
@@ -193,6 +197,7 @@ class DaemonClient:
         wanted = "&".join(f"{key}={quote(value)}" for key, value in query.items())
         at = "/".join((f"{place.prefix}/api", *(quote(part, safe="") for part in path)))
         connection = place.connection(self._within)
+        asked = False
         try:
             connection.request(
                 method,
@@ -200,10 +205,12 @@ class DaemonClient:
                 None if body is None else json.dumps(body).encode(),
                 dict(place.headers),
             )
+            asked = True
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise place.unreachable(error) from error
+            failed = place.unreachable(error)
+            raise (NoAnswer(failed.status, failed.message) if asked else failed) from error
         finally:
             connection.close()
         answer = _parsed(content) if response.status not in range(300, 400) else None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from callrouter.cli.commands.check import tell_problem, warning_text
+from callrouter.cli.commands.check import mistakes, tell_problem, warning_text
 from callrouter.cli.output_text import CommandFailed, print_text
 from callrouter.clock import SystemClock
 from callrouter.config_source.config_sources import DatabaseSource, FolderSource, source_of
@@ -53,9 +53,7 @@ def target_of(folder: Path) -> DatabaseSource:
             return source
         settings = load(folder, environ=os.environ)
     except ConfigError as error:
-        for problem in error.problems:
-            tell_problem(problem, err=True)
-        raise CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
+        raise mistakes(folder, error) from error
     if not settings.database.startswith(POSTGRESQL):
         raise CommandFailed(
             2, f"{folder} names no PostgreSQL database, and only such a one keeps a configuration"
@@ -77,9 +75,7 @@ def is_in_database(folder: Path) -> DatabaseSource | None:
     try:
         source = source_of(folder, os.environ)
     except ConfigError as error:
-        for problem in error.problems:
-            tell_problem(problem, err=True)
-        raise CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
+        raise mistakes(folder, error) from error
     return None if isinstance(source, FolderSource) else source
 
 
@@ -156,8 +152,7 @@ def _checked(source: DatabaseSource, snapshot: ConfigSnapshot) -> Settings:
     except ConfigError as error:
         for problem in error.problems:
             tell_problem(problem)
-        mistakes = counted(error.count, "mistake")
-        raise CommandFailed(1, f"{mistakes}; nothing was stored") from error
+        raise CommandFailed(1, f"{counted(error.count, 'mistake')}; nothing was stored") from error
     for warning in settings.warnings:
         print_text(warning_text(warning), indent=4)
     return settings

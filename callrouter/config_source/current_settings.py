@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callrouter.config_source.config_sources import DatabaseSource, FolderSource, source_of
+from callrouter.config_source.version_table import NoVersionError
 from callrouter.settings import ConfigError, Problem, Settings, load_snapshot
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.yaml.pool_files import BOOTSTRAP
@@ -45,10 +46,15 @@ class CurrentConfig:
         return tuple(Problem(name, 0, 0, text, hint) for name in self.source.unread_files())
 
 
+class ConfigAwayError(ConfigError):
+    """The database with the configuration cannot be asked, so it is not known what that is."""
+
+
 def current_config(folder: Path, environ: Mapping[str, str]) -> CurrentConfig:
     """Return the configuration of a folder.
 
     Raises:
+        ConfigAwayError: the database with it cannot be asked, and there is none on the disk.
         ConfigError: it is in the database, and the router's own file has mistakes, or there is no
             version, neither in the database nor on the disk.
     """
@@ -58,8 +64,14 @@ def current_config(folder: Path, environ: Mapping[str, str]) -> CurrentConfig:
     except StoreError as error:
         good = source.history.last_good(folder) if isinstance(source, DatabaseSource) else None
         if good is None:
-            raise ConfigError([cannot_be_read(error)]) from error
+            raise no_config(error) from error
         return CurrentConfig(source=source, snapshot=good, away=str(error))
+
+
+def no_config(error: StoreError) -> ConfigError:
+    """Return the error of a router that has no configuration: there is none, or the database is away."""
+    kind = ConfigError if isinstance(error, NoVersionError) else ConfigAwayError
+    return kind([cannot_be_read(error)])
 
 
 def cannot_be_read(error: StoreError) -> Problem:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from callrouter.config_source.config_sources import DatabaseSource
-from callrouter.config_source.current_settings import cannot_be_read
+from callrouter.config_source.current_settings import no_config
 from callrouter.config_source.start_config import StartConfig
 from callrouter.config_source.version_history import VersionHistory
 from callrouter.model.routing_table import QueueSpec
@@ -29,14 +29,14 @@ def start_from_database(source: DatabaseSource, environ: Mapping[str, str]) -> S
     """Return what a daemon starts with: the newest version or, if it is of no use, the last good one.
 
     Raises:
-        ConfigError: There is neither.
+        ConfigError: There is neither; a `ConfigAwayError` if the database cannot be asked.
     """
     good = _last_good(source.history, source.folder, environ)
     try:
         snapshot = source.snapshot()
     except StoreError as error:
         if good is None:
-            raise ConfigError([cannot_be_read(error)]) from error
+            raise no_config(error) from error
         return replace(_start(source, good), away=str(error))
     try:
         settings = load_snapshot(snapshot, environ=environ)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from callrouter.config_source.version_table import VersionTable
+from callrouter.config_source.version_table import NoVersionError, VersionTable
 from callrouter.files import read_file
 from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (
@@ -26,6 +26,20 @@ from callrouter.settings.yaml.pool_files import BOOTSTRAP
 from callrouter.store.location import StoreError
 
 _MODE = 0o640
+
+
+class VersionsUnreadError(OSError):
+    """The versions in the database cannot be read. Readers of a history expect an error of a file.
+
+    Attributes:
+        reason: why, in words.
+        none_stored: whether the pool has no version yet; False: the database cannot be used.
+    """
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(errno.EIO, str(error))
+        self.reason = str(error)
+        self.none_stored = isinstance(error, NoVersionError)
 
 
 class OwnFile:
@@ -73,7 +87,7 @@ class VersionHistory(ConfigHistory):
         Raises:
             OSError: The database cannot be read.
         """
-        with _as_file_error(self._table):
+        with _as_file_error():
             return [version.change for version in self._table.versions()]
 
     def changed_at(self, name: str) -> float | None:
@@ -102,7 +116,7 @@ class VersionHistory(ConfigHistory):
         try:
             return super().content(digest)
         except OSError as error:
-            with _as_file_error(self._table):
+            with _as_file_error():
                 found = self._table.contents([digest]).get(digest)
             if found is None:
                 raise OSError(errno.ENOENT, "is not stored", digest) from error
@@ -191,9 +205,9 @@ class VersionHistory(ConfigHistory):
 
 
 @contextmanager
-def _as_file_error(table: VersionTable) -> Iterator[None]:
-    """Raise errors of the database as those of a file, which readers of a history expect."""
+def _as_file_error() -> Iterator[None]:
+    """Raise errors of the database as those of a file."""
     try:
         yield
     except StoreError as error:
-        raise OSError(errno.EIO, str(error), str(table.address)) from error
+        raise VersionsUnreadError(error) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from callrouter.api.control_socket import ControlSocket, ControlSocketError, claim
 from callrouter.api.server.sockets import CannotListen
 from callrouter.clock import SystemClock
+from callrouter.config_source.current_settings import ConfigAwayError
 from callrouter.config_source.start_config import StartConfig
 from callrouter.daemon import last_good
 from callrouter.daemon.assembly import MakePbx, assemble
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -> int:
     """Run the daemon for the configuration in `folder` until told to stop.
 
-    Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
+    Returns the exit status: 0 stopped as told, 2 could not start, 3 could not start since the database
+    with the configuration cannot be asked (stderr says why).
     """
     os.umask(0o077)  # all files we write contain private numbers or secrets
     try:
@@ -40,6 +42,9 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     except PluginError as error:
         complain(f"not started: {error}")
         return 2
+    except ConfigAwayError as error:
+        complain(f"not started: {error}")
+        return 3
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201 - as `callrouter check` says it

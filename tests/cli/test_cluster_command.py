@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from callrouter.cli.commands import cluster_command
+from callrouter.cli.daemon_client import DaemonClient, NoAnswer
 from callrouter.cli.main import cli
 from callrouter.cli.output_text import CommandFailed
 from tests.api.forwarding.pair import Pair, node, pair, pool
@@ -106,6 +107,41 @@ async def test_a_hand_over_that_does_not_happen(two: Pair, monkeypatch: pytest.M
     status, said = await ask(two.active, "cluster", "hand-over")
     assert status == 1
     assert "north-2 has not taken pool main over within 0 s; north-1 is active" in said
+
+
+@pytest.mark.parametrize("words", [(), ("--to", "north-2"), ("--pool", "main", "--json")])
+async def test_a_daemon_that_takes_the_order_and_does_not_answer(
+    two: Pair, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    post = DaemonClient.post
+
+    def unanswered(client: DaemonClient, *path: str, **what: Any) -> Any:
+        post(client, *path, **what)
+        raise NoAnswer(3, "the daemon does not answer in time")
+
+    monkeypatch.setattr(DaemonClient, "post", unanswered)
+    two.shared.obeys = True
+    status, said = await ask(two.active, "cluster", "hand-over", *words)
+    assert status == 0
+    if "--json" in words:
+        assert json.loads(said)["to"] == "north-2"
+    else:
+        first, last = said.splitlines()
+        assert first == "pool main: north-2 takes over from north-1"
+        assert last.startswith("north-2 is active for pool main, after ")
+
+
+async def test_a_daemon_that_may_have_taken_the_order(
+    two: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unanswered(client: DaemonClient, *path: str, **what: Any) -> Any:
+        raise NoAnswer(3, "the daemon does not answer in time")
+
+    monkeypatch.setattr(DaemonClient, "post", unanswered)
+    monkeypatch.setattr(cluster_command, "HAND_OVER_WITHIN", 0.5)
+    status, said = await ask(two.active, "cluster", "hand-over")
+    assert status == 3
+    assert said.startswith("the daemon does not answer in time; it is not known whether the order")
 
 
 async def test_who_may_not_and_who_cannot(two: Pair) -> None:

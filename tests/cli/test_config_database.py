@@ -180,17 +180,66 @@ def test_without_the_database(moved: Operator, server: PostgresServer) -> None:
     run = moved
     server.stop()
     try:
-        assert "the configuration cannot be read" in run("check", status=1)
+        assert "the configuration cannot be read" in run("check", status=3)
+        found = json.loads(run("check", "--json", status=3))
+        assert (found["ok"], found["count"]) == (False, 1)
+        for line in ("doctor", "dialplan", "run"):
+            said = run(line, status=3)
+            assert said.count("the configuration cannot be read") == 1, line
+            assert "mistake" not in said, line
         assert "has no configuration files of the pool" in run(
             "config", "push", str(run.etc), status=2
         )
         run.write("site.yaml", SITE, run.work)
         assert "callrouter: " in run("config", "push", str(run.work), status=3)
         assert "callrouter: " in run("config", "pull", str(run.folder / "new"), status=3)
-        assert "callrouter: " in run("history", status=3)
+        for line in ("history", "rollback 1", "cluster", "cluster hand-over"):
+            said = run(*line.split(), status=3)
+            assert said.startswith("callrouter: "), line
+            assert said.count(str(server.folder)) == 1, line
     finally:
         server.start()
     assert "good, with" in run("check")
+
+
+def test_the_cluster_needs_no_more_of_the_configuration_than_where_it_is(run: Operator) -> None:
+    run("config", "push")  # makes the tables
+    assert "no pool" in run("cluster", "hand-over", status=2)
+    run.write("queues.yaml", QUEUES + "  suport: {agents: [nobody], ring_fro: 5s}\n")
+    run.write("odd.yaml", "queues: [\n")
+    assert run("check", status=1)
+    assert "no pool" in run("cluster", "hand-over", status=2)
+    assert (
+        run("cluster")
+        == "no pool is in this database yet: no daemon with cluster: has run with it\n"
+    )
+    own = run.own + OWN + SITE.partition("http")[0]
+    run.write(
+        "callrouter.yaml",
+        own.replace("postgresql://", "postgres://", 1).replace("pool: north", "pool: No"),
+    )
+    assert "callrouter.yaml:2:" in run("cluster", status=2)
+    run.write("callrouter.yaml", own.replace("pool: north", "pool: '${NO_SUCH_POOL}'"))
+    assert "NO_SUCH_POOL" in run("cluster", status=2)
+    run.write("callrouter.yaml", own)
+    run.write("odd.yaml", "cluster: {name: south-1, pool: south}\n")
+    assert "section 'cluster' stands twice" in run("cluster", status=2)
+    run.write("odd.yaml", own.partition("cluster")[2])
+    run.write("callrouter.yaml", OWN)
+    assert "odd.yaml:1:" in run("cluster", status=2), (
+        "what cannot be read may be what is looked for"
+    )
+    (run.etc / "odd.yaml").unlink()
+    assert "belongs to no cluster" in run("cluster", status=2)
+
+
+def test_a_pool_without_a_configuration_has_no_history(run: Operator) -> None:
+    run.write("callrouter.yaml", run.own + "config: database\n" + OWN)
+    for line in ("history", "rollback 1", "rollback"):
+        said = run(*line.split(), status=2)
+        assert said.startswith("callrouter: "), line
+        assert said.count("postgresql:") < 2, line
+    assert "has no configuration" in run("check", status=1)
 
 
 def test_pools_of_one_database_have_their_own(moved: Operator) -> None:

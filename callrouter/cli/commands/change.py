@@ -226,10 +226,11 @@ def readable() -> Iterator[None]:
             2, f"not allowed to use {error.filename}: run this as root or as the daemon's user"
         ) from error
     except OSError as error:
-        from callrouter.store.location import StoreError  # noqa: PLC0415 - only here
+        from callrouter.config_source.version_history import VersionsUnreadError  # noqa: PLC0415 - slow
 
-        status = 3 if type(error.__cause__) is StoreError else 2
-        raise CommandFailed(status, f"{error.filename}: {error.strerror}") from error
+        if isinstance(error, VersionsUnreadError):
+            raise CommandFailed(2 if error.none_stored else 3, error.reason) from error
+        raise CommandFailed(2, f"{error.filename}: {error.strerror}") from error
 
 
 def find_past(folder: Path) -> ConfigHistory | None:

@@ -17,25 +17,33 @@ from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
     from callrouter.config_source.current_settings import CurrentConfig
-    from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
+    from callrouter.settings import AsteriskSettings, ConfigError, Problem, Settings, TwilioSettings
 
 
 def read_settings(folder: Path) -> Settings:
     """Return the configuration.
 
     Raises:
-        CommandFailed: it has mistakes, which were printed (exit status 2).
+        CommandFailed: it has mistakes, which were printed (exit status 2), or the database with it
+            cannot be asked (3).
     """
-    from callrouter.config_source.current_settings import current_config  # noqa: PLC0415 - slow
+    from callrouter.config_source.current_settings import ConfigAwayError, current_config  # noqa: PLC0415 - slow
     from callrouter.settings import ConfigError  # noqa: PLC0415 - pydantic takes its time
 
     load_installed_policies()
     try:
         return current_config(folder, os.environ).settings(os.environ)
+    except ConfigAwayError as error:
+        raise CommandFailed(3, str(error)) from error
     except ConfigError as error:
-        for problem in error.problems:
-            tell_problem(problem, err=True)
-        raise CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
+        raise mistakes(folder, error) from error
+
+
+def mistakes(folder: Path, error: ConfigError) -> CommandFailed:
+    """Print the mistakes of a configuration, and return the end of a command that needs it."""
+    for problem in error.problems:
+        tell_problem(problem, err=True)
+    return CommandFailed(2, f"{counted(error.count, 'mistake')} in {folder}")
 
 
 def load_installed_policies() -> None:
@@ -63,9 +71,10 @@ def check(context: click.Context, *, as_json: bool) -> None:
 
     Each line gives the file, the line, the column, what is wrong, and what would be right. Warnings
     are about settings that are allowed but probably not intended. Exits with status 1 if there are
-    mistakes; warnings do not count.
+    mistakes; warnings do not count. With status 3 if the database with the configuration cannot be
+    asked.
     """
-    from callrouter.config_source.current_settings import current_config  # noqa: PLC0415 - slow
+    from callrouter.config_source.current_settings import ConfigAwayError, current_config  # noqa: PLC0415 - slow
     from callrouter.settings import ConfigError  # noqa: PLC0415 - pydantic takes its time
 
     folder = folder_of(context)
@@ -73,12 +82,14 @@ def check(context: click.Context, *, as_json: bool) -> None:
     found: CurrentConfig | None = None
     problems: tuple[Problem, ...] = ()
     count = 0
+    away = False
     load_installed_policies()
     try:
         found = current_config(folder, os.environ)
         settings = found.settings(os.environ, now=SystemClock().now())
     except ConfigError as error:
         problems, count = error.problems, error.count
+        away = isinstance(error, ConfigAwayError)
     warnings = settings.warnings if settings is not None else ()
     warnings = (*warnings, *(found.unread() if found is not None else ()))
     if as_json:
@@ -91,6 +102,8 @@ def check(context: click.Context, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
+        if away:
+            raise CommandFailed(3, "\n".join(map(str, problems)))
         for problem in problems:
             tell_problem(problem)
         for warning in warnings:
@@ -98,7 +111,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
         for line in _in_force(folder, settings, found):
             print_text(line)
         print_text(_summary(_place(folder, found), settings, count, len(warnings)))
-    context.exit(0 if settings is not None else 1)
+    context.exit(3 if away else 0 if settings is not None else 1)
 
 
 def _place(folder: Path, found: CurrentConfig | None) -> str:

@@ -17,6 +17,7 @@ from callrouter.cli.commands.query import (
     local_now,
     show_on,
 )
+from callrouter.cli.daemon_client import DaemonClient, NoAnswer
 from callrouter.cli.global_options import asks_remote_daemon, choose, global_options_of
 from callrouter.cli.output_text import CommandFailed
 from callrouter.cli.suggestions import SuggestingGroup
@@ -25,10 +26,9 @@ from callrouter.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from callrouter.api.schemas.cluster_answers import ClusterJson, HandOverJson
-    from callrouter.cli.daemon_client import DaemonClient
+    from callrouter.api.schemas.cluster_answers import ClusterJson, ClusterPoolJson, HandOverJson
     from callrouter.cluster_views import ClusterPool
-    from callrouter.settings.loaded import ClusterSettings
+    from callrouter.settings.cluster_place import ClusterPlace
     from callrouter.store.location import Address
 
 HAND_OVER_WITHIN: Final = 15.0
@@ -47,7 +47,8 @@ _now: Final = SystemClock().now
 def cluster(context: click.Context, *, as_json: bool) -> None:
     """Show the pools of the database: which node is active since when, and which could take over.
 
-    It asks the daemon. If that does not run, it reads the database itself.
+    It asks the daemon. If that does not run, it reads the database itself, and of the configuration
+    only where that is: mistakes elsewhere do not matter.
     """
     if context.invoked_subcommand is not None:
         if as_json:
@@ -76,7 +77,7 @@ def hand_over(context: click.Context, *, to: str | None, pool: str | None, as_js
     """
     source = _source(context)
     began = _now()
-    order = source.hand_over(pool, to)
+    order = _ordered(source, pool, to)
     if not as_json:
         before = order["active"] or "no node"
         click.echo(f"pool {order['pool']}: {order['to']} takes over from {before}")
@@ -86,6 +87,50 @@ def hand_over(context: click.Context, *, to: str | None, pool: str | None, as_js
         click.echo(json.dumps({**order, "took_s": round(took, 1)}, indent=2))
     else:
         click.echo(f"{order['to']} is active for pool {order['pool']}, after {took:.1f} s")
+
+
+def _ordered(source: _Daemon | _Database, pool: str | None, to: str | None) -> HandOverJson:
+    """Order the hand-over. If the daemon does not answer, find out whether it has taken the order.
+
+    Raises:
+        CommandFailed: it was refused, or it is not known whether it was taken (exit status 3).
+    """
+    if isinstance(source, _Database):
+        return source.hand_over(pool, to)
+    before = source.read()
+    try:
+        return source.hand_over(pool, to)
+    except NoAnswer as no:
+        order = _found_out(source, before, pool or before["pool"], to)
+        if order is None:
+            text = "it is not known whether the order was taken: see `callrouter cluster`"
+            raise CommandFailed(no.status, f"{no.message}; {text}") from no
+        return order
+
+
+def _found_out(
+    source: _Daemon, before: ClusterJson, name: str, to: str | None
+) -> HandOverJson | None:
+    """Return the order for a pool as it stands, or has been carried out; None: there is no sign of it."""
+    old = _pool(before, name)
+    until = _now() + HAND_OVER_WITHIN
+    while old is not None and _now() < until:
+        time.sleep(_LOOK_EVERY)
+        try:
+            now = _pool(source.read(), name)
+        except CommandFailed:
+            continue
+        if now is None:
+            continue
+        next_one = now["active"] if now["epoch"] > old["epoch"] else now["hand_to"]
+        known = {node["name"] for node in now["nodes"]} - {old["active"]}
+        if next_one in known and to in {None, next_one}:
+            return {"pool": name, "active": old["active"], "to": next_one, "epoch": old["epoch"]}
+    return None
+
+
+def _pool(view: ClusterJson, name: str) -> ClusterPoolJson | None:
+    return next((pool for pool in view["pools"] if pool["pool"] == name), None)
 
 
 def _wait(source: _Daemon | _Database, order: HandOverJson) -> None:
@@ -99,14 +144,13 @@ def _wait(source: _Daemon | _Database, order: HandOverJson) -> None:
     while _now() < until:
         time.sleep(_LOOK_EVERY)
         try:
-            pools = source.read()["pools"]
+            pool = _pool(source.read(), order["pool"])
         except CommandFailed:
             continue  # the daemon that we ask is the one that changes its role
-        for pool in pools:
-            if pool["pool"] == order["pool"]:
-                now = pool["active"]
-                if now == order["to"] and pool["epoch"] > order["epoch"]:
-                    return
+        if pool is not None:
+            now = pool["active"]
+            if now == order["to"] and pool["epoch"] > order["epoch"]:
+                return
     raise CommandFailed(
         1,
         f"{order['to']} has not taken pool {order['pool']} over within {HAND_OVER_WITHIN:.0f} s; "
@@ -138,7 +182,7 @@ class _Daemon:
 class _Database:
     """The cluster as its tables say, while no daemon of this configuration runs."""
 
-    def __init__(self, own: ClusterSettings, address: Address) -> None:
+    def __init__(self, own: ClusterPlace, address: Address) -> None:
         from callrouter.cluster.lease_link import LeaseLink  # noqa: PLC0415 - psycopg takes its time
 
         self._own = own
@@ -200,21 +244,26 @@ def _source(context: click.Context) -> _Daemon | _Database:
         raise CommandFailed(3, str(error)) from error
     if found is not None:
         return _Daemon(client_for(context))
-    from callrouter.cli.commands.check import read_settings  # noqa: PLC0415 - pydantic takes its time
+    from callrouter.cli.commands.check import mistakes  # noqa: PLC0415 - only here
+    from callrouter.settings import ConfigError  # noqa: PLC0415 - pydantic takes its time
+    from callrouter.settings.cluster_place import read_cluster_place  # noqa: PLC0415
     from callrouter.store.location import Address, StoreError  # noqa: PLC0415
     from callrouter.store.location import choose as place_of  # noqa: PLC0415
 
-    settings = read_settings(folder)
-    if settings.cluster is None:
+    try:
+        own = read_cluster_place(folder, os.environ)
+    except ConfigError as error:
+        raise mistakes(folder, error) from error
+    if own is None:
         raise CommandFailed(
             2,
             f"the configuration in {folder} belongs to no cluster; give it one with `cluster:` in "
             "callrouter.yaml",
         )
     try:
-        place = place_of(settings.database, folder, os.environ)
+        place = place_of(own.database, folder, os.environ)
     except StoreError as error:
         raise CommandFailed(2, str(error)) from error
     if not isinstance(place, Address):
         raise CommandFailed(2, "a cluster needs a database: postgresql://…")
-    return _Database(settings.cluster, place)
+    return _Database(own, place)
