@@ -170,14 +170,17 @@ class Daemon:
         # Before any request can arrive and any PBX can ring.
         await parts.store.start()
         parts.tasks.spawn(parts.recall.restore(), "what the record knows")
-        if not parts.store.status()["problem"]:
-            await parts.recall.wait_for_tried()
+        # Do not wait a second time for a store known to be down.
+        within = 0.0 if parts.store.status()["problem"] else READ_WITHIN
+        # Side by side, and before the record is written: what is read waits behind commits.
+        await asyncio.gather(
+            parts.mobiles.start(within),
+            self._restore_sessions(within),
+            *([parts.recall.wait_for_tried()] if within else []),
+        )
         parts.record.start()
         if parts.queue_log is not None:
             parts.queue_log.start()
-        # Do not wait a second time for a store known to be down.
-        await parts.mobiles.start(0.0 if parts.store.status()["problem"] else READ_WITHIN)
-        await self._restore_sessions()
         parts.tasks.spawn(parts.ended_calls.recall(), "which calls are over")
         parts.tasks.spawn(parts.outgoing.recall(), "events of before")
         parts.tasks.spawn(parts.alert_watch.run(), "alarms")
@@ -190,7 +193,7 @@ class Daemon:
         if self._role is not None:
             self._role.tenure.serving = True
 
-    async def _restore_sessions(self) -> None:
+    async def _restore_sessions(self, within: float) -> None:
         """Restore who is logged in at the page and who is locked out, if possible before any request."""
         parts = self._parts
 
@@ -202,7 +205,7 @@ class Daemon:
             parts.feature_codes.restore_locks(locks)
 
         task = parts.tasks.spawn(unless_stopping(restore()), "sessions and locks of before")
-        await asyncio.wait({task}, timeout=0.0 if parts.store.status()["problem"] else READ_WITHIN)
+        await asyncio.wait({task}, timeout=within)
 
     async def _open_http(self) -> HttpServer:
         parts = self._parts
