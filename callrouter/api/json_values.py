@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, overload
 
-from callrouter.api.schemas.vocabulary import PhraseJson, PhraseValueJson
-from callrouter.model.text import Phrase, PhraseValue
+from callrouter.api.schemas.vocabulary import PhraseJson
+from callrouter.model.text import coded
 
 Json: TypeAlias = dict[str, Any]
 
@@ -46,15 +46,5 @@ def phrases_json(lines: Iterable[str]) -> list[PhraseJson]:
 
 def phrase_json(line: str) -> PhraseJson:
     """Return a sentence as a code with values; one without a code has none."""
-    if not isinstance(line, Phrase):
-        return {"code": "", "values": {}}
-    return {
-        "code": line.code,
-        "values": {name: _value(value) for name, value in line.values.items()},
-    }
-
-
-def _value(value: PhraseValue) -> PhraseValueJson:
-    if isinstance(value, Phrase):
-        return {**phrase_json(value), "text": str(value)}
-    return value if isinstance(value, str | int | float) else list(value)
+    found = coded(line)
+    return {"code": found["code"], "values": found["values"]}

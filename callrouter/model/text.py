@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 _ENDING: Final = 3
 """Digits at the end of a masked number that stay visible."""
@@ -241,12 +241,17 @@ def sentence_of(error: Exception) -> str:
             return str(error)
 
 
-def phrase_data(sentence: str) -> dict[str, object] | None:
-    """Return a sentence as JSON stores it, with its code and values; None: it has no code."""
+def coded(sentence: str) -> dict[str, Any]:
+    """Return a sentence as JSON has it, a code with values; one without a code has none."""
     if not isinstance(sentence, Phrase):
-        return None
+        return {"code": "", "values": {}}
     values = {name: _data(value) for name, value in sentence.values.items()}
-    return {"code": sentence.code, "text": str(sentence), "values": values}
+    return {"code": sentence.code, "values": values}
+
+
+def phrase_data(sentence: str) -> dict[str, Any] | None:
+    """Return a sentence as JSON stores it, with code, values and text; None: it has no code."""
+    return {**coded(sentence), "text": str(sentence)} if isinstance(sentence, Phrase) else None
 
 
 def _data(value: PhraseValue) -> object:

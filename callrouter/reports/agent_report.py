@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from callrouter.model.agent_status import AgentState
+from callrouter.model.text import phrase
 from callrouter.record.rows import ConversationEnd, OfferResult
 from callrouter.record.sql import CONVERSATIONS, OFFERS
 from callrouter.reports.agent_times import PRIVATE, AgentTime, StateTimes
@@ -292,7 +293,8 @@ def agents(run: ReportRun) -> Report:
             cells = {**named, **done.row(), **time_row(time)}
             rows.append({"interval": start, **cells} if by else cells)
     if run.request.queue:
-        run.notes.append("Time by state is that of the agent, not of one queue.")
+        text = "Time by state is that of the agent, not of one queue."
+        run.notes.append(phrase("note-time-by-state", text))
     run.note_limits()
     summed = {"agent": "all", **total_work.row()}
     return run.report("Agents", agent_columns(by), rows, by=by, total=summed)
@@ -309,8 +311,15 @@ def _not_too_many(run: ReportRun, by: str) -> Intervals:
     rows = len(intervals.starts) * agents
     if by and rows > MOST_AGENT_ROWS:
         raise ReportError(
-            f"{agents:,} agents by {by} would be up to {rows:,} rows; there can be "
-            f"{MOST_AGENT_ROWS:,}, so choose longer intervals, a shorter period or one --agent"
+            phrase(
+                "too-many-agent-rows",
+                "{agents_many} agents by {by} would be up to {rows_many} rows; there can be "
+                "{most_many}, so choose longer intervals, a shorter period or one --agent",
+                agents_many=agents,
+                by=by,
+                rows_many=rows,
+                most_many=MOST_AGENT_ROWS,
+            )
         )
     return intervals
 

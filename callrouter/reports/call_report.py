@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from callrouter.model.text import counted
+from callrouter.model.text import counted, phrase
 from callrouter.record.rows import StayOutcome
 from callrouter.record.sql import CALLS, CONVERSATIONS, STAYS
 from callrouter.reports.queries import among, rows_of
@@ -77,9 +77,8 @@ def _ended_late(run: ReportRun, found: Sequence[Any], what: str) -> Sequence[Any
     """Return the rows to show, and note that there are more."""
     most = run.request.most
     if len(found) > most:
-        run.notes.append(
-            f"These are the last {most:,} {what}; there are more in the period. Choose a shorter one."
-        )
+        text = "These are the last {most_many} {what}; there are more in the period. Choose a shorter one."
+        run.notes.append(phrase("note-last-calls", text, most_many=most, what=what))
     return found[:most]
 
 
@@ -98,7 +97,7 @@ def calls(run: ReportRun) -> Report:
         .order_by(at.entered_at.desc(), at.call.desc())
         .limit(run.request.most + 1)
     )
-    found = _ended_late(run, rows_of(run.link, chosen), "calls")
+    found = _ended_late(run, rows_of(run.link, chosen), phrase("calls", "calls"))
     live = LiveCalls(run, [call["call"] for call in found if call["ended_at"] is None])
     rows = [live.so_far(_call_row(run, call)) for call in found]
     run.note_limits()
@@ -212,7 +211,8 @@ def abandoned(run: ReportRun) -> Report:
         .order_by(stay.entered_at.desc(), stay.call.desc(), stay.n.desc())
         .limit(run.request.most + 1)
     )  # fmt: skip
-    found = _ended_late(run, rows_of(run.link, chosen), "abandoned calls")
+    abandoned = phrase("abandoned-calls", "abandoned calls")
+    found = _ended_late(run, rows_of(run.link, chosen), abandoned)
     since = Since(run.link, found)
     rows: list[Row] = []
     for number, each in enumerate(found):
@@ -317,10 +317,13 @@ def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 def no_such_call(call: str) -> ReportError:
     """Return the error for a call that is not on record, or not for the asker."""
     if not call:
-        return ReportError(
-            "report call needs the id of a call; `callrouter report calls` lists them"
-        )
+        text = "report call needs the id of a call; `callrouter report calls` lists them"
+        return ReportError(phrase("report-needs-call", text))
     return ReportError(
-        f"there is no call {call[:100]!r} on record (`callrouter report calls` lists them; "
-        "how long calls are kept is in history: keep)"
+        phrase(
+            "call-not-on-record",
+            "there is no call {call} on record (`callrouter report calls` lists them; "
+            "how long calls are kept is in history: keep)",
+            call=repr(call[:100]),
+        )
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from callrouter.model.text import in_quotes, rough_duration
+from callrouter.model.outcomes import NAMES
+from callrouter.model.text import in_quotes, phrase
 from callrouter.record.row_codec import row_reader
 from callrouter.record.rows import (
+    CallOutcome,
     CallRow,
     ConsultationRow,
+    ConversationEnd,
     ConversationKind,
     ConversationRow,
     HoldRow,
@@ -51,13 +54,58 @@ STORY_COLUMNS: Final = (
 _FEW: Final = 5
 """How many of several calls that fit are named."""
 _HOW_IN: Final = {
-    HowIn.NEW: "a new call",
-    HowIn.OVERFLOW: "sent here by a rule of the queue before",
-    HowIn.TRANSFER: "transferred by an agent",
-    HowIn.MOVED: "moved here by a supervisor",
-    HowIn.RE_ENTRY: "came back after its call was over",
-    HowIn.FOUND: "found after a gap",
+    HowIn.NEW: phrase("in-new", "a new call"),
+    HowIn.OVERFLOW: phrase("in-overflow", "sent here by a rule of the queue before"),
+    HowIn.TRANSFER: phrase("in-transfer", "transferred by an agent"),
+    HowIn.MOVED: phrase("in-moved", "moved here by a supervisor"),
+    HowIn.RE_ENTRY: phrase("in-again", "came back after its call was over"),
+    HowIn.FOUND: phrase("in-found", "found after a gap"),
 }
+_WHY_OUT: Final[Mapping[StayOutcome, str]] = {
+    StayOutcome.ABANDONED: phrase("caller-hung-up", "the caller hung up"),
+    StayOutcome.TIMEOUT: phrase("out-timeout", "max_wait was over"),
+    StayOutcome.FULL: phrase("out-full", "the queue was full"),
+    StayOutcome.CLOSED: phrase("out-closed", "the queue was closed"),
+    StayOutcome.NOBODY: phrase("out-unstaffed", "no agent was there"),
+    StayOutcome.ENDED: phrase("out-ended", "ended by a supervisor"),
+    StayOutcome.MOVED: phrase("out-moved", "moved to another queue"),
+    StayOutcome.MOVED_AWAY: phrase("out-moved-away", "another program took the caller"),
+    StayOutcome.LOST: phrase("out-lost", "gone after a time without a router"),
+}
+_OFFER_ENDS: Final = {str(name).replace(" ", "-"): name for name in NAMES.values()}
+"""How an offer ended, by the word for it on record."""
+_KINDS: Final[Mapping[ConversationKind, str]] = {
+    ConversationKind.FIRST: "",
+    ConversationKind.PUT_THROUGH: phrase("talk-put-through", "put through"),
+    ConversationKind.FOUND: phrase("talk-found", "found"),
+}
+_TALK_ENDS: Final[Mapping[ConversationEnd, str]] = {
+    ConversationEnd.AGENT: phrase("talk-by-agent", "by agent"),
+    ConversationEnd.CALLER: phrase("talk-by-caller", "by caller"),
+    ConversationEnd.SUPERVISOR: phrase("talk-by-supervisor", "by supervisor"),
+    ConversationEnd.BLIND_TRANSFER: phrase("talk-transferred", "blind transfer"),
+    ConversationEnd.ATTENDED_TRANSFER: phrase("talk-transferred-attended", "attended transfer"),
+    ConversationEnd.PUT_THROUGH: phrase("talk-put-through", "put through"),
+    ConversationEnd.REQUEUED: phrase("talk-requeued", "requeued"),
+    ConversationEnd.LOST: phrase("end-lost", "lost"),
+}
+_CALL_OUTCOMES: Final[Mapping[CallOutcome, str]] = {
+    CallOutcome.ANSWERED: phrase("call-answered", "answered"),
+    CallOutcome.ABANDONED: phrase("call-abandoned", "abandoned"),
+    CallOutcome.LEFT: phrase("call-left", "left"),
+    CallOutcome.MOVED_AWAY: phrase("call-moved-away", "moved away"),
+    CallOutcome.LOST: phrase("end-lost", "lost"),
+}
+
+
+def _named_by(text: str, by: str) -> str:
+    """Add to a step who brought it about, if that is on record."""
+    return phrase("step-by", "{step}, by {by}", step=text, by=by) if by else text
+
+
+def _with_target(text: str, target: str) -> str:
+    """Add to a step where the caller went, if that is on record."""
+    return phrase("step-to", "{step}, to {target}", step=text, target=target) if target else text
 
 
 def story(run: ReportRun) -> Report:
@@ -168,7 +216,7 @@ class _Teller:
         for talk in self._talks:
             yield from self._talk(talk)
         for hold in self._rows(HOLDS, HoldRow):
-            by = f"by {hold.by}" if hold.by else ""
+            by = phrase("by-name", "by {by}", by=hold.by) if hold.by else ""
             yield self._step(hold.began_at, "held", agent=hold.agent, detail=by)
             if hold.ended_at is not None:
                 length = hold.ended_at - hold.began_at
@@ -203,39 +251,37 @@ class _Teller:
         names = self._run.site.agents
         if names.current(id_) not in names.shown:
             return id_
-        return self._run.scope.person(names.current(id_)) or "a colleague"
+        return self._run.scope.person(names.current(id_)) or phrase("a-colleague", "a colleague")
 
     @staticmethod
     def _entry(stay: StayRow) -> str:
-        place = f"position {stay.first_position}" if stay.first_position else "not let in"
-        return f"{_HOW_IN[stay.how_in]}; {place}, priority {stay.priority}"
+        how, priority = _HOW_IN[stay.how_in], stay.priority
+        if not stay.first_position:
+            text = "{how}; not let in, priority {priority}"
+            return phrase("step-not-let-in", text, how=how, priority=priority)
+        return phrase(
+            "step-entered",
+            "{how}; position {position}, priority {priority}",
+            how=how,
+            position=stay.first_position,
+            priority=priority,
+        )
 
     def _leaves(self, stay: StayRow) -> dict[str, Any]:
-        words = {
-            StayOutcome.ABANDONED: "the caller hung up",
-            StayOutcome.TIMEOUT: "max_wait was over",
-            StayOutcome.FULL: "the queue was full",
-            StayOutcome.CLOSED: "the queue was closed",
-            StayOutcome.NOBODY: "no agent was there",
-            StayOutcome.ENDED: "ended by a supervisor",
-            StayOutcome.MOVED: "moved to another queue",
-            StayOutcome.MOVED_AWAY: "another program took the caller",
-            StayOutcome.LOST: "gone after a time without a router",
-        }
         outcome = stay.outcome or StayOutcome.LOST
-        parts = [words.get(outcome, outcome.value)]
+        detail = _WHY_OUT.get(outcome, outcome.value)
         if stay.position:
-            parts.append(f"position {stay.position}")
-        if stay.target:
-            parts.append(f"to {stay.target}")
-        if stay.by:
-            parts.append(f"by {stay.by}")
+            text = "{why}, position {position}"
+            detail = phrase("step-left-position", text, why=detail, position=stay.position)
+        detail = _named_by(_with_target(detail, stay.target), stay.by)
         what = "abandoned" if outcome is StayOutcome.ABANDONED else "left"
-        detail = ", ".join(parts)
         return self._step(stay.left_at or 0.0, what, stay.queue, after=stay.wait_s, detail=detail)
 
     def _offer(self, offer: OfferRow) -> Iterator[dict[str, Any]]:
-        detail = f"by {offer.policy}, level {offer.level}, idle {rough_duration(offer.idle_s)}"
+        text, rank = "by {policy}, level {level}, idle {idle_s}", offer.level
+        detail = phrase(
+            "step-offered", text, policy=offer.policy, level=rank, idle_s=max(0.0, offer.idle_s)
+        )
         yield self._step(
             offer.made_at,
             "offered",
@@ -253,33 +299,27 @@ class _Teller:
         if offer.accepted_at is not None:
             yield self._step(
                 offer.accepted_at, "accepted", offer.queue, agent=offer.taker or offer.agent,
-                after=offer.accepted_at - after, detail=offer.device and f"on {offer.device}",
+                after=offer.accepted_at - after, detail=offer.device and phrase("on-phone", "on {device}", device=offer.device),
                 offer=offer.offer,
             )  # fmt: skip
         if offer.ended_at is not None and offer.result is not OfferResult.ACCEPTED:
-            result = "" if offer.result is None else offer.result.value.replace("-", " ")
+            result = "" if offer.result is None else offer.result.value
             yield self._step(
                 offer.ended_at, "offer ended", offer.queue, agent=offer.agent, after=offer.rang_s,
-                detail=result, offer=offer.offer,
+                detail=_OFFER_ENDS.get(result, result.replace("-", " ")), offer=offer.offer,
             )  # fmt: skip
 
     def _talk(self, talk: ConversationRow) -> Iterator[dict[str, Any]]:
         stay = next((each for each in self._stays if each.n == talk.stay), None)
         first = talk.kind is ConversationKind.FIRST
-        detail = "" if first else talk.kind.value.replace("-", " ")
+        detail = _KINDS[talk.kind]
         yield self._step(
             talk.started_at, "connected", talk.queue, agent=talk.agent, detail=detail,
             after=stay.wait_s if first and stay is not None else None, offer=talk.offer,
         )  # fmt: skip
         if talk.ended_at is None:
             return
-        how = "" if talk.ended_by is None else talk.ended_by.value.replace("-", " ")
-        parts = [f"by {how}" if how in {"agent", "caller", "supervisor"} else how]
-        if talk.to:
-            parts.append(f"to {self._named(talk.to)}")
-        if talk.by:
-            parts.append(f"by {self._named(talk.by)}")
-        detail = ", ".join(filter(None, parts))
+        detail = self._talk_end(talk)
         yield self._step(
             talk.ended_at, "conversation ended", talk.queue, agent=talk.agent, after=talk.talk_s,
             detail=detail,
@@ -289,6 +329,15 @@ class _Teller:
                 talk.ended_at + talk.wrap_up_s, "wrap-up ended", talk.queue, agent=talk.agent,
                 after=talk.wrap_up_s,
             )  # fmt: skip
+
+    def _talk_end(self, talk: ConversationRow) -> str:
+        to = talk.to and self._named(talk.to)
+        by = talk.by and self._named(talk.by)
+        if talk.ended_by is not None:
+            return _named_by(_with_target(_TALK_ENDS[talk.ended_by], to), by)
+        if to:
+            return _named_by(phrase("to-target", "to {target}", target=to), by)
+        return phrase("by-name", "by {by}", by=by) if by else ""
 
     def _consultation(self, asked: ConsultationRow) -> Iterator[dict[str, Any]]:
         colleague = self._named(asked.colleague)
@@ -301,10 +350,12 @@ class _Teller:
                 after=asked.talked_at - asked.asked_at, detail=colleague,
             )  # fmt: skip
         if asked.ended_at is not None:
-            outcome = asked.outcome.replace("-", " ")
+            outcome = _OFFER_ENDS.get(asked.outcome, asked.outcome.replace("-", " "))
+            text = "{colleague}: {outcome}"
+            told = phrase("colleague-outcome", text, colleague=colleague, outcome=outcome)
             yield self._step(
                 asked.ended_at, "consultation ended", asked.queue, agent=asked.agent,
-                after=asked.ended_at - asked.asked_at, detail=f"{colleague}: {outcome}",
+                after=asked.ended_at - asked.asked_at, detail=told,
             )  # fmt: skip
 
     # ------------------------------------------------------------ notes
@@ -313,16 +364,23 @@ class _Teller:
         """Note who called, what became of it, and where the reasons of decisions are."""
         call, run = self.call, self._run
         caller = " ".join(filter(None, (run.scope.number(call.caller_number), call.caller_name)))
-        outcome = "it goes on" if call.outcome is None else call.outcome.value.replace("-", " ")
+        goes_on = phrase("call-goes-on", "it goes on")
         run.notes.append(
-            f"Caller {caller or 'unknown'} on {call.pbx}; {outcome}; waited "
-            f"{rough_duration(call.wait_s)}, talked {rough_duration(call.talk_s)}."
+            phrase(
+                "note-call",
+                "Caller {caller} on {pbx}; {outcome}; waited {waited_s}, talked {talked_s}.",
+                caller=caller or phrase("caller-unknown", "unknown"),
+                pbx=call.pbx,
+                outcome=goes_on if call.outcome is None else _CALL_OUTCOMES[call.outcome],
+                waited_s=call.wait_s,
+                talked_s=call.talk_s,
+            )
         )
         kept = run.link.scalar(
             sa.select(sa.func.count()).select_from(DECISIONS).where(DECISIONS.c.call == call.call)
         )
+        text = "Why each agent was chosen: `callrouter why {call}`."
+        gone = "The decisions behind it are not on record (any more); see history: decisions."
         run.notes.append(
-            f"Why each agent was chosen: `callrouter why {call.call}`."
-            if kept
-            else "The decisions behind it are not on record (any more); see history: decisions."
+            phrase("note-why", text, call=call.call) if kept else phrase("note-no-decisions", gone)
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
+from callrouter.model.text import phrase
 from callrouter.reports.chi_square import compare
 
 UNLIKELY: Final = 0.01
@@ -34,6 +35,25 @@ class Promise(Enum):
     __hash__ = object.__hash__
 
 
+_PROMISED: Final[Mapping[Promise, str]] = {
+    Promise.EVEN: phrase("promise-even", "each available agent is as likely as any other"),
+    Promise.WEIGHTED: phrase(
+        "promise-weighted", "an available agent is drawn with 101 minus the level chances"
+    ),
+    Promise.CALLS: phrase(
+        "promise-calls",
+        "the calls of a day become even, so agents who came later get more until then",
+    ),
+    Promise.TALK: phrase(
+        "promise-talk",
+        "the talk time of a day becomes even, so agents with short calls get more of them",
+    ),
+    Promise.BUSY: phrase("promise-busy", "agents become equally busy, over all their queues"),
+    Promise.PREFERENCE: phrase(
+        "promise-preference", "some agents come before others, so offers are not meant to be even"
+    ),
+}
+"""What is promised as a sentence with a code. The words are the values."""
 _PROMISES: Final[Mapping[str, Promise]] = {
     "longest-idle": Promise.EVEN,
     "round-robin": Promise.EVEN,
@@ -231,29 +251,65 @@ def verdict(group: Group, shares: Shares, hidden: str = "") -> str:
     promise, _ = promise_of(group.policy)
     made = sum(shares.made.values())
     agents = sorted(set(shares.made) | set(shares.expected))
-    level = f", level {group.level}" if group.level else ""
-    start = f"{group.queue} ({group.policy}{level}): {_counted(made, 'offer')} to {_counted(len(agents), 'agent')}"
+    start = _offers_of(group, made, len(agents))
     if promise not in {Promise.EVEN, Promise.WEIGHTED}:
-        return f"{start}. Not tested: {promise.value}."
+        text = "{offers}. Not tested: {promise}."
+        return phrase("fair-not-tested", text, offers=start, promise=_PROMISED[promise])
     found = compare(
         [shares.made.get(agent, 0) for agent in agents],
         [shares.expected.get(agent, 0.0) for agent in agents],
     )
     if found is None:
-        return f"{start}. Too few to test: five offers must be expected for each of two agents."
-    figures = (
-        f"chi-square {found.statistic:.1f} with {_counted(found.degrees, 'degree')} of freedom, "
-        f"p = {_probability(found.chance)}"
+        text = "{offers}. Too few to test: five offers must be expected for each of two agents."
+        return phrase("fair-too-few", text, offers=start)
+    figures = phrase(
+        "fair-figures",
+        "chi-square {statistic} with {degrees} of freedom, p = {chance}",
+        statistic=f"{found.statistic:.1f}",
+        degrees=phrase(
+            "degrees",
+            "{count_many} degree",
+            "{count_many} degrees",
+            count=found.degrees,
+            count_many=found.degrees,
+        ),
+        chance=_probability(found.chance),
     )
     if found.chance >= UNLIKELY:
-        return f"{start}. They differ no more than chance explains ({figures})."
+        text = "{offers}. They differ no more than chance explains ({figures})."
+        return phrase("fair-even", text, offers=start, figures=figures)
     furthest = max(agents, key=lambda agent: abs(_excess(shares, agent)))
-    return (
-        f"{start}. They differ more than chance explains ({figures}): {hidden or furthest} had "
-        f"{shares.made.get(furthest, 0):,} where {shares.expected.get(furthest, 0.0):,.0f} were to be "
-        "expected of the time available. Skills, escalation, preferred agents and agents who had "
-        "missed the call are not considered."
+    return phrase(
+        "fair-uneven",
+        "{offers}. They differ more than chance explains ({figures}): {agent} had {had_many} where "
+        "{expected_many} were to be expected of the time available. Skills, escalation, preferred "
+        "agents and agents who had missed the call are not considered.",
+        offers=start,
+        figures=figures,
+        agent=hidden or furthest,
+        had_many=shares.made.get(furthest, 0),
+        expected_many=round(shares.expected.get(furthest, 0.0)),
     )
+
+
+def _offers_of(group: Group, made: int, agents: int) -> str:
+    """Say which offers a verdict is about: how many of which queue, and to how many agents."""
+    one, more = "{count_many} offer", "{count_many} offers"
+    offers = phrase("fair-offers", one, more, count=made, count_many=made)
+    one, more = "{count_many} agent", "{count_many} agents"
+    to = phrase("fair-agents", one, more, count=agents, count_many=agents)
+    if group.level:
+        return phrase(
+            "fair-of-level",
+            "{queue} ({policy}, level {level}): {offers} to {agents}",
+            queue=group.queue,
+            policy=group.policy,
+            level=group.level,
+            offers=offers,
+            agents=to,
+        )
+    text = "{queue} ({policy}): {offers} to {agents}"
+    return phrase("fair-of", text, queue=group.queue, policy=group.policy, offers=offers, agents=to)
 
 
 def _excess(shares: Shares, agent: str) -> float:
@@ -261,8 +317,6 @@ def _excess(shares: Shares, agent: str) -> float:
 
 
 def _probability(chance: float) -> str:
-    return "less than 0.0001" if chance < 0.0001 else f"{chance:.4f}".rstrip("0").rstrip(".")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+    if chance < 0.0001:
+        return phrase("less-than", "less than {value}", value="0.0001")
+    return f"{chance:.4f}".rstrip("0").rstrip(".")

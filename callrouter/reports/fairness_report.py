@@ -14,7 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.text import rough_duration
+from callrouter.model.text import phrase, rough_duration
 from callrouter.record.rows import OfferResult
 from callrouter.record.sql import AGENT_STATES, CONVERSATIONS, OFFERS
 from callrouter.reports.agent_times import last_states
@@ -76,11 +76,12 @@ def fairness(run: ReportRun) -> Report:
     )
     available = _follow(run, expectation)
     expected: dict[tuple[str, str], float] = defaultdict(float)
+    hidden = phrase("one-agent", "one agent") if run.scope.masked else ""
     for group, shares in sorted(expectation.groups.items()):
         for agent, worth in shares.expected.items():
             expected[group.queue, agent] += worth
         if shares.made:
-            run.notes.append(verdict(group, shares, "one agent" if run.scope.masked else ""))
+            run.notes.append(verdict(group, shares, hidden))
     rows = list(_rows(run, table, expected, available))
     run.note_limits()
     return run.report("Fairness", FAIRNESS_COLUMNS, rows)

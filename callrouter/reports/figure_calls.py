@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
-from callrouter.model.text import counted, in_quotes
+from callrouter.model.text import in_quotes, phrase
 from callrouter.record.rows import HowIn, OfferResult, StayOutcome
 from callrouter.record.sql import CALLS, CONVERSATIONS, OFFERS, STAYS
 from callrouter.reports.agent_report import RESULTS, TRANSFERS, WORK
@@ -219,7 +219,6 @@ _LENGTHS: Final[Mapping[str, ReportColumn]] = {
     "wrap_up_s": _duration("wrap_up_s", "Wrap-up", 10),
 }
 _OUTCOMES: Final = {STAYS: "outcome", OFFERS: "result", CONVERSATIONS: "ended_by"}
-_COUNTED: Final = {STAYS: "stay", OFFERS: "offer", CONVERSATIONS: "conversation"}
 _FIRST: Final = (
     ReportColumn(name="at", title="When", shown=Shown.TIME),
     _text("call", "Call", 3),
@@ -241,7 +240,8 @@ def calls_of_figure(run: ReportRun) -> Report:
     must_not(run, by=run.request.by)
     figure = _figure(run.request.figure)
     if run.scope.masked and figure.table is STAYS:
-        raise ReportError("agents can list the calls of their own figures, those of report agents")
+        text = "agents can list the calls of their own figures, those of report agents"
+        raise ReportError(phrase("own-figures-only", text))
     columns, call, period = figure.table.c, CALLS.c, run.request.period
     where = (
         figure.at >= period.from_, figure.at < period.to, figure.which(run.site),
@@ -264,14 +264,33 @@ def calls_of_figure(run: ReportRun) -> Report:
     number = (
         run.link.scalar(sa.select(sa.func.count()).select_from(figure.table).where(*where)) or 0
     )
-    one = _COUNTED[figure.table]
-    run.notes.append(f"{counted(number, one)} in {run.request.figure}.")
+    run.notes.append(_how_many(figure, number, run.request.figure))
     if number > len(found):
-        run.notes.append(f"The last {len(found):,} of them are listed. Choose a shorter period.")
+        text = "The last {most_many} of them are listed. Choose a shorter period."
+        run.notes.append(phrase("note-last-listed", text, most_many=len(found)))
     run.note_limits()
     shown = (*_FIRST, *lengths, *((_GOOD,) if figure.good else ()))
     rows = [_row(run, each, lengths) for each in found]
     return run.report(figure_title(run.request.figure), shown, rows)
+
+
+def _how_many(figure: FigureCalls, number: int, name: str) -> str:
+    """Say of how many stays, offers or conversations a figure is."""
+    if not number:
+        counted = {
+            STAYS: phrase("no-stays", "no stays"),
+            OFFERS: phrase("no-offers", "no offers"),
+            CONVERSATIONS: phrase("no-conversations", "no conversations"),
+        }[figure.table]
+    else:
+        counted = {
+            STAYS: phrase("stays", "{count} stay", "{count} stays", count=number),
+            OFFERS: phrase("offers", "{count} offer", "{count} offers", count=number),
+            CONVERSATIONS: phrase(
+                "conversations", "{count} conversation", "{count} conversations", count=number
+            ),
+        }[figure.table]
+    return phrase("note-in-figure", "{counted} in {figure}.", counted=counted, figure=name)
 
 
 def figure_title(name: str) -> str:

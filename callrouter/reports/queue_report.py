@@ -7,6 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from callrouter.model.text import phrase
 from callrouter.record.rows import StayOutcome
 from callrouter.record.sql import STAYS
 from callrouter.reports.agent_times import PresenceTimes
@@ -178,27 +179,40 @@ def _note_definitions(run: ReportRun, total: StayFigures, only: str | None) -> N
         return
     if only is None:
         run.notes.append(
-            "The definitions of the service level differ by the abandoned calls alone; "
-            "`report abandoned` names them, and `report queues --queue NAME` says what each does."
+            phrase(
+                "note-levels-differ",
+                "The definitions of the service level differ by the abandoned calls alone; "
+                "`report abandoned` names them, and `report queues --queue NAME` says what each does.",
+            )
         )
         return
-    run.notes += [f"{sentence}." for sentence in found]
-    for words, calls in _abandoned_calls(run, run.site.target(only)):
-        run.notes.append(f"{words}: {calls}.")
+    run.notes += [phrase("note", "{sentence}.", sentence=sentence) for sentence in found]
+    run.notes += _abandoned_calls(run, run.site.target(only))
 
 
-def _abandoned_calls(run: ReportRun, target: Target) -> Iterator[tuple[str, str]]:
+def _abandoned_calls(run: ReportRun, target: Target) -> Iterator[str]:
     """Yield which calls make the difference: a description and their ids, the first few of each."""
     period, at = run.request.period, STAYS.c
+    short, within = target.short, target.within
     conditions = (
-        (f"Short (less than {target.short:g} s)", at.wait_s < target.short),
         (
-            f"Abandoned within {target.within:g} s, not short",
-            sa.and_(at.wait_s >= target.short, at.wait_s <= target.within),
+            phrase("note-short", "Short (less than {short})", short=f"{short:g} s"),
+            at.wait_s < short,
         ),
-        (f"Abandoned after {target.within:g} s", at.wait_s > target.within),
+        (
+            phrase(
+                "note-abandoned-within",
+                "Abandoned within {within}, not short",
+                within=f"{within:g} s",
+            ),
+            sa.and_(at.wait_s >= short, at.wait_s <= within),
+        ),
+        (
+            phrase("note-abandoned-after", "Abandoned after {within}", within=f"{within:g} s"),
+            at.wait_s > within,
+        ),
     )
-    for words, condition in conditions:
+    for which, condition in conditions:
         chosen = (
             sa.select(at.call)
             .where(
@@ -211,6 +225,9 @@ def _abandoned_calls(run: ReportRun, target: Target) -> Iterator[tuple[str, str]
             .order_by(at.entered_at)
         )
         found = run.link.scalars(chosen.limit(NAMED + 1)).all()
-        if found:
-            more = " and others (`report abandoned` names all)" if len(found) > NAMED else ""
-            yield words, ", ".join(found[:NAMED]) + more
+        calls = found[:NAMED]
+        if len(found) > NAMED:
+            text = "{which}: {calls} and others (`report abandoned` names all)."
+            yield phrase("note-abandoned-first", text, which=which, calls=calls)
+        elif found:
+            yield phrase("note-abandoned-these", "{which}: {calls}.", which=which, calls=calls)

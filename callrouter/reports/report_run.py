@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from callrouter.model.text import counted
+from callrouter.model.text import phrase
 from callrouter.record.rows import GapKind
 from callrouter.record.sql import AGENT_STATES, CALLS, RECORD_GAPS, STAYS
 from callrouter.reports.intervals import Intervals, divide
@@ -123,12 +123,14 @@ class ReportRun:
         """Note what the reader must know of the period: that it goes on, and what is missing."""
         period, zone = self.request.period, self.site.zone
         if period.to > self.site.now:
-            self.notes.append(
-                f"The period is not over: figures up to {shown_time(self.site.now, zone)}."
-            )
+            now = shown_time(self.site.now, zone)
+            text = "The period is not over: figures up to {now}."
+            self.notes.append(phrase("note-period-goes-on", text, now=now))
         first = self.link.scalar(sa.select(sa.func.min(CALLS.c.entered_at)))
         if first is not None and first > period.from_:
-            self.notes.append(f"The record begins at {shown_time(first, zone)}.")
+            begins = shown_time(first, zone)
+            text = "The record begins at {begins}."
+            self.notes.append(phrase("note-record-begins", text, begins=begins))
         self._note_gaps()
 
     def _note_gaps(self) -> None:
@@ -140,23 +142,29 @@ class ReportRun:
             .order_by(RECORD_GAPS.c.began_at),
         )
         for gap in gaps[:MOST_GAPS]:
-            span = (
-                f"from {shown_time(gap['began_at'], zone)} to {shown_time(gap['ended_at'], zone)}"
-            )
+            begin, end = (shown_time(gap[name], zone) for name in ("began_at", "ended_at"))
             if gap["kind"] == GapKind.ROUTER_DOWN.value:
-                self.notes.append(
-                    f"The router was down {span}: nothing is on record for that time."
+                text = (
+                    "The router was down from {begin} to {end}: nothing is on record for that time."
                 )
-            else:
-                lost = counted(f"{gap['rows_lost']:,}", "row")
-                verb = "was" if gap["rows_lost"] == 1 else "were"
-                self.notes.append(
-                    f"The database was away {span}: {lost} of {gap['table_name']} {verb} lost."
+                self.notes.append(phrase("note-router-down", text, begin=begin, end=end))
+                continue
+            self.notes.append(
+                phrase(
+                    "note-database-away",
+                    "The database was away from {begin} to {end}: {count_many} row of {table} was lost.",
+                    "The database was away from {begin} to {end}: {count_many} rows of {table} were lost.",
+                    begin=begin,
+                    end=end,
+                    count=gap["rows_lost"],
+                    count_many=gap["rows_lost"],
+                    table=gap["table_name"],
                 )
+            )
         if len(gaps) > MOST_GAPS:
-            more = len(gaps) - MOST_GAPS
-            verb = "is" if more == 1 else "are"
-            self.notes.append(f"{counted(more, 'more gap')} in the period {verb} not named here.")
+            one = "{count} more gap in the period is not named here."
+            many = "{count} more gaps in the period are not named here."
+            self.notes.append(phrase("note-more-gaps", one, many, count=len(gaps) - MOST_GAPS))
 
     # ------------------------------------------------------------ the result
 
@@ -195,4 +203,7 @@ def must_not(run: ReportRun, **given: str) -> None:
     """
     for name, value in given.items():
         if value:
-            raise ReportError(f"report {run.request.what} has no --{name}; leave it out")
+            text = "report {report} has no --{option}; leave it out"
+            raise ReportError(
+                phrase("report-without-option", text, report=run.request.what, option=name)
+            )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.loaded import SHORT_ABANDON
 
 DEFAULT_WITHIN: Final = 20.0
@@ -93,14 +94,6 @@ class LevelCounts:
                 return self.answered_within + self.abandoned_short, every
 
 
-_EFFECTS: Final = (
-    (Definition.ABANDONS_IGNORED, "abandoned within the time", "leaves out"),
-    (Definition.ABANDONS_POSITIVE, "abandoned within the time", "counts as good"),
-    (Definition.ANSWERED_ONLY, "abandoned", "leaves out"),
-    (Definition.SHORT_CREDIT, "short and abandoned", "counts as good"),
-)
-
-
 def differences(counts: LevelCounts) -> list[str]:
     """Return a sentence for each definition that differs from the strict one, and by which calls.
 
@@ -109,22 +102,51 @@ def differences(counts: LevelCounts) -> list[str]:
     strict = counts.level(Definition.STRICT)
     if strict is None:
         return []
-    found = []
-    for definition, calls, effect in _EFFECTS:
-        level = counts.level(definition)
-        count = {
-            "abandoned": counts.abandoned,
-            "abandoned within the time": counts.abandoned_within,
-            "short and abandoned": counts.abandoned_short,
-        }[calls]
-        if count:
-            shown = "no figure" if level is None else f"{level:.1f} %"
-            found.append(
-                f"{definition.value} ({shown}) {effect} the {_calls(count)} {calls}, which strict "
-                f"({strict:.1f} %) counts as not answered in time"
+    found: list[str] = []
+    for definition, leaves_out, calls in (
+        (Definition.ABANDONS_IGNORED, True, _abandoned_within(counts)),
+        (Definition.ABANDONS_POSITIVE, False, _abandoned_within(counts)),
+        (Definition.ANSWERED_ONLY, True, _abandoned(counts)),
+        (Definition.SHORT_CREDIT, False, _abandoned_short(counts)),
+    ):
+        if calls is None:
+            continue
+        level, name, right = counts.level(definition), definition.value, f"{strict:.1f} %"
+        shown = phrase("no-figure", "no figure") if level is None else f"{level:.1f} %"
+        text = (
+            "{definition} ({level}) leaves out the {calls}, which strict ({strict}) counts as not "
+            "answered in time"
+        )
+        line = phrase(
+            "note-leaves-out", text, definition=name, level=shown, calls=calls, strict=right
+        )
+        if not leaves_out:
+            text = (
+                "{definition} ({level}) counts as good the {calls}, which strict ({strict}) counts as "
+                "not answered in time"
             )
+            line = phrase(
+                "note-counts-as-good", text, definition=name, level=shown, calls=calls, strict=right
+            )
+        found.append(line)
     return found
 
 
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"
+def _abandoned(counts: LevelCounts) -> str | None:
+    one, more = "{count_many} call abandoned", "{count_many} calls abandoned"
+    n = counts.abandoned
+    return phrase("calls-abandoned", one, more, count=n, count_many=n) if n else None
+
+
+def _abandoned_within(counts: LevelCounts) -> str | None:
+    one = "{count_many} call abandoned within the time"
+    more = "{count_many} calls abandoned within the time"
+    n = counts.abandoned_within
+    return phrase("calls-abandoned-within", one, more, count=n, count_many=n) if n else None
+
+
+def _abandoned_short(counts: LevelCounts) -> str | None:
+    one = "{count_many} call short and abandoned"
+    more = "{count_many} calls short and abandoned"
+    n = counts.abandoned_short
+    return phrase("calls-abandoned-short", one, more, count=n, count_many=n) if n else None

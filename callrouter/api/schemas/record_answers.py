@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import Moment
+from callrouter.api.schemas.vocabulary import Moment, PhraseJson
 
 LocalMoment = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-27T09:00:00+00:00"])
@@ -91,5 +91,6 @@ ReportJson = TypedDict(
         "rows": list[dict[str, Any]],
         "total": dict[str, Any] | None,
         "notes": list[str],
+        "notes_phrases": list[PhraseJson],
     },
 )

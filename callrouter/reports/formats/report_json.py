@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, TypeAlias
 
+from callrouter.model.text import Phrase, coded
 from callrouter.reports.figure_calls import has_calls
 from callrouter.reports.figure_meanings import meaning_of
 from callrouter.reports.formats.local_times import iso, named_zone, zone_name
@@ -29,13 +30,16 @@ def to_json(report: Report) -> Json:
 
 
 def encode_report(report: Report) -> bytes:
-    """Return a report as JSON in UTF-8, with a line for each row.
+    """Return a report as the API has it: JSON in UTF-8, with a line for each row.
+
+    Sentences have codes beside them: `notes_phrases`, and `NAME_phrase` in a row.
 
     The rows are encoded one by one: encoding many at once would hold the interpreter's lock, and with
     it the daemon's loop.
     """
-    head = _encoded(_head(report))
-    rows = ",\n".join(_encoded(_row(row, report)) for row in report.rows)
+    notes = [coded(note) for note in report.notes]
+    head = _encoded({**_head(report), "notes_phrases": notes})
+    rows = ",\n".join(_encoded({**_row(row, report), **_phrases(row)}) for row in report.rows)
     return f'{head[:-1]}, "rows": [{rows}]}}'.encode("utf-8", "replace")
 
 
@@ -78,6 +82,13 @@ def _row(row: Row, report: Report) -> Json:
         place = made.setdefault(owner, {}) if field else made
         place[field or owner] = _value(row.get(column.name), column, report.zone)
     return made
+
+
+def _phrases(row: Row) -> Json:
+    """Return the codes of the sentences in a row."""
+    return {
+        f"{name}_phrase": coded(value) for name, value in row.items() if isinstance(value, Phrase)
+    }
 
 
 def _value(value: Value, column: ReportColumn, zone: tzinfo) -> Value:

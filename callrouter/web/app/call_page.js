@@ -8,7 +8,7 @@ import { Num, said, Time } from "./parts.js";
 import { agentName, queueName } from "./names.js";
 import { address, route } from "./routes.js";
 import { Story, tell } from "./story.js";
-import { count, t, when } from "./words.js";
+import { count, t, when, wordFor } from "./words.js";
 
 const PAUSE_MS = 1200;
 const AGAIN_MS = 10_000;
@@ -40,7 +40,7 @@ function Facts({ call, live }) {
     ["place", place !== null && count(place)],
     ["called", shown.called_number && html`<${Num} of=${shown.called_number} />`],
     ["tag", shown.tag && html`<bdi>${shown.tag}</bdi>`],
-    ["result", shown.result && html`<bdi>${shown.result}</bdi>`],
+    ["result", shown.result && wordFor(`reports.word.${shown.result}`, shown.result)],
   ];
   return html`<dl class="figures facts">${facts.filter(([, value]) => value).map(([key, value]) => html`<div key=${key}><dt>${t(`story.fact.${key}`)}</dt><dd>${value}</dd></div>`)}</dl>`;
 }

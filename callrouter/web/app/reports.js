@@ -7,6 +7,7 @@ import { attempt } from "./parts.js";
 import { Curves, hasCurves } from "./reportcurves.js";
 import { addressOf, asked, download, go, LENGTHS, PERIODS, report, REPORTS } from "./reportstate.js";
 import { ReportTable } from "./reporttable.js";
+import { phrased } from "./phrases.js";
 import { loadFigures, shownPeriod, titleOf } from "./reportwords.js";
 import { view } from "./routes.js";
 import { language, share, t, wordFor } from "./words.js";
@@ -112,7 +113,7 @@ export function Reports() {
         <header class="about-report"><p><bdi>${shownPeriod(found)}</bdi> <small><bdi>${found.timezone}</bdi></small></p>
           ${state.what === "queues" && found.rows.length > 0 && html`<a class="button" href=${addressOf({ ...state, what: "hours", by: "", sort: "" })}>${t("reports.show-curves")}</a>`}<${Files} state=${state} /></header>
         <${ReportTable} key=${wanted} found=${found} state=${state} label=${label} />
-        ${found.notes.length > 0 && html`<ul class="notes">${found.notes.map((note) => html`<li key=${note}><bdi>${note.replaceAll("`", "")}</bdi></li>`)}</ul>`}
+        ${found.notes.length > 0 && html`<ul class="notes">${phrased(found.notes, found.notes_phrases).map((note) => html`<li key=${note}><bdi>${note.replaceAll("`", "")}</bdi></li>`)}</ul>`}
       </section>
       ${hasCurves(found) && html`<${Curves} found=${found} />`}`}
   </main>`;

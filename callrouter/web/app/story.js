@@ -4,7 +4,7 @@
 import { html } from "../vendor/preact.js";
 import { ask } from "./api.js";
 import { agentName, callPath, queueName } from "./names.js";
-import { inWords } from "./phrases.js";
+import { inWords, phrased } from "./phrases.js";
 import { Lanes } from "./story_lanes.js";
 import { address } from "./routes.js";
 import { duration, t, when } from "./words.js";
@@ -25,7 +25,7 @@ export async function tell(id) {
   return {
     call: call.value ?? null,
     why: why.value ?? null,
-    notes: report.value?.notes.slice(0, 1) ?? [],
+    notes: report.value?.notes.slice(0, 1) ?? [], notePhrases: report.value?.notes_phrases ?? [],
     steps: merged(report.value?.rows ?? null, why.value?.steps ?? []),
     problems: [report, why].filter((item) => item.status === "rejected").map((item) => item.reason.message),
   };
@@ -35,7 +35,7 @@ export async function tell(id) {
 function merged(rows, explained) {
   const reasons = new Map(explained.filter((step) => step.offer).map((step) => [step.offer, step]));
   const steps = (rows ?? []).map((row) => ({
-    at: Date.parse(row.at), what: row.what, queue: row.queue, agent: row.agent, after: row.after_s, detail: row.detail ?? "",
+    at: Date.parse(row.at), what: row.what, queue: row.queue, agent: row.agent, after: row.after_s, detail: row.detail ?? "", phrase: row.detail_phrase,
     offer: row.offer, why: row.what === "offered" ? reasons.get(row.offer) : undefined,
   }));
   for (const step of explained) {
@@ -85,7 +85,7 @@ export function Story({ told }) {
   return html`<div class="told">
     ${why?.now && html`<p class="now-text"><bdi>${inWords(why.now.text, why.now.phrase)}</bdi></p>
       ${why.now.passed_over.length > 0 && html`<ul>${why.now.passed_over.map((one) => html`<li key=${one.reason + one.text}><bdi>${inWords(one.text, one.phrase)}</bdi>: <bdi>${one.agents.map(agentName).join(", ")}</bdi>${one.count > one.agents.length ? html` <small>${t("more", { count: one.count - one.agents.length })}</small>` : ""}</li>`)}</ul>`}`}
-    ${told.notes.map((note) => html`<p key=${note} class="hint"><bdi>${note}</bdi></p>`)}
+    ${phrased(told.notes, told.notePhrases).map((note) => html`<p key=${note} class="hint"><bdi>${note}</bdi></p>`)}
     <${Lanes} steps=${steps} open=${!told.call?.ended_at} />
     <${Cast} steps=${steps} />
     ${why?.left_out > 0 && html`<p class="hint">${t("story.left-out", { count: why.left_out })}</p>`}
