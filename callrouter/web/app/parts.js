@@ -64,10 +64,14 @@ export function Dialogue({ title, onClose, wide = false, children }) {
 export const Num = ({ of, name }) => html`<bdi dir="ltr" class="number">${of || t("withheld")}</bdi>${name ? html` <bdi>${name}</bdi>` : ""}`;
 
 const EXAMPLES = /([A-Za-z0-9*+>][\x20-\x7e…]*[A-Za-z0-9*…-])/;
-/** A text of ours with examples of what can be written, which read from left to right in every language. */
+const SPANS = /([\d:]+-[\d:.-]*)/;
+/** A text of ours with examples of what can be written: they read from left to right in every language, and no line
+ * ends within a date or a span of time. */
 export function Mixed({ text }) {
-  if (LANGUAGES[language.value].dir === "ltr" || typeof text !== "string") return text;
-  return text.split(EXAMPLES).map((part, n) => (n % 2 ? html`<bdi key=${n} dir="ltr">${part}</bdi>` : part));
+  if (typeof text !== "string") return text;
+  const whole = (part) => part.split(SPANS).map((item, n) => (n % 2 ? html`<span key=${n} class="nobr">${item}</span>` : item));
+  if (LANGUAGES[language.value].dir === "ltr") return whole(text);
+  return text.split(EXAMPLES).map((part, n) => (n % 2 ? html`<bdi key=${n} dir="ltr">${whole(part)}</bdi>` : part));
 }
 
 export const Time = ({ s }) => html`<span class="time"><bdi dir="ltr">${duration(s)}</bdi></span>`;

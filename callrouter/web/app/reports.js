@@ -39,10 +39,11 @@ function FreePeriod({ period, onChange }) {
 function Choices({ state }) {
   const has = REPORTS[state.what] ?? {};
   const preset = !state.period || PERIODS.includes(state.period);
-  const [free, setFree] = useState(!preset);
-  useEffect(() => { setFree(!preset); }, [state.period]);
-  const set = (name) => (value) => go({ ...state, [name]: value, ...(name === "what" ? { sort: "", figure: "" } : {}) });
-  const setPeriod = (value) => { if (value === "free") setFree(true); else { setFree(false); set("period")(value); } };
+  const [freeAfter, setFreeAfter] = useState(null); // the period that was shown when a free one was asked for
+  const free = !preset || freeAfter === (state.period ?? "");
+  // By the address, not by what was drawn: arrow keys change a menu faster than a slow machine draws it.
+  const set = (name) => (value) => go({ ...asked(), [name]: value, ...(name === "what" ? { sort: "", figure: "" } : {}) });
+  const setPeriod = (value) => { if (value === "free") setFreeAfter(asked().period ?? ""); else { setFreeAfter(null); set("period")(value); } };
   const whats = Object.keys(REPORTS).map((what) => [what, t(`reports.what.${what}`)]);
   return html`<div class="card choices" role="search" aria-label=${t("reports.choices")}>
     <${Choice} name="what" value=${state.what} items=${whats} onChange=${set("what")} />

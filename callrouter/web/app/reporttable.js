@@ -89,9 +89,9 @@ export function ReportTable({ found, state, label }) {
   const line = (row, key, kind) => html`<tr key=${key} class=${kind}>${columns.map((column, place) => {
     const inWords = kind === "total" && IN_WORDS[`${found.what}.${column.name}`];
     const cell = inWords ? inWords(found.rows) : html`<${Cell} found=${found} column=${column} row=${row} state=${state} />`;
-    const kinds = TEXTS.includes(column.shown) ? "" : "figure";
+    const kinds = TEXTS.includes(column.shown) ? (column.shown === "text" ? "" : "time") : "figure";
     return place === 0 ? html`<th scope="row" key=${column.name} class=${kinds}>${kind === "total" && [null, "all"].includes(valueOf(row, column.name)) ? t("reports.total") : cell}</th>`
-      : html`<td key=${column.name} class=${kinds}>${kind === "total" && kinds === "" && [null, "all"].includes(valueOf(row, column.name)) ? "" : cell}</td>`;
+      : html`<td key=${column.name} class=${kinds}>${kind === "total" && kinds !== "figure" && [null, "all"].includes(valueOf(row, column.name)) ? "" : cell}</td>`;
   })}</tr>`;
   if (rows.length === 0) return html`<p class="none">${t("reports.nothing")}</p>`;
   return html`<div class="scroll report-scroll" tabindex="0" role="region" aria-label=${label}>
