@@ -181,6 +181,8 @@ async def test_agents_are_moved_between_levels(
     down = page.get_by_role("button", name=t("tables.down", name="Alice Martin"), exact=True)
     await hand.press(down)
     if look.hand == "keys":
+        await expect(page.locator(".level-group")).to_have_count(2)
+        await expect(down).to_be_focused()  # the focus goes with the agent
         await page.keyboard.press("Alt+ArrowUp")
         await expect(page.locator(".level-group")).to_have_count(1)
         await page.keyboard.press("Alt+ArrowDown")
@@ -471,6 +473,7 @@ async def test_a_queue_and_an_agent_are_made(visits: Visits, floor: PageFloor, l
     await hand.press(page.get_by_role("link", name=t("tables-tab.priorities"), exact=True))
     await tables.pick(hand, "night")
     await hand.choose(page.get_by_role("combobox", name=t("tables.add-member")), "erin")
+    await hand.press(tables.button("add"))
     await hand.press(page.get_by_role("link", name=t("tables-tab.shifts"), exact=True))
     await tables.pick(hand, "night")
     await hand.fill(tables.field("hours").first, "daily 20:00-24:00")
@@ -479,6 +482,7 @@ async def test_a_queue_and_an_agent_are_made(visits: Visits, floor: PageFloor, l
     hours = shift.get_by_label(t("tables-field.hours"), exact=True)
     await hand.fill(hours, "sat,sun 20:00-24:00")
     await hand.choose(shift.get_by_role("combobox", name=t("tables.add-member")), "alice")
+    await hand.press(shift.get_by_role("button", name=t("tables.add"), exact=True))
     await expect(page.locator(".week rect.shift")).to_have_count(2)
     await visits.accessible(page, both=False)
     await hand.press(tables.button("save"))

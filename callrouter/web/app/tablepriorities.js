@@ -47,6 +47,18 @@ function Row({ id, level, name, list, locked, onLevel, onMove, onRemove, drag })
       <${Doing} why=${locked} label=${t("tables.take-out", { name })} onClick=${onRemove}>✕</${Doing}></span></li>`;
 }
 
+/** Who can be added: chosen first, and added by the button, since the arrow keys change a menu on their way. */
+function AddMember({ free, nameOf, locked, onAdd }) {
+  const [chosen, setChosen] = useState("");
+  const menu = useRef(null);
+  const id = free.includes(chosen) ? chosen : "";
+  const add = () => { if (id) onAdd(id); menu.current.focus(); };
+  return html`<div class="pair add-member"><label class="field"><span>${t("tables.add-member")}</span>
+      <select ref=${menu} value=${id} disabled=${Boolean(locked) || !free.length} title=${locked} onChange=${(event) => setChosen(event.currentTarget.value)}>
+        <option value="">–</option>${free.map((one) => html`<option key=${one} value=${one}>${nameOf(one)}</option>`)}</select></label>
+    <button type="button" disabled=${Boolean(locked) || !free.length} onClick=${add}>${t("tables.add")}</button></div>`;
+}
+
 /** The levels of one list of agents (of a queue, or of a shift), to be changed. */
 export function Levels({ table, path, locked: outer, onFocus }) {
   const [said, setSaid] = useState("");
@@ -82,9 +94,7 @@ export function Levels({ table, path, locked: outer, onFocus }) {
         onLevel=${(next) => put(id, next)} onMove=${(way) => move(id, way)} onRemove=${() => setMember(table, path, id, null)}
         drag=${{ onDragStart: () => { dragged.current = id; }, onDragEnd: () => { dragged.current = null; } }} />`)}</ul></section>`)}
     ${levels.length > 0 && levels.at(-1)[0] < WORST && html`<div class="drop-last" ...${dropOn(Math.min(WORST, levels.at(-1)[0] + STEP))}>${t("tables.drop-last")}</div>`}
-    <label class="field"><span>${t("tables.add-member")}</span>
-      <select value="" disabled=${Boolean(locked) || !free.length} title=${locked} onChange=${(event) => { if (event.currentTarget.value) put(event.currentTarget.value, levels.at(-1)?.[0] ?? BEST); event.currentTarget.value = ""; }}>
-        <option value="">–</option>${free.map((id) => html`<option key=${id} value=${id}>${nameOf(id)}</option>`)}</select></label>
+    <${AddMember} free=${free} nameOf=${nameOf} locked=${locked} onAdd=${(id) => put(id, levels.at(-1)?.[0] ?? BEST)} />
     <p class="hidden" role="status" aria-live="polite">${said}</p>
   </div>`;
 }
