@@ -71,6 +71,24 @@ async def test_a_day(floor: PageFloor, visits: Visits, look: Look) -> None:
     await floor.agent("alice", signed_in=False)
 
 
+@pytest.mark.parametrize("look", looks(3), ids=str)
+async def test_a_reason_is_written_where_none_are_set(
+    floor: PageFloor, visits: Visits, look: Look
+) -> None:
+    await floor.quiet()
+    await floor.sign_out("alice")
+    await floor.sign_in("alice")
+    page, t = await visits.log_in("alice", look, view="mine"), words(look.language)
+    await page.route("**/api/pauses", lambda route: route.fulfill(json=[]))
+    await page.reload()
+    hand = Hand(page, look)
+    await visits.accessible(page)
+    await hand.fill(page.get_by_label(t("reason"), exact=True), "short")
+    await hand.press(button(page, t("pause")))
+    await expect(page.locator(".standing")).to_contain_text("short")
+    await floor.agent("alice", state="paused", pause_reason="short")
+
+
 @pytest.mark.parametrize("look", looks(1, 2), ids=str)
 async def test_a_mobile(floor: PageFloor, visits: Visits, look: Look) -> None:
     carrier, ear = floor.lab["carrier"], Ear(floor)
