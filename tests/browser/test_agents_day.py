@@ -172,7 +172,7 @@ async def test_what_others_did(floor: PageFloor, visits: Visits, look: Look) -> 
     to_bob = colleague.get_by_role("button", name=t("transfer"), exact=True)
     await expect(to_bob).to_be_enabled()
     await floor.sign_out("bob")  # what is open says who is free now
-    await expect(colleague).to_contain_text(t("state.offline"))
+    await expect(colleague).to_contain_text(t("state.not-there"))
     await expect(to_bob).to_be_disabled()
     await floor.sign_in("bob")
     await expect(to_bob).to_be_enabled()
