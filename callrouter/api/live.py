@@ -23,7 +23,7 @@ from callrouter.api.shared_frames import SharedMessage, send_shared
 from callrouter.api.views.sight import Sight
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import Notice, Oddity
-from callrouter.model.text import mask
+from callrouter.model.text import mask, phrase
 from callrouter.transports import cut
 
 TOO_SLOW: Final = 4008
@@ -138,10 +138,21 @@ class LiveViews:
             ApiProblem: 429 or 503.
         """
         if len(self.clients) >= MOST_CLIENTS:
-            raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
+            raise ApiProblem(
+                503,
+                "too-many",
+                phrase(
+                    "all-live-views-open", "{most} live views are open already", most=MOST_CLIENTS
+                ),
+            )
         own = sum(client.caller == caller for client in self.clients)
         if own >= MOST_PER_TOKEN and not caller.unlimited:
-            detail = f"{MOST_PER_TOKEN} live views of '{caller.name}' are open already"
+            detail = phrase(
+                "live-views-open",
+                "{most} live views of '{name}' are open already",
+                most=MOST_PER_TOKEN,
+                name=caller.name,
+            )
             raise ApiProblem(429, "too-many-views", detail)
 
     async def close(self) -> None:

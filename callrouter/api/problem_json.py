@@ -13,7 +13,7 @@ from aiohttp.http import HttpProcessingError
 from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.json_values import phrase_json
 from callrouter.api.views.floor_views import UnknownIdError
-from callrouter.model.text import Phrase, clean, sentence_of, unless_cut
+from callrouter.model.text import Phrase, clean, phrase, sentence_of, unless_cut
 
 TYPE: Final = "urn:callrouter:problem:"
 
@@ -44,14 +44,16 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
         self.headers = headers or {}
         self.members = members or {}
 
-    def response(self) -> web.Response:
-        """Return the response to send.
+    def response(self, *, coded: bool = False) -> web.Response:
+        """Return the response to send; `coded`: with the code of the detail.
 
         Control characters in the detail are replaced, since it may repeat what a client sent. Then it
         has no code, whose values would have them.
         """
         detail = unless_cut(self.detail, clean(self.detail))
-        said = {"detail_phrase": phrase_json(detail)} if isinstance(detail, Phrase) else {}
+        said = (
+            {"detail_phrase": phrase_json(detail)} if coded and isinstance(detail, Phrase) else {}
+        )
         body = {
             "type": TYPE + self.kind,
             "title": HTTPStatus(self.status).phrase,
@@ -105,10 +107,17 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             return web.Response(status=400)
         refusals.failed(request, error)
         request[PROBLEM_KIND] = "fault"
-        return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
+        return ApiProblem(
+            500, "fault", phrase("fault", "a fault in callrouter; its log has the details")
+        ).response()
     refusals.refused(problem.kind, problem.status, request)
     request[PROBLEM_KIND] = problem.kind
-    return problem.response()
+    return problem.response(coded=_speaks_another_language(request))
+
+
+def _speaks_another_language(request: web.Request) -> bool:
+    """Return whether a request comes from a page in another language than that of the details."""
+    return not request.headers.get("Accept-Language", "en").startswith("en")
 
 
 def _gone(request: web.Request) -> bool:
@@ -121,7 +130,9 @@ def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiProblem:
         detail = f"{request.method} can't be done here; {allowed} can"
         return ApiProblem(405, "method-not-allowed", detail, {"Allow": allowed})
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return ApiProblem(413, "too-large", "the body is larger than 64 KiB")
+        return ApiProblem(
+            413, "too-large", phrase("body-too-large", "the body is larger than 64 KiB")
+        )
     if error.status == 404:
         detail = f"there is nothing at {request.path[:200]}; see /api/openapi.json"
         return ApiProblem(404, "unknown-path", detail)

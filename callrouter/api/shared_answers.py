@@ -10,6 +10,7 @@ from aiohttp import web
 
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.problem_json import ApiProblem
+from callrouter.model.text import phrase
 
 T = TypeVar("T")
 _Key: TypeAlias = tuple[str, str]
@@ -138,9 +139,13 @@ class RateLimits:
         left = self._now(_key(caller), now)
         if left < cost:
             wait = int((cost - left) / PER_SECOND) + 1
-            detail = (
-                f"'{caller.name}' asks more than {PER_SECOND:.0f} times a second; "
-                f"try again in {wait} s, or watch /api/live"
+            detail = phrase(
+                "asks-too-often",
+                "'{name}' asks more than {most} times a second; try again in "
+                "{wait} s, or watch /api/live",
+                name=caller.name,
+                most=f"{PER_SECOND:.0f}",
+                wait=wait,
             )
             raise ApiProblem(429, "too-many-requests", detail, {"Retry-After": str(wait)})
         self._left[_key(caller)] = (left - cost, now)

@@ -34,6 +34,7 @@ from callrouter.model.events import (
 )
 from callrouter.model.notices import AgentDeviceSwitched, AgentSignedIn, PrivateCallDisregarded
 from callrouter.model.routing_table import SignIn
+from callrouter.model.text import phrase
 
 
 def refusal(floor: Floor, event: AgentRequest) -> str:
@@ -43,18 +44,26 @@ def refusal(floor: Floor, event: AgentRequest) -> str:
     """
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
-        return f"there is no agent '{event.agent}'"
+        return phrase("no-agent", "there is no agent '{agent}'", agent=event.agent)
     match event:
         case SignedOut() if agent.spec.sign_in is SignIn.ALWAYS:
-            return f"{agent.id} is always signed in (sign_in: always); pause instead"
+            return phrase(
+                "always-signed-in",
+                "{agent} is always signed in (sign_in: always); pause instead",
+                agent=agent.id,
+            )
         case PauseRequested() | Resumed() | ReadyPressed() if not agent.signed_in:
-            return f"{agent.id} is not signed in"
+            return phrase("not-signed-in", "{agent} is not signed in", agent=agent.id)
         case PauseRequested():
             return unknown_reason(floor.table.pauses, event.reason)
         case DeviceSwitchRequested():
             return _no_switch(agent, event)
         case PhoneFreed() if agent_availability.private_call(floor, agent) is None:
-            return f"no phone of {agent.id} is in a call that is not callrouter's"
+            return phrase(
+                "no-private-call",
+                "no phone of {agent} is in a call that is not callrouter's",
+                agent=agent.id,
+            )
         case _:
             return ""
 
@@ -63,9 +72,20 @@ def _no_switch(agent: Agent, event: DeviceSwitchRequested) -> str:
     device = agent_availability.device_of(agent, event.device)
     if device is None:
         known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
-        return f"{agent.id} has no device '{event.device}'; there are: {known}"
+        return phrase(
+            "no-such-device",
+            "{agent} has no device '{device}'; there are: {known}",
+            agent=agent.id,
+            device=event.device,
+            known=known,
+        )
     if event.on and not device.enabled:
-        return f"{event.device} of {agent.id} is switched off in the configuration (enabled: false)"
+        return phrase(
+            "device-off-in-files",
+            "{device} of {agent} is switched off in the configuration (enabled: false)",
+            device=event.device,
+            agent=agent.id,
+        )
     return ""
 
 

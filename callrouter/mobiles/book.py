@@ -10,6 +10,7 @@ from callrouter.mobiles.mobile_records import MobileRow, MobileState, NumberSett
 from callrouter.mobiles.number_policy import RefusedNumber, is_mobile_form, read_number
 from callrouter.model.hours import parse_spans
 from callrouter.model.routing_table import AgentSpec
+from callrouter.model.text import phrase, sentence_of
 
 LONGEST_RING_AFTER: Final = 600.0
 LAST_PLACE: Final = 99
@@ -69,22 +70,22 @@ class MobileBook:
         """
         match MobileState(row.state):
             case MobileState.UNVERIFIED:
-                return "not verified yet"
+                return phrase("mobile-unverified", "not verified yet")
             case MobileState.WAITING:
-                return "waiting for a supervisor"
+                return phrase("mobile-waiting", "waiting for a supervisor")
             case _:
                 return self._reason_dormant(row)
 
     def _reason_dormant(self, row: MobileRow) -> str:
         spec = self.agents.get(row.agent)
         if spec is None:
-            return "its agent is not in the configuration"
+            return phrase("mobile-no-agent", "its agent is not in the configuration")
         if any(device.id == row.device for device in spec.devices):
-            return "the configuration has another phone of this name"
+            return phrase("mobile-name-taken", "the configuration has another phone of this name")
         if any(device.number == row.number for device in spec.devices):
-            return "the configuration has this number already"
+            return phrase("number-in-files", "the configuration has this number already")
         if not self.dialling:
-            return "no PBX dials outside numbers"
+            return phrase("mobile-not-dialled", "no PBX dials outside numbers")
         if row.number not in self._verdicts:
             verdict = read_number(row.number, self.settings)
             self._verdicts[row.number] = verdict.text if isinstance(verdict, RefusedNumber) else ""
@@ -103,10 +104,21 @@ class MobileBook:
             return next(name for name in names if name not in used)
         if not _NAME.fullmatch(wanted):
             raise RequestDenied(
-                "wrong-name", "a device's name is small letters, digits, - and _ (64 at most)"
+                "wrong-name",
+                phrase(
+                    "device-name",
+                    "a device's name is small letters, digits, - and _ (64 at most)",
+                ),
             )
         if wanted in used:
-            raise RequestDenied("known", f"there is a device '{wanted}' already; remove it first")
+            raise RequestDenied(
+                "known",
+                phrase(
+                    "device-exists",
+                    "there is a device '{wanted}' already; remove it first",
+                    wanted=wanted,
+                ),
+            )
         return wanted
 
     def row(self, agent: str, device: str) -> MobileRow:
@@ -120,9 +132,22 @@ class MobileBook:
             return row
         if any(spec.id == device for spec in self.agents[agent].devices):
             raise RequestDenied(
-                "configured", f"{device} stands in the configuration; it is changed there"
+                "configured",
+                phrase(
+                    "device-in-files",
+                    "{device} stands in the configuration; it is changed there",
+                    device=device,
+                ),
             )
-        raise RequestDenied("unknown-device", f"{agent} has no device '{device[:64]}'")
+        raise RequestDenied(
+            "unknown-device",
+            phrase(
+                "no-device-named",
+                "{agent} has no device '{device}'",
+                agent=agent,
+                device=device[:64],
+            ),
+        )
 
     def check_not_taken(self, agent: str, number: str) -> None:
         """Check that a number is not another agent's, verified or configured.
@@ -137,10 +162,14 @@ class MobileBook:
             proved = other.state != MobileState.UNVERIFIED.value
             there = other.agent != agent and other.agent in self.agents
             if other.number == number and there and proved:
-                raise RequestDenied("taken", "this number is another agent's")
+                raise RequestDenied(
+                    "taken", phrase("number-of-another", "this number is another agent's")
+                )
         for spec in self.agents.values():
             if spec.id != agent and any(device.number == number for device in spec.devices):
-                raise RequestDenied("taken", "this number is another agent's")
+                raise RequestDenied(
+                    "taken", phrase("number-of-another", "this number is another agent's")
+                )
 
 
 def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
@@ -181,12 +210,20 @@ def check_ringing(ring_after: float, hours: str, place: int) -> None:
     """
     if not 0 <= ring_after <= LONGEST_RING_AFTER:
         raise RequestDenied(
-            "wrong-value", f"ring_after must be from 0 to {LONGEST_RING_AFTER:.0f} s"
+            "wrong-value",
+            phrase(
+                "ring-after-range",
+                "ring_after must be from 0 to {most} s",
+                most=f"{LONGEST_RING_AFTER:.0f}",
+            ),
         )
     if not 0 <= place <= LAST_PLACE:
-        raise RequestDenied("wrong-value", f"order must be from 0 to {LAST_PLACE}")
+        raise RequestDenied(
+            "wrong-value", phrase("order-range", "order must be from 0 to {last}", last=LAST_PLACE)
+        )
     if hours:
         try:
             parse_spans(hours)
         except ValueError as error:
-            raise RequestDenied("wrong-value", f"hours: {error}") from error
+            why = phrase("hours-wrong", "hours: {why}", why=sentence_of(error))
+            raise RequestDenied("wrong-value", why) from error

@@ -19,6 +19,7 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, sho
 
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.phone_numbers import E164
+from callrouter.model.text import phrase
 
 _SHORTEST_MOBILE: Final = len("+1234567")
 _LONGEST_TEXT: Final = 40
@@ -39,26 +40,38 @@ _EMERGENCY: Final = frozenset({"000", "110", "112", "118", "119", "911", "999"})
 """Emergency numbers that people dial abroad as well. Never a mobile, whatever the region."""
 
 _NO_COUNTRY: Final = {
-    "+800": ("freephone", "an international freephone number"),
-    "+808": ("shared-cost", "an international shared-cost number"),
-    "+870": ("satellite", "a satellite number (Inmarsat)"),
-    "+878": ("personal-number", "a universal personal number"),
-    "+881": ("satellite", "a satellite number"),
-    "+882": ("satellite", "a number of an international or satellite network"),
-    "+883": ("satellite", "a number of an international or satellite network"),
-    "+888": ("not-allowed", "a number of disaster relief"),
-    "+979": ("premium", "an international premium-rate number"),
+    "+800": ("freephone", phrase("kind-intl-freephone", "an international freephone number")),
+    "+808": ("shared-cost", phrase("kind-intl-shared-cost", "an international shared-cost number")),
+    "+870": ("satellite", phrase("kind-inmarsat", "a satellite number (Inmarsat)")),
+    "+878": ("personal-number", phrase("kind-universal-personal", "a universal personal number")),
+    "+881": ("satellite", phrase("kind-satellite", "a satellite number")),
+    "+882": (
+        "satellite",
+        phrase("kind-satellite-network", "a number of an international or satellite network"),
+    ),
+    "+883": (
+        "satellite",
+        phrase("kind-satellite-network", "a number of an international or satellite network"),
+    ),
+    "+888": ("not-allowed", phrase("kind-disaster-relief", "a number of disaster relief")),
+    "+979": ("premium", phrase("kind-intl-premium", "an international premium-rate number")),
 }
 _KINDS: Final = {
-    PhoneNumberType.PREMIUM_RATE: ("premium", "a premium-rate number"),
-    PhoneNumberType.SHARED_COST: ("shared-cost", "a shared-cost number"),
-    PhoneNumberType.PERSONAL_NUMBER: ("personal-number", "a personal number, which costs extra"),
-    PhoneNumberType.TOLL_FREE: ("freephone", "a freephone number"),
-    PhoneNumberType.UAN: ("uan", "a company's universal access number"),
-    PhoneNumberType.PAGER: ("pager", "a pager"),
-    PhoneNumberType.VOICEMAIL: ("voicemail", "a voicemail"),
-    PhoneNumberType.VOIP: ("voip", "an internet telephony number"),
-    PhoneNumberType.UNKNOWN: ("unknown-type", "a number of no known kind"),
+    PhoneNumberType.PREMIUM_RATE: ("premium", phrase("kind-premium", "a premium-rate number")),
+    PhoneNumberType.SHARED_COST: (
+        "shared-cost",
+        phrase("kind-shared-cost", "a shared-cost number"),
+    ),
+    PhoneNumberType.PERSONAL_NUMBER: (
+        "personal-number",
+        phrase("kind-personal", "a personal number, which costs extra"),
+    ),
+    PhoneNumberType.TOLL_FREE: ("freephone", phrase("kind-freephone", "a freephone number")),
+    PhoneNumberType.UAN: ("uan", phrase("kind-uan", "a company's universal access number")),
+    PhoneNumberType.PAGER: ("pager", phrase("kind-pager", "a pager")),
+    PhoneNumberType.VOICEMAIL: ("voicemail", phrase("kind-voicemail", "a voicemail")),
+    PhoneNumberType.VOIP: ("voip", phrase("kind-voip", "an internet telephony number")),
+    PhoneNumberType.UNKNOWN: ("unknown-type", phrase("kind-unknown", "a number of no known kind")),
 }
 _TYPES: Final = {
     PhoneNumberType.MOBILE: frozenset({"mobile"}),
@@ -66,7 +79,10 @@ _TYPES: Final = {
     # In North America the two can't be told apart.
     PhoneNumberType.FIXED_LINE_OR_MOBILE: frozenset({"mobile", "fixed-line"}),
 }
-_TYPE_WORDS: Final = {"mobile": "mobiles", "fixed-line": "fixed lines"}
+_TYPE_WORDS: Final = {
+    "mobile": phrase("kind-mobiles", "mobiles"),
+    "fixed-line": phrase("kind-fixed-lines", "fixed lines"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +137,19 @@ def form_fault(number: str) -> str:
     Its country and type are not checked: for a configured number they are the supervisors' choice.
     """
     if not is_mobile_form(number):
-        return "not an international number such as +447700900123"
+        return phrase(
+            "number-not-international", "not an international number such as +447700900123"
+        )
     try:
         parsed = phonenumbers.parse(number)
     except NumberParseException:
-        return "no country has numbers that begin so"
+        return phrase("number-unknown-country", "no country has numbers that begin so")
     fault = _impossible(parsed)
     if fault:
         return fault[1]
-    return "" if _e164(parsed) == number else "not in international form"
+    return (
+        "" if _e164(parsed) == number else phrase("number-not-in-form", "not in international form")
+    )
 
 
 def high_cost(number: str) -> str:
@@ -159,27 +179,43 @@ def country_of(number: str) -> str:
 def _written_wrongly(text: str) -> RefusedNumber | None:
     """Why a text is not written like a phone number; None if it is."""
     if not text.strip():
-        return RefusedNumber("empty", "give a number, such as +447700900123")
+        return RefusedNumber(
+            "empty", phrase("number-empty", "give a number, such as +447700900123")
+        )
     if len(text) > _LONGEST_TEXT:
-        return RefusedNumber("too-long", "too long for a phone number")
+        return RefusedNumber("too-long", phrase("number-too-long", "too long for a phone number"))
     kinds = {unicodedata.category(c) for c in text}
     if kinds & {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}:
-        return RefusedNumber("hidden-character", "there is a character in it that can't be seen")
+        return RefusedNumber(
+            "hidden-character",
+            phrase("number-hidden-character", "there is a character in it that can't be seen"),
+        )
     if any(c.isdigit() and not c.isascii() for c in text):
-        return RefusedNumber("foreign-digits", "write the digits as 0 to 9")
+        return RefusedNumber(
+            "foreign-digits", phrase("number-foreign-digits", "write the digits as 0 to 9")
+        )
     if text.strip()[0] in "*#":
-        return RefusedNumber("code", "that is a code for a telephone system, not a number")
+        return RefusedNumber(
+            "code", phrase("number-is-code", "that is a code for a telephone system, not a number")
+        )
     if _EXTENSION.search(text):
-        return RefusedNumber("extension", "a number with an extension can't be called by itself")
+        return RefusedNumber(
+            "extension",
+            phrase("number-with-extension", "a number with an extension can't be called by itself"),
+        )
     if not _WRITTEN.fullmatch(text.strip()) or not any(map(str.isdigit, text)):
         if _WITH_LETTERS.fullmatch(text.strip()) and re.search("[A-Za-z]", text):
-            return RefusedNumber("letters", "write digits in place of letters")
-        text = (
-            "only digits, blanks, brackets, dots and dashes can stand in a number, and a + in front"
+            return RefusedNumber(
+                "letters", phrase("number-letters", "write digits in place of letters")
+            )
+        text = phrase(
+            "number-characters",
+            "only digits, blanks, brackets, dots and dashes can stand in a "
+            "number, and a + in front",
         )
         return RefusedNumber("not-a-number", text)
     if "+" in text and not _PLUS.fullmatch(text):
-        return RefusedNumber("not-a-number", "a + can only stand in front")
+        return RefusedNumber("not-a-number", phrase("number-plus", "a + can only stand in front"))
     return None
 
 
@@ -188,16 +224,24 @@ def _no_persons_number(digits: str, region: str, *, international: bool) -> Refu
     if digits in _EMERGENCY or (
         region and not international and shortnumberinfo.is_emergency_number(digits, region)
     ):
-        return RefusedNumber("emergency", "that is an emergency number")
+        return RefusedNumber("emergency", phrase("number-emergency", "that is an emergency number"))
     if len(digits) > _MOST_DIGITS:
-        return RefusedNumber("too-long", "too many digits for a phone number")
+        return RefusedNumber(
+            "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
+        )
     special = _no_country(f"+{digits}") if international else None
     if special is not None:
-        return RefusedNumber(special[0], f"that is {special[1]}")
+        return RefusedNumber(
+            special[0], phrase("number-is-kind", "that is {kind}", kind=special[1])
+        )
     if not international and len(digits) <= 6:
-        return RefusedNumber("short-code", "too short: a short code or an extension")
+        return RefusedNumber(
+            "short-code", phrase("number-too-short", "too short: a short code or an extension")
+        )
     if not international and not region:
-        return RefusedNumber("no-country", "begin with + and the country, such as +44")
+        return RefusedNumber(
+            "no-country", phrase("number-no-country", "begin with + and the country, such as +44")
+        )
     return None
 
 
@@ -205,14 +249,26 @@ def _unreadable(error: NumberParseException, region: str) -> RefusedNumber:
     match error.error_type:
         case NumberParseException.INVALID_COUNTRY_CODE:
             if region:
-                return RefusedNumber("no-country", "no country has numbers that begin so")
-            return RefusedNumber("no-country", "begin with + and the country, such as +44")
+                return RefusedNumber(
+                    "no-country",
+                    phrase("number-unknown-country", "no country has numbers that begin so"),
+                )
+            return RefusedNumber(
+                "no-country",
+                phrase("number-no-country", "begin with + and the country, such as +44"),
+            )
         case NumberParseException.TOO_LONG:
-            return RefusedNumber("too-long", "too many digits for a phone number")
+            return RefusedNumber(
+                "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
+            )
         case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
-            return RefusedNumber("too-short", "too few digits for a phone number")
+            return RefusedNumber(
+                "too-short", phrase("number-too-few-digits", "too few digits for a phone number")
+            )
         case _:
-            return RefusedNumber("not-a-number", "that is not a phone number")
+            return RefusedNumber(
+                "not-a-number", phrase("number-is-none", "that is not a phone number")
+            )
 
 
 # ---------------------------------------------------------------- what it is
@@ -228,28 +284,40 @@ def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
     ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     national = str(parsed.national_number)
     if shortnumberinfo.is_emergency_number(national, country):
-        return RefusedNumber("emergency", "that is an emergency number")
+        return RefusedNumber("emergency", phrase("number-emergency", "that is an emergency number"))
     fault = _impossible(parsed)
     if fault:
         return RefusedNumber(fault[0], fault[1])
     if not phonenumbers.is_valid_number(parsed) or not is_mobile_form(number):
-        return RefusedNumber("no-number", "there is no such number in its country")
+        return RefusedNumber(
+            "no-number", phrase("number-does-not-exist", "there is no such number in its country")
+        )
     return _allowed(phonenumbers.number_type(parsed), number, country, settings)
 
 
 def _allowed(type_: int, number: str, country: str, settings: NumberSettings) -> Verdict:
     kind = _KINDS.get(type_)
     if kind is not None:
-        return RefusedNumber(kind[0], f"that is {kind[1]}")
+        return RefusedNumber(kind[0], phrase("number-is-kind", "that is {kind}", kind=kind[1]))
     if country not in settings.allowed:
         allowed = ", ".join(settings.allowed) or "none"
         return RefusedNumber(
-            "country", f"numbers of {country} are not allowed here (allowed: {allowed})"
+            "country",
+            phrase(
+                "number-country",
+                "numbers of {country} are not allowed here (allowed: {allowed})",
+                country=country,
+                allowed=allowed,
+            ),
         )
     wanted = settings.types or tuple(_TYPE_WORDS)
     if not _TYPES[type_] & set(wanted):
-        words = " and ".join(_TYPE_WORDS[name] for name in wanted)
-        return RefusedNumber("type", f"only {words} are allowed here")
+        words: str = _TYPE_WORDS[wanted[0]]
+        for name in wanted[1:]:
+            words = phrase("and", "{first} and {second}", first=words, second=_TYPE_WORDS[name])
+        return RefusedNumber(
+            "type", phrase("number-types", "only {kinds} are allowed here", kinds=words)
+        )
     return AcceptedNumber(number, country)
 
 
@@ -258,13 +326,21 @@ def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:
     possible = phonenumbers.ValidationResult
     match phonenumbers.is_possible_number_with_reason(parsed):
         case possible.TOO_SHORT | possible.IS_POSSIBLE_LOCAL_ONLY:
-            return "too-short", "too few digits for a number of its country"
+            return "too-short", phrase(
+                "number-too-few-for-country", "too few digits for a number of its country"
+            )
         case possible.TOO_LONG:
-            return "too-long", "too many digits for a number of its country"
+            return "too-long", phrase(
+                "number-too-many-for-country", "too many digits for a number of its country"
+            )
         case possible.INVALID_COUNTRY_CODE:
-            return "no-country", "no country has numbers that begin so"
+            return "no-country", phrase(
+                "number-unknown-country", "no country has numbers that begin so"
+            )
         case possible.INVALID_LENGTH:
-            return "no-number", "no number of its country has so many digits"
+            return "no-number", phrase(
+                "number-length", "no number of its country has so many digits"
+            )
         case _:
             return None
 

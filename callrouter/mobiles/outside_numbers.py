@@ -24,6 +24,7 @@ from callrouter.mobiles.number_policy import (
     read_number,
 )
 from callrouter.model.routing_table import OutsideTransfers
+from callrouter.model.text import phrase
 
 _MOST_DIGITS: Final = 15  # of E.164
 _EVERYWHERE: Final = tuple(sorted(phonenumbers.SUPPORTED_REGIONS))
@@ -46,7 +47,10 @@ def read_outside_number(text: str, rules: OutsideTransfers, region: str) -> Verd
     if not rules.allowed:
         return RefusedNumber(
             "outside-off",
-            "callers are not passed on to numbers outside here (transfers: outside is not set)",
+            phrase(
+                "outside-off",
+                "callers are not passed on to numbers outside here (transfers: outside is not set)",
+            ),
         )
     verdict = read_number(text, NumberSettings(region=region, countries=_EVERYWHERE))
     if isinstance(verdict, RefusedNumber):
@@ -55,7 +59,12 @@ def read_outside_number(text: str, rules: OutsideTransfers, region: str) -> Verd
         return verdict
     allowed = ", ".join(rules.allowed)
     return RefusedNumber(
-        "number-not-allowed", f"numbers that begin so are not allowed here (allowed: {allowed})"
+        "number-not-allowed",
+        phrase(
+            "outside-beginning",
+            "numbers that begin so are not allowed here (allowed: {allowed})",
+            allowed=allowed,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from callrouter.mobiles.mobile_records import DAY, HOUR, DialledRow, NumberSettings
+from callrouter.model.text import phrase
 
 T = TypeVar("T")
 
@@ -62,20 +63,39 @@ class VerificationCallLog:
         self._forget(now)
         an_hour, a_day = settings.calls_per_hour, settings.calls_per_hour * _DAY_FOR_HOUR
         limits: tuple[tuple[str, int, float, Callable[[DialledRow], bool]], ...] = (
-            (f"for {agent} in an hour", an_hour, HOUR, lambda row: row.agent == agent),
-            ("to this number in an hour", an_hour, HOUR, lambda row: row.number == number),
-            (f"for {agent} in a day", a_day, DAY, lambda row: row.agent == agent),
-            ("to this number in a day", a_day, DAY, lambda row: row.number == number),
             (
-                *(f"to {country} in a day", settings.calls_per_country, DAY),
+                phrase("for-agent-hourly", "for {agent} in an hour", agent=agent),
+                *(an_hour, HOUR),
+                lambda row: row.agent == agent,
+            ),
+            (
+                phrase("to-number-hourly", "to this number in an hour"),
+                *(an_hour, HOUR),
+                lambda row: row.number == number,
+            ),
+            (
+                phrase("for-agent-daily", "for {agent} in a day", agent=agent),
+                *(a_day, DAY),
+                lambda row: row.agent == agent,
+            ),
+            (
+                phrase("to-number-daily", "to this number in a day"),
+                *(a_day, DAY),
+                lambda row: row.number == number,
+            ),
+            (
+                phrase("to-country-daily", "to {country} in a day", country=country),
+                *(settings.calls_per_country, DAY),
                 lambda row: row.country == country,
             ),
-            ("in a day", settings.calls_per_day, DAY, lambda _: True),
+            (phrase("daily", "in a day"), settings.calls_per_day, DAY, lambda _: True),
         )
         for words, most, within, counts in limits:
             times = [row.at for row in self._rows if row.at > now - within and counts(row)]
             if len(times) >= most:
-                return f"no more than {most} verification calls {words}{_when_again(times, most, within, now)}"
+                text = "no more than {most} verification calls {limit}"
+                no = phrase("most-verifications", text, most=most, limit=words)
+                return _when_again(no, times[-most] + within - now) if most else no
         return ""
 
     def _forget(self, now: float) -> None:
@@ -92,11 +112,13 @@ class VerificationCallLog:
             rows.popleft()
 
 
-def _when_again(times: list[float], most: int, within: float, now: float) -> str:
-    if not most:
-        return ""
-    minutes = max(1, round((times[-most] + within - now) / 60))
-    return f"; again in {minutes} min" if minutes < 120 else f"; again in {round(minutes / 60)} h"
+def _when_again(no: str, seconds: float) -> str:
+    """Add to a refusal when it ends."""
+    minutes = max(1, round(seconds / 60))
+    if minutes < 120:
+        return phrase("no-again-minutes", "{no}; again in {minutes} min", no=no, minutes=minutes)
+    hours = round(minutes / 60)
+    return phrase("no-again-hours", "{no}; again in {hours} h", no=no, hours=hours)
 
 
 class RequestCounter:

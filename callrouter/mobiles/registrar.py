@@ -51,7 +51,7 @@ from callrouter.mobiles.registration_events import (
 )
 from callrouter.mobiles.verification import Verifications
 from callrouter.model.ivr import DigitsKeyed, NumberAnswered, NumberFailed, PersonLeft
-from callrouter.model.text import mask
+from callrouter.model.text import mask, phrase
 
 CHANGES: Final = 5
 """Limit per hour on changes to one's own devices, as a multiple of `attempts_per_hour`."""
@@ -200,21 +200,39 @@ class Registrar:
     def _check_allowed(self, event: MobileRequest, excess: int) -> None:
         if excess:
             raise RequestDenied(
-                "limit", f"no more than {self._hourly_limit(event)} requests in an hour"
+                "limit",
+                phrase(
+                    "hourly-requests",
+                    "no more than {most} requests in an hour",
+                    most=self._hourly_limit(event),
+                ),
             )
         if not event.requester.may(event.agent):
             raise RequestDenied(
-                "not-yours", f"the devices of {event.agent[:64]} are not yours to change"
+                "not-yours",
+                phrase(
+                    "devices-not-yours-to-change",
+                    "the devices of {agent} are not yours to change",
+                    agent=event.agent[:64],
+                ),
             )
         # A mobile of an agent who has left can still be removed.
         known = isinstance(event, RemoveRequested | RejectRequested) and self._number_of(event)
         if event.agent not in self.book.agents and not known:
-            raise RequestDenied("unknown-agent", f"there is no agent '{event.agent[:64]}'")
+            raise RequestDenied(
+                "unknown-agent",
+                phrase("no-agent", "there is no agent '{agent}'", agent=event.agent[:64]),
+            )
         vouch = isinstance(event, RegisterRequested | VerifyRequested) and event.vouch
         if vouch and not event.requester.supervisor:
-            raise RequestDenied("not-allowed", "only a supervisor can vouch for a number")
+            raise RequestDenied(
+                "not-allowed",
+                phrase("supervisor-vouches", "only a supervisor can vouch for a number"),
+            )
         if isinstance(event, RejectRequested) and not event.requester.supervisor:
-            raise RequestDenied("not-allowed", "only a supervisor can reject a mobile")
+            raise RequestDenied(
+                "not-allowed", phrase("supervisor-rejects", "only a supervisor can reject a mobile")
+            )
 
     def _number_of(
         self,
@@ -257,12 +275,22 @@ class Registrar:
         if same is not None:
             if same.state == MobileState.UNVERIFIED.value and event.device in {"", same.device}:
                 return same
-            raise RequestDenied("known", f"{same.device} is this number already")
+            raise RequestDenied(
+                "known",
+                phrase("number-is-device", "{device} is this number already", device=same.device),
+            )
         if any(device.number == number for device in book.agents[event.agent].devices):
-            raise RequestDenied("known", "the configuration has this number already")
+            raise RequestDenied(
+                "known", phrase("number-in-files", "the configuration has this number already")
+            )
         most = book.settings.devices_per_agent
         if len(mine) >= most:
-            raise RequestDenied("limit", f"{most} registered mobiles at most; remove one first")
+            raise RequestDenied(
+                "limit",
+                phrase(
+                    "most-mobiles", "{most} registered mobiles at most; remove one first", most=most
+                ),
+            )
         check_ringing(event.ring_after, event.hours, 0)
         return MobileRow(
             agent=event.agent,
@@ -279,14 +307,24 @@ class Registrar:
     def _verify(self, event: VerifyRequested, now: float) -> Iterator[Decision]:
         row = self.book.row(event.agent, event.device)
         if row.state == MobileState.IN_USE.value:
-            raise RequestDenied("verified", f"{row.device} is in use already")
+            raise RequestDenied(
+                "verified",
+                phrase("device-in-use-already", "{device} is in use already", device=row.device),
+            )
         check_still_allowed(row.number, self.book.settings)
         self.book.check_not_taken(row.agent, row.number)
         if event.vouch:
             yield from self._vouch(event, row, now)
             return
         if row.state == MobileState.WAITING.value:
-            raise RequestDenied("waiting", f"{row.device} is verified, and waits for a supervisor")
+            raise RequestDenied(
+                "waiting",
+                phrase(
+                    "device-waits",
+                    "{device} is verified, and waits for a supervisor",
+                    device=row.device,
+                ),
+            )
         self.verifications.check_may_start(row, event.call_secrets, now)
         yield from self.verifications.start(row, event.requester, event.call_secrets, now)
 
@@ -302,7 +340,11 @@ class Registrar:
         yield StoreMobile(row=made)
         yield from self.verifications.drop_claims(made, now)
         yield MobilesChanged()
-        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is in use")
+        yield RequestDone(
+            agent=row.agent,
+            device=row.device,
+            text=phrase("device-in-use", "{device} is in use", device=row.device),
+        )
 
     # ------------------------------------------------------------ change and remove
 
@@ -323,24 +365,46 @@ class Registrar:
             yield _audit(event, now, "changed", row.number, detail)
             yield StoreMobile(row=made)
             yield MobilesChanged()
-        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is changed")
+        yield RequestDone(
+            agent=row.agent,
+            device=row.device,
+            text=phrase("device-changed", "{device} is changed", device=row.device),
+        )
 
     def _remove(self, event: RemoveRequested, now: float) -> Iterator[Decision]:
         row = self.book.row(event.agent, event.device)
         yield from self._forget(row)
         yield _audit(event, now, "removed", row.number)
-        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is removed")
+        yield RequestDone(
+            agent=row.agent,
+            device=row.device,
+            text=phrase("device-removed", "{device} is removed", device=row.device),
+        )
 
     def _reject(self, event: RejectRequested, now: float) -> Iterator[Decision]:
         row = self.book.row(event.agent, event.device)
         if row.state == MobileState.IN_USE.value:
-            raise RequestDenied("verified", f"{row.device} is in use already; remove it instead")
+            raise RequestDenied(
+                "verified",
+                phrase(
+                    "device-in-use-remove",
+                    "{device} is in use already; remove it instead",
+                    device=row.device,
+                ),
+            )
         yield from self._forget(row)
         yield _audit(event, now, "rejected", row.number, event.reason)
-        because = f": {event.reason}" if event.reason else ""
-        text = f"your mobile {row.device} was not accepted{because}"
+        device, why = row.device, event.reason
+        text = phrase("told-rejected", "your mobile {device} was not accepted", device=device)
+        if why:
+            because = "your mobile {device} was not accepted: {why}"
+            text = phrase("told-rejected-because", because, device=device, why=why)
         yield TellAgent(agent=row.agent, text=text, by=event.requester.name)
-        yield RequestDone(agent=row.agent, device=row.device, text=f"{row.device} is rejected")
+        yield RequestDone(
+            agent=row.agent,
+            device=row.device,
+            text=phrase("device-rejected", "{device} is rejected", device=row.device),
+        )
 
     def _forget(self, row: MobileRow) -> Iterator[Decision]:
         yield from self.verifications.cancel(row.agent, row.device)
@@ -358,13 +422,24 @@ class Registrar:
                 row = book.row(agent, event.device)
                 why = book.reason_not_rung(row)
                 if why:
-                    raise RequestDenied("not-in-use", f"{row.device} is not in use: {why}")
+                    raise RequestDenied(
+                        "not-in-use",
+                        phrase(
+                            "device-not-in-use",
+                            "{device} is not in use: {why}",
+                            device=row.device,
+                            why=why,
+                        ),
+                    )
             devices = [event.device]
         else:
             devices = [spec.id for spec in configured if spec.number]
             devices += [row.device for row in book.of(agent) if not book.reason_not_rung(row)]
             if not devices:
-                raise RequestDenied("unknown-device", f"{agent} has no mobile in use")
+                raise RequestDenied(
+                    "unknown-device",
+                    phrase("no-mobile-in-use", "{agent} has no mobile in use", agent=agent),
+                )
         word = "on" if event.on else "off"
         for device in devices:
             number = next((spec.number for spec in configured if spec.id == device), "")
@@ -372,6 +447,10 @@ class Registrar:
             yield _audit(of, now, f"switched-{word}", number or self._number_of(of))
             yield SwitchDevice(agent=agent, device=device, on=event.on, by=event.requester.name)
         text = f"{' and '.join(devices)} {'is' if len(devices) == 1 else 'are'} {word}"
+        if len(devices) == 1 and event.on:
+            text = phrase("device-is-on", "{device} is on", device=devices[0])
+        elif len(devices) == 1:
+            text = phrase("device-is-off", "{device} is off", device=devices[0])
         yield RequestDone(agent=agent, device=event.device, text=text)
 
 

@@ -40,7 +40,7 @@ from callrouter.model.ivr import (
     PersonLeft,
     Say,
 )
-from callrouter.model.text import mask
+from callrouter.model.text import mask, phrase
 
 # Sounds of Asterisk's core set, such as "please enter your password, followed by the pound key".
 ASK: Final = ("agent-pass",)
@@ -108,11 +108,18 @@ class Verifications:
             RequestDenied: it may not.
         """
         if row.agent in self.pending:
-            raise RequestDenied("busy", "a verification call is on; wait until it is over")
+            raise RequestDenied(
+                "busy",
+                phrase("verification-on", "a verification call is on; wait until it is over"),
+            )
         if not self.book.dialling:
-            raise RequestDenied("no-pbx", "no PBX dials outside numbers (dial_number)")
+            raise RequestDenied(
+                "no-pbx", phrase("no-pbx-dials", "no PBX dials outside numbers (dial_number)")
+            )
         if not call_secrets.pbx:
-            raise RequestDenied("no-pbx", "no PBX can place the verification call now")
+            raise RequestDenied(
+                "no-pbx", phrase("no-pbx-verifies", "no PBX can place the verification call now")
+            )
         country, settings = country_of(row.number), self.book.settings
         why = self.call_log.limit_reached(row.agent, row.number, country, settings, now)
         if why:
@@ -145,7 +152,7 @@ class Verifications:
             number=row.number,
             code=call_secrets.code,
             expires_at=pending.expires_at,
-            text="answer the call, and key in the code",
+            text=phrase("answer-and-key-in", "answer the call, and key in the code"),
         )
 
     def cancel(self, agent: str, device: str) -> Iterator[Decision]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.reports.periods import Period, PeriodError, day_start, month_after
 
 SHORT: Final[Mapping[str, int]] = {"15m": 15, "30m": 30, "1h": 60}
@@ -52,7 +53,14 @@ def divide(period: Period, by: str, zone: tzinfo) -> Intervals:
     if not by:
         return Intervals((period.from_,), period.to)
     if by not in LENGTHS:
-        raise PeriodError(f"{by!r} is no interval; right are {', '.join(LENGTHS)}")
+        raise PeriodError(
+            phrase(
+                "no-interval",
+                "{by} is no interval; right are {lengths}",
+                by=repr(by),
+                lengths=", ".join(LENGTHS),
+            )
+        )
     if by in SHORT and _count(period, by) > MOST:
         fits = next((longer for longer in SHORT if _count(period, longer) <= MOST), "1d")
         raise PeriodError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
+from callrouter.model.text import phrase
+
 MOST_DAYS: Final = 732
 """The longest period of a report: two years, one of them a leap year."""
 FORMS: Final = (
@@ -98,16 +100,20 @@ def read_moment(text: str, now: float, zone: tzinfo) -> float:
         words = f"{day.isoformat()}T{clock[2]}"
     if len(words) > _LONGEST_TEXT or not _TIME.fullmatch(words):
         short = words if len(words) <= _LONGEST_TEXT else words[:_LONGEST_TEXT] + "…"
-        raise PeriodError(f"{short!r} is no time; right are {MOMENT_FORMS}")
+        raise PeriodError(
+            phrase(
+                "no-time",
+                "{text} is no time; right are {forms}",
+                text=repr(short),
+                forms=MOMENT_FORMS,
+            )
+        )
     at = _moment(words, words, zone, ends=False)
     if at < 0:
         raise _too_early(words)
     if at > now:
         today = datetime.fromtimestamp(now, zone)
-        raise PeriodError(
-            f"{words} is in the future; nothing has happened there yet (now is "
-            f"{today:%Y-%m-%d %H:%M:%S} in {zone})"
-        )
+        raise _in_the_future(words, f"{today:%Y-%m-%d %H:%M:%S}", zone)
     return at
 
 
@@ -157,12 +163,26 @@ def _moment(text: str, whole: str, zone: tzinfo, *, ends: bool) -> float:
     except (ValueError, OverflowError) as error:
         if isinstance(error, PeriodError):
             raise
-        raise PeriodError(f"{text}: there is no such date or time ({error})") from None
+        raise PeriodError(
+            phrase(
+                "no-such-date",
+                "{text}: there is no such date or time ({error})",
+                text=text,
+                error=str(error),
+            )
+        ) from None
     raise _not_understood(whole)
 
 
 def _not_understood(text: str) -> PeriodError:
-    return PeriodError(f"{text!r} is no period; right are {FORMS}")
+    return PeriodError(
+        phrase(
+            "no-period",
+            "{text} is no period; right are {forms}",
+            text=repr(text),
+            forms=FORMS,
+        )
+    )
 
 
 def _time_of_day(written: datetime, text: str, zone: tzinfo, *, ends: bool) -> float:
@@ -199,30 +219,54 @@ def _checked(period: Period, now: float, zone: tzinfo) -> Period:
     if period.to <= period.from_:
         first, _, last = period.text.partition("..")
         raise PeriodError(
-            f"{period.text} runs backwards; write the earlier time first: {last}..{first}"
+            phrase(
+                "period-backwards",
+                "{period} runs backwards; write the earlier time first: {last}..{first}",
+                period=period.text,
+                last=last,
+                first=first,
+            )
             if last and last.strip() != first.strip()
-            else f"{period.text} is no time at all: it ends where it begins"
+            else phrase(
+                "period-empty",
+                "{period} is no time at all: it ends where it begins",
+                period=period.text,
+            )
         )
     if period.from_ > now:
         today = datetime.fromtimestamp(now, zone)
-        raise PeriodError(
-            f"{period.text} is in the future; nothing has happened there yet (now is "
-            f"{today:%Y-%m-%d %H:%M} in {zone})"
-        )
+        raise _in_the_future(period.text, f"{today:%Y-%m-%d %H:%M}", zone)
     days = (period.to - period.from_) / 86_400
     if days > MOST_DAYS:
         raise PeriodError(
-            f"{period.text} is {round(days):,} days long; a report covers {MOST_DAYS} days "
-            "(two years) at most, so ask for shorter periods, one after the other"
+            phrase(
+                "period-too-long",
+                "{period} is {days_many} days long; a report covers {most} days (two years) at most, "
+                "so ask for shorter periods, one after the other",
+                period=period.text,
+                days_many=round(days),
+                most=MOST_DAYS,
+            )
         )
     if period.from_ < 0:
         raise _too_early(period.text)
     return period
 
 
+def _in_the_future(period: str, now: str, zone: tzinfo) -> PeriodError:
+    text = "{period} is in the future; nothing has happened there yet (now is {now} in {zone})"
+    return PeriodError(phrase("in-the-future", text, period=period, now=now, zone=str(zone)))
+
+
 def _too_early(text: str) -> PeriodError:
     # Such a time may be outside the calendar in another zone, and is a typing mistake in any case.
-    return PeriodError(f"{text} is before 1970, and nothing is on record of that time")
+    return PeriodError(
+        phrase(
+            "period-too-early",
+            "{text} is before 1970, and nothing is on record of that time",
+            text=text,
+        )
+    )
 
 
 def shown_time(at: float, zone: tzinfo) -> str:

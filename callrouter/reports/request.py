@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Final
 
 from callrouter.model.routing_table import AgentSpec, QueueSpec
-from callrouter.model.text import in_quotes, mask
+from callrouter.model.text import in_quotes, mask, phrase
 from callrouter.reports.periods import Period
 from callrouter.reports.service_level import Target
 from callrouter.settings.loaded import Settings
@@ -123,13 +123,19 @@ class Names:
         """
         close = difflib.get_close_matches(id_.lower()[:100], known, n=1, cutoff=0.6)
         if close:
-            hint = f"did you mean {in_quotes(close[0])}?"
+            hint: str = phrase("did-you-mean", "did you mean {name}?", name=in_quotes(close[0]))
         elif known:
-            first = ", ".join(sorted(known)[:5])
-            hint = f"there are {first}" + (" and others" if len(known) > 5 else "")
+            first = sorted(known)[:5]
+            hint = phrase("there-are", "there are {names}", names=first)
+            if len(known) > 5:
+                hint = phrase("there-are-others", "there are {names} and others", names=first)
         else:
-            hint = "there is none"
-        return ReportError(f"there is no {self.kind} {in_quotes(id_)}; {hint}")
+            hint = phrase("there-is-none", "there is none")
+        if self.kind == "queue":
+            text = "there is no queue {name}; {hint}"
+            return ReportError(phrase("no-queue-on-record", text, name=in_quotes(id_), hint=hint))
+        text = "there is no agent {name}; {hint}"
+        return ReportError(phrase("no-agent-on-record", text, name=in_quotes(id_), hint=hint))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,10 +89,10 @@ def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
     if is_much(len(gone), there_were):
         yield phrase(
             "are-gone",
-            "{gone} of {counted} are gone ({gone2})",
+            "{gone} of {counted} are gone ({names})",
             gone=len(gone),
             counted=counted(there_were, what),
-            gone2=first_few(gone, _NAMED),
+            names=first_few(gone, _NAMED),
         )
 
 
@@ -122,11 +122,11 @@ def _places(old: Table, new: Table) -> Iterator[str]:
             places = counted(len(was), "agent")
             yield phrase(
                 "queue-loses",
-                "queue {id} loses {gone} of {places} ({gone2})",
+                "queue {id} loses {gone} of {places} ({names})",
                 id=there.id,
                 gone=len(gone),
                 places=places,
-                gone2=first_few(gone, _NAMED),
+                names=first_few(gone, _NAMED),
             )
 
 

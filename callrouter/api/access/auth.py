@@ -26,6 +26,7 @@ from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
 from callrouter.http_keys import KNOWN
+from callrouter.model.text import phrase
 from callrouter.settings.config_files import owner_name
 
 COMMAND_LINE: Final = "command line"
@@ -98,7 +99,9 @@ async def _slow_down(request: web.Request) -> None:
     if "Authorization" in request.headers and await request.app[WRONG_TOKENS].refused(
         request.remote
     ):
-        detail = "too many requests with wrong tokens come from your address"
+        detail = phrase(
+            "too-many-wrong-tokens", "too many requests with wrong tokens come from your address"
+        )
         headers = {**_CHALLENGE, "Retry-After": "60"}
         raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
 
@@ -135,10 +138,18 @@ def _permit(request: web.Request, caller: ApiCaller, seen: Sight) -> None:
     wanted = PERMISSIONS.get((method, resource.canonical))
     if wanted is None or caller.role not in wanted.roles:
         may = _may(wanted, caller)
-        raise ApiProblem(403, "not-allowed", f"{may}; '{caller.name}' is one")
+        raise ApiProblem(
+            403,
+            "not-allowed",
+            phrase("caller-may-not", "{limits}; '{name}' is one", limits=may, name=caller.name),
+        )
     if not _owns(request, wanted, caller, seen):
         limits = _limits(caller, acts=request.method not in {"GET", "HEAD"})
-        raise ApiProblem(403, "not-allowed", f"{limits}; '{caller.name}' is one")
+        raise ApiProblem(
+            403,
+            "not-allowed",
+            phrase("caller-may-not", "{limits}; '{name}' is one", limits=limits, name=caller.name),
+        )
 
 
 def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sight) -> bool:
@@ -166,18 +177,33 @@ def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sig
 def _may(wanted: Permission | None, caller: ApiCaller) -> str:
     roles = " or ".join(sorted(wanted.roles)) if wanted is not None else "admin"
     if caller.role == "metrics":
-        return "a token of role metrics may only read /metrics"
-    return f"this is for tokens of role {roles}, and not for role {caller.role}"
+        return phrase("role-metrics", "a token of role metrics may only read /metrics")
+    return phrase(
+        "role-may-not",
+        "this is for tokens of role {roles}, and not for role {role}",
+        roles=roles,
+        role=caller.role,
+    )
 
 
 def _limits(caller: ApiCaller, *, acts: bool = False) -> str:
     """Return the limits of a token in words."""
     if caller.role == "agent":
         if not caller.agent:
-            return "a token of role agent that names no agent sees the queues' counts only"
-        may = "may only act for" if acts else "sees only what is about"
-        return f"a token of role agent {may} {caller.agent}"
-    return f"this supervisor's token is limited to the queues {', '.join(caller.queues)}"
+            return phrase(
+                "role-agent-counts",
+                "a token of role agent that names no agent sees the queues' counts only",
+            )
+        if acts:
+            text = "a token of role agent may only act for {agent}"
+            return phrase("role-agent-acts", text, agent=caller.agent)
+        text = "a token of role agent sees only what is about {agent}"
+        return phrase("role-agent-sees", text, agent=caller.agent)
+    return phrase(
+        "role-supervisor-queues",
+        "this supervisor's token is limited to the queues {queues}",
+        queues=", ".join(caller.queues),
+    )
 
 
 def not_yours(request: web.Request) -> ApiProblem:
@@ -187,7 +213,16 @@ def not_yours(request: web.Request) -> ApiProblem:
     judge, such as ended calls and the queue in a query.
     """
     caller = identify(request)
-    return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
+    return ApiProblem(
+        403,
+        "not-allowed",
+        phrase(
+            "caller-may-not",
+            "{limits}; '{name}' is one",
+            limits=_limits(caller),
+            name=caller.name,
+        ),
+    )
 
 
 def identify(request: web.Request) -> ApiCaller:
@@ -238,7 +273,7 @@ def _person(request: web.Request, secret: str) -> ApiCaller:
     """
     caller = request.app[SESSIONS].caller(secret)
     if caller is None:
-        detail = "your session is over; log in again"
+        detail: str = phrase("session-over", "your session is over; log in again")
         raise ApiProblem(401, "no-session", detail, _CHALLENGE)
     public_url = request.app[BACKEND].public_url()
     if request.method not in {"GET", "HEAD"}:
@@ -274,7 +309,10 @@ def _wall_screen(request: web.Request) -> ApiCaller:
     """
     caller = request.app[SCREENS].opened_by(request.cookies.get(SCREEN_COOKIE, ""))
     if caller is None:
-        detail = "this screen's link was revoked, or its cookie is missing; open the link again"
+        detail: str = phrase(
+            "screen-revoked",
+            "this screen's link was revoked, or its cookie is missing; open the link again",
+        )
         raise ApiProblem(401, "no-screen", detail, _CHALLENGE)
     if "Upgrade" in request.headers and "Origin" not in request.headers:
         detail = "a WebSocket with a cookie needs an Origin, as browsers send it"

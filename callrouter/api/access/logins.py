@@ -15,7 +15,7 @@ from callrouter.clock import Clock
 from callrouter.credentials.lockout import LOG_IN, LONGEST, Lockout
 from callrouter.credentials.secret_hashes import DecoyHash, pin_matches
 from callrouter.model.access_rows import LockRow
-from callrouter.model.text import counted
+from callrouter.model.text import phrase
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,10 @@ class Logins:
             ApiProblem: 401 wrong name or password, 429 locked, 503 too many are being checked.
         """
         if self._waiting >= WAITING_MOST:
-            detail = "too many people log in at this moment; try again in a few seconds"
+            detail = phrase(
+                "login-busy",
+                "too many people log in at this moment; try again in a few seconds",
+            )
             raise ApiProblem(503, "busy", detail, {"Retry-After": "5"})
         person = self._people.named(name[:_NAME])
         limits = _limits(person, name, client_network(remote))
@@ -106,14 +109,17 @@ class Logins:
                 self._count_wrong(limits)
         finally:
             self._waiting -= 1
-        raise ApiProblem(401, "wrong-login", "this name and this password do not fit")
+        raise ApiProblem(
+            401, "wrong-login", phrase("login-wrong", "this name and this password do not fit")
+        )
 
     def _refuse_if_locked(self, limits: Iterable[_Limit]) -> None:
         now = self._clock.now()
         left = max(self.lockout.left(limit.key, now) for limit in limits)
         if left:
-            minutes = counted(max(1, round(left / 60)), "minute")
-            detail = f"there were too many wrong passwords; try again in {minutes}"
+            one = "there were too many wrong passwords; try again in {count} minute"
+            many = "there were too many wrong passwords; try again in {count} minutes"
+            detail = phrase("login-locked", one, many, count=max(1, round(left / 60)))
             raise ApiProblem(429, "locked", detail, {"Retry-After": str(int(left) + 1)})
 
     async def _fits(self, person: Person | None, password: str) -> bool:

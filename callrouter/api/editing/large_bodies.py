@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from callrouter.api.access.auth import identify
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_bytes, unknown_field
+from callrouter.model.text import phrase
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Size limit of such a body. The files of ten thousand agents have two megabytes."""
@@ -55,12 +56,17 @@ class LargeBodies:
         """
         wait = {"Retry-After": "1"}
         if self._of[person] >= EACH_AT_ONCE:
-            detail = (
-                f"{EACH_AT_ONCE} of your requests with files are being read; try again in a second"
+            detail = phrase(
+                "own-requests-read",
+                "{most} of your requests with files are being read; try again in a second",
+                most=EACH_AT_ONCE,
             )
             raise ApiProblem(429, "too-many-requests", detail, wait)
         if self._of.total() >= AT_ONCE:
-            detail = "too many people edit the files at this moment; try again in a second"
+            detail = phrase(
+                "too-many-edit",
+                "too many people edit the files at this moment; try again in a second",
+            )
             raise ApiProblem(503, "busy", detail, wait)
         self._of[person] += 1
         try:

@@ -37,6 +37,7 @@ from callrouter.api.problem_json import ApiProblem, Handler
 from callrouter.api.server.connection_limit import most_connections
 from callrouter.cluster_views import ClusterNode
 from callrouter.http_keys import KNOWN
+from callrouter.model.text import phrase
 from callrouter.settings import Role
 from callrouter.tasks import Tasks
 from callrouter.transports import cut
@@ -143,7 +144,11 @@ class Forwarder:
         if (request.content_length or 0) > MOST_BYTES:
             raise too_large()
         if len(self._under_way) >= most_connections() // 2:
-            raise ApiProblem(503, "busy", "too many requests are being passed on; try again")
+            raise ApiProblem(
+                503,
+                "busy",
+                phrase("forwarding-busy", "too many requests are being passed on; try again"),
+            )
         headers = self._headers(request, key, node)
         async with self._while_at(node, request):
             if wants_websocket(request):
@@ -290,7 +295,10 @@ def _unavailable(detail: str) -> ApiProblem:
 
 
 def _broke_off() -> ApiProblem:
-    detail = "the active node broke off before it answered; what was asked for may have been done"
+    detail = phrase(
+        "node-broke-off",
+        "the active node broke off before it answered; what was asked for may have been done",
+    )
     return ApiProblem(502, "node-broke-off", detail)
 
 

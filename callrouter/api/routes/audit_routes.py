@@ -17,7 +17,7 @@ from callrouter.api.schemas.act_answers import ActJson, ActsJson
 from callrouter.api.shared_answers import RATES
 from callrouter.audit.act_reader import ActFilter, read_acts
 from callrouter.audit.act_rows import ActRow
-from callrouter.model.text import sentence_of
+from callrouter.model.text import phrase, sentence_of
 from callrouter.record.record_reader import RecordReader
 from callrouter.store.location import StoreError
 
@@ -74,7 +74,9 @@ def _filter(request: web.Request, query: dict[str, str]) -> ActFilter:
     )
     begin, end = (read_time(query, name, zone) for name in ("from", "to"))
     if begin is not None and end is not None and end <= begin:
-        raise ApiProblem(422, "wrong-query", "'to' must be later than 'from'")
+        raise ApiProblem(
+            422, "wrong-query", phrase("to-after-from", "'to' must be later than 'from'")
+        )
     everything = caller.role == "admin"
     agents, queues = sight.agents, sight.queues
     if caller.role == "agent":

@@ -19,6 +19,7 @@ from callrouter.api.views.floor_values import ActiveCall
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.model.call_requests import CallEndRequested, CallMoveRequested, ConversationAction
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
+from callrouter.model.text import phrase
 from callrouter.store.location import StoreError
 
 
@@ -111,7 +112,12 @@ async def _past(request: web.Request, name: str) -> LoggedCall | None:
     try:
         return await backend.past_calls.call(name)
     except StoreError as error:
-        detail = f"call '{name[:80]}' is not of this run, and the record can't be read: {error}"
+        detail = phrase(
+            "call-record-unreadable",
+            "call '{name}' is not of this run, and the record can't be read: {error}",
+            name=name[:80],
+            error=str(error),
+        )
         raise ApiProblem(503, "no-record", detail) from error
 
 
@@ -137,12 +143,13 @@ def _active(floor: FloorViews, name: str) -> ActiveCall:
     """
     found = floor.active_call(name)
     if found is None:
-        raise ApiProblem(409, "call-over", f"call {name} is over")
+        raise ApiProblem(409, "call-over", phrase("call-is-over", "call {name} is over", name=name))
     return found
 
 
 def _not_waiting(found: ActiveCall, what: str) -> ApiProblem:
-    detail = f"call {found.id} is {found.state}; only a waiting call can be {what}"
+    text = "call {call} is {state}; only a waiting call can be {what}"
+    detail = phrase("call-not-waiting", text, call=found.id, state=found.state, what=what)
     return ApiProblem(409, "not-waiting", detail)
 
 
@@ -164,7 +171,7 @@ async def move_call(request: web.Request) -> web.Response:
         request_action(request, found.id, ConversationAction.TRANSFER, queue_id, agent)
         return answer(_shown(request, found.id))
     if not found.waiting:
-        raise _not_waiting(found, "moved")
+        raise _not_waiting(found, phrase("can-be-moved", "moved"))
     _check_move(floor, found, body)
     backend_of(request).post(
         CallMoveRequested(
@@ -185,16 +192,35 @@ def _check_move(floor: FloorViews, found: ActiveCall, body: MoveBody) -> None:
         ApiProblem: 422.
     """
     if not body:
-        raise ApiProblem(422, "wrong-body", "say where to: queue, agent or priority")
+        raise ApiProblem(
+            422,
+            "wrong-body",
+            phrase("say-queue-agent-priority", "say where to: queue, agent or priority"),
+        )
     name = body.get("queue", found.queue)
     if not floor.accepts_calls(name):
-        raise ApiProblem(422, "unknown-queue", f"there is no queue '{name}'")
+        raise ApiProblem(
+            422, "unknown-queue", phrase("no-queue", "there is no queue '{queue}'", queue=name)
+        )
     agent = body.get("agent")
     if agent is not None and not floor.is_member(agent, name):
-        raise ApiProblem(422, "unknown-agent", f"'{agent}' is not an agent of queue '{name}'")
+        raise ApiProblem(
+            422,
+            "unknown-agent",
+            phrase(
+                "not-agent-of-queue",
+                "'{agent}' is not an agent of queue '{queue}'",
+                agent=agent,
+                queue=name,
+            ),
+        )
     priority = body.get("priority", FIRST_PRIORITY)
     if not FIRST_PRIORITY <= priority <= LAST_PRIORITY:
-        raise ApiProblem(422, "wrong-priority", "'priority' must be from 1 (first) to 100")
+        raise ApiProblem(
+            422,
+            "wrong-priority",
+            phrase("priority-range", "'priority' must be from 1 (first) to 100"),
+        )
 
 
 async def end_call(request: web.Request) -> web.Response:
@@ -211,9 +237,15 @@ async def end_call(request: web.Request) -> web.Response:
     floor = floor_of(request)
     found = _active(floor, request.match_info["id"])
     if not (found.talking or found.waiting):
-        raise _not_waiting(found, "ended; a conversation can, once both hear each other")
+        ended = "ended; a conversation can, once both hear each other"
+        raise _not_waiting(found, phrase("can-be-ended", ended))
     if not floor.in_step(found.pbx):
-        detail = f"call {found.id} can't be ended now: {found.pbx} is not connected"
+        detail = phrase(
+            "call-cannot-be-ended",
+            "call {call} can't be ended now: {pbx} is not connected",
+            call=found.id,
+            pbx=found.pbx,
+        )
         raise ApiProblem(409, "refused", detail)
     backend_of(request).post(CallEndRequested(call=found.id, by=identify(request).person))
     return answer(_shown(request, found.id))

@@ -16,6 +16,7 @@ from callrouter.api.schemas.bodies import ConversationBody, TransferBody
 from callrouter.api.shared_answers import RATES
 from callrouter.mobiles.number_policy import RefusedNumber
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
+from callrouter.model.text import phrase
 
 
 def add_conversation_routes(app: web.Application) -> None:
@@ -83,11 +84,19 @@ def _outside_number(
     if text is None:
         return ""
     if action is not ConversationAction.TRANSFER:
-        raise ApiProblem(422, "wrong-body", "a number outside can't be asked first: transfer to it")
+        raise ApiProblem(
+            422,
+            "wrong-body",
+            phrase("outside-not-asked", "a number outside can't be asked first: transfer to it"),
+        )
     floor, sight = floor_of(request), request[SIGHT]
     found = floor.active_call(call)
     if found is None or not (sight.masked or sight.sees_queue(found.queue)):
-        raise ApiProblem(403, "not-allowed", f"call {call} is of a queue that is not yours")
+        raise ApiProblem(
+            403,
+            "not-allowed",
+            phrase("call-not-yours", "call {call} is of a queue that is not yours", call=call),
+        )
     note_act(request, call=call, queue=found.queue)
     verdict = floor.outside_number(text)
     if isinstance(verdict, RefusedNumber):
@@ -111,10 +120,20 @@ def _one_of(agent: str, calls: Sequence[str], wanted: str) -> str:
     if wanted in calls:
         return wanted
     if wanted or not calls:
-        which = f"call {wanted}" if wanted else "any caller"
-        raise ApiProblem(409, "refused", f"{agent} does not talk to {which} now")
+        if wanted:
+            text = "{agent} does not talk to call {call} now"
+            no = phrase("talks-not-to-call", text, agent=agent, call=wanted)
+        else:
+            text = "{agent} does not talk to any caller now"
+            no = phrase("talks-to-none", text, agent=agent)
+        raise ApiProblem(409, "refused", no)
     if len(calls) > 1:
-        detail = f"{agent} has several calls; say which: {', '.join(calls)}"
+        detail = phrase(
+            "several-calls",
+            "{agent} has several calls; say which: {calls}",
+            agent=agent,
+            calls=", ".join(calls),
+        )
         raise ApiProblem(409, "ambiguous-call", detail)
     return calls[0]
 

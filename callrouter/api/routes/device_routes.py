@@ -48,7 +48,7 @@ from callrouter.mobiles.registration_events import (
     VerificationStarted,
     VerifyRequested,
 )
-from callrouter.model.text import clean
+from callrouter.model.text import clean, phrase
 from callrouter.settings.schema.durations import parse_duration
 
 MOST_STEPS: Final = 200
@@ -88,7 +88,9 @@ def add_device_routes(app: web.Application) -> None:
 def _mobiles(request: web.Request) -> MobileService:
     found = backend_of(request).mobiles
     if found is None:
-        raise ApiProblem(404, "no-devices", "no devices can be registered here")
+        raise ApiProblem(
+            404, "no-devices", phrase("no-registering", "no devices can be registered here")
+        )
     return found
 
 
@@ -109,13 +111,23 @@ def _owned(request: web.Request) -> str:
     """
     name = request.match_info["id"]
     if not _requester(identify(request)).may(name):
-        raise ApiProblem(403, "not-yours", f"the devices of {name[:64]} are for them to see")
+        raise ApiProblem(
+            403,
+            "not-yours",
+            phrase("devices-for-them", "the devices of {name} are for them to see", name=name[:64]),
+        )
     return name
 
 
 def _ask(request: web.Request, event: MobileRequest) -> VerificationStarted | RequestDone:
     if backend_of(request).mobiles is None and not event.requester.may(event.agent):
-        raise ApiProblem(403, "not-yours", f"the devices of {event.agent[:64]} are not yours")
+        raise ApiProblem(
+            403,
+            "not-yours",
+            phrase(
+                "devices-not-yours", "the devices of {agent} are not yours", agent=event.agent[:64]
+            ),
+        )
     made: RegistrationAnswer = _mobiles(request).request(event)
     if isinstance(made, RequestRefused):
         raise ApiProblem(_STATUS.get(made.kind, 422), made.kind, made.text)
@@ -178,7 +190,9 @@ async def register(request: web.Request) -> web.Response:
     """
     body = await read_body(request, RegisterBody)
     if "number" not in body:
-        raise ApiProblem(422, "wrong-body", "say which number, such as +447700900123")
+        raise ApiProblem(
+            422, "wrong-body", phrase("say-which-number", "say which number, such as +447700900123")
+        )
     event = RegisterRequested(
         requester=_requester(identify(request)),
         agent=request.match_info["id"],
@@ -352,5 +366,5 @@ def _duration(value: object) -> float:
     try:
         return parse_duration(value)
     except ValueError as error:
-        detail = "'ring_after' must be seconds, or a text such as 10s"
+        detail = phrase("ring-after-seconds", "'ring_after' must be seconds, or a text such as 10s")
         raise ApiProblem(422, "wrong-type", detail) from error

@@ -36,6 +36,7 @@ from callrouter.api.schemas.editor_bodies import (
     SaveFilesBody,
 )
 from callrouter.api.shared_answers import EDITS, MOST_EDITS_WAITING
+from callrouter.model.text import phrase
 from callrouter.settings.editing.edit_rights import EditRights
 from callrouter.settings.editing.text_edits import MOST_EDITS, Edit, EditKind
 
@@ -65,7 +66,11 @@ def add_editor_routes(app: web.Application) -> None:
 def _editor(request: web.Request) -> ConfigEditing:
     editor = backend_of(request).editor
     if editor is None:
-        raise ApiProblem(404, "no-files", "this daemon was not started from a configuration folder")
+        raise ApiProblem(
+            404,
+            "no-files",
+            phrase("no-files", "this daemon was not started from a configuration folder"),
+        )
     return editor
 
 
@@ -84,7 +89,10 @@ async def _answer(
     """Answer what is read from texts: one at a time, and once for all who ask the same."""
     gate = request.app[EDITS]
     if gate.waiting >= MOST_EDITS_WAITING and not gate.is_coming(key):
-        detail = "too many people edit the files at this moment; try again in a second"
+        detail = phrase(
+            "too-many-edit",
+            "too many people edit the files at this moment; try again in a second",
+        )
         raise ApiProblem(503, "busy", detail, {"Retry-After": "1"})
 
     async def made() -> bytes:
@@ -196,7 +204,11 @@ async def draft(request: web.Request) -> web.Response:
     editor, person = _editor(request), _person(request)
     edits = body.get("edits", [])
     if len(edits) > MOST_EDITS:
-        raise ApiProblem(422, "wrong-body", f"at most {MOST_EDITS} edits at a time")
+        raise ApiProblem(
+            422,
+            "wrong-body",
+            phrase("most-edits", "at most {most} edits at a time", most=MOST_EDITS),
+        )
     given = Draft(
         texts=body.get("files", {}),
         edits=[_edit(n, each) for n, each in enumerate(edits)],
@@ -258,7 +270,11 @@ async def change(request: web.Request) -> web.Response:
     """
     editor, person, given = _editor(request), _person(request), request.match_info["number"]
     if not (given.isascii() and given.isdigit() and len(given) < 10):
-        raise ApiProblem(404, "unknown-change", "a change is a number of GET /api/config/history")
+        raise ApiProblem(
+            404,
+            "unknown-change",
+            phrase("change-is-number", "a change is a number of GET /api/config/history"),
+        )
     key = ("change", given, person.rights)
     return await _answer(request, key, lambda: editor.change(person, int(given)))
 
@@ -274,7 +290,11 @@ async def rollback(request: web.Request) -> web.Response:
     note_act(request, target=f"before {number}" if number is not None else "in force")
     editor = _editor(request)
     if number is not None and not 0 < number < _LAST_CHANGE:
-        raise ApiProblem(404, "unknown-change", "a change is a number of GET /api/config/history")
+        raise ApiProblem(
+            404,
+            "unknown-change",
+            phrase("change-is-number", "a change is a number of GET /api/config/history"),
+        )
     view = await editor.rollback(
         _person(request),
         number,

@@ -18,7 +18,7 @@ from callrouter.api.explain.why_not_then import Asked, explain_call_for, explain
 from callrouter.api.json_answers import answer, answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.shared_answers import LISTS, RATES
-from callrouter.model.text import sentence_of
+from callrouter.model.text import phrase, sentence_of
 from callrouter.record.record_reader import RecordReader
 from callrouter.record.rows import AgentStateRow
 from callrouter.reports.periods import PeriodError, read_moment
@@ -69,18 +69,30 @@ async def _explained(request: web.Request, part: str) -> PastCall:
         some = ", ".join(one.call for one in error.calls if sight.sees_queue(_queue_of(one)))
         if not some:
             raise not_yours(request) from None
-        detail = f"'{part[:80]}' fits several calls, such as {some}: give more of the id"
+        detail = phrase(
+            "fits-several-calls",
+            "'{part}' fits several calls, such as {some}: give more of the id",
+            part=part[:80],
+            some=some,
+        )
         raise ApiProblem(409, "ambiguous-call", detail) from error
     except ReasonsGoneError as gone:
         if not sight.sees_queue(gone.call.queue):
             raise not_yours(request) from None
-        detail = (
-            f"call {gone.call.call} is on record, and why its agents were rung is no longer kept "
-            "(decisions of history)"
+        detail = phrase(
+            "reasons-gone",
+            "call {call} is on record, and why its agents were rung is no "
+            "longer kept (decisions of history)",
+            call=gone.call.call,
         )
         raise ApiProblem(404, "reasons-gone", detail) from gone
     except StoreError as error:
-        detail = f"call '{part[:80]}' is not of this run, and the record can't be read: {error}"
+        detail = phrase(
+            "call-record-unreadable",
+            "call '{name}' is not of this run, and the record can't be read: {error}",
+            name=part[:80],
+            error=str(error),
+        )
         raise ApiProblem(503, "no-record", detail) from error
     if found is None:
         raise _unknown(backend, part)
@@ -110,10 +122,14 @@ def _queue_of(call: LoggedCall) -> str:
 
 
 def _unknown(backend: Backend, part: str) -> ApiProblem:
-    why = ENOUGH if backend.past_calls is None else "kept as long as history says"
-    detail = f"call '{part[:80]}' is not known ({why})"
+    why = (
+        ENOUGH
+        if backend.past_calls is None
+        else phrase("kept-by-history", "kept as long as history says")
+    )
+    detail = phrase("call-not-known", "call '{call}' is not known ({why})", call=part[:80], why=why)
     if part == "last":
-        detail = f"no call has come yet ({why})"
+        detail = phrase("no-call-yet", "no call has come yet ({why})", why=why)
     return ApiProblem(404, "unknown-call", detail)
 
 
@@ -132,7 +148,7 @@ async def why_not(request: web.Request) -> web.Response:
     if queue and not sight.sees_queue(queue):
         raise not_yours(request)
     if at and call:
-        raise ApiProblem(422, "wrong-query", "give 'at' or 'call', not both")
+        raise ApiProblem(422, "wrong-query", phrase("at-or-call", "give 'at' or 'call', not both"))
     if at:
         return await _why_not_at(request, name, queue, at)
     floor.check_agent(name)
@@ -157,7 +173,9 @@ async def _why_not_at(request: web.Request, agent: str, queue: str, text: str) -
     backend, floor, sight = backend_of(request), floor_of(request), request[SIGHT]
     record, now = backend.record, backend.clock.now()
     if record is None:
-        raise ApiProblem(404, "no-record", "this daemon keeps no record of calls")
+        raise ApiProblem(
+            404, "no-record", phrase("no-record-here", "this daemon keeps no record of calls")
+        )
     settings = record.settings()
     at = _time(text, now, settings.table.zone)
     known = agent in settings.table.agents

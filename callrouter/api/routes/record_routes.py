@@ -23,7 +23,7 @@ from callrouter.api.record_access import RecordAccess, scope_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
 from callrouter.api.watched_reports import WATCHED, send
-from callrouter.model.text import in_quotes, listed, mask, sentence_of
+from callrouter.model.text import in_quotes, listed, mask, phrase, sentence_of
 from callrouter.record.number_fates import number_key
 from callrouter.record.own_values import read_number_secret
 from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
@@ -61,7 +61,9 @@ def record_of(request: web.Request) -> RecordAccess:
     """
     record = backend_of(request).record
     if record is None:
-        raise ApiProblem(404, "no-record", "this daemon keeps no record of calls")
+        raise ApiProblem(
+            404, "no-record", phrase("no-record-here", "this daemon keeps no record of calls")
+        )
     return record
 
 
@@ -129,7 +131,11 @@ async def report(request: web.Request) -> web.StreamResponse:
     key = (wanted, scope, form)
     if not reports.is_coming(key):
         if reports.waiting >= MOST_REPORTS:
-            detail = f"{MOST_REPORTS} reports wait to be made; try again in a minute"
+            detail = phrase(
+                "reports-wait",
+                "{most} reports wait to be made; try again in a minute",
+                most=MOST_REPORTS,
+            )
             raise ApiProblem(503, "too-many-reports", detail, {"Retry-After": "60"})
         request.app[RATES].charge(identify(request), _COST)
     now = backend_of(request).clock.now()
@@ -297,7 +303,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     number = f"+{number[1:]}" if number.startswith(" ") else number
     begin, end = (read_time(query, name, settings.table.zone) for name in ("from", "to"))
     if begin is not None and end is not None and end <= begin:
-        raise _wrong("'to' must be later than 'from'")
+        raise _wrong(phrase("to-after-from", "'to' must be later than 'from'"))
     outcome = query.get("outcome", "")
     if outcome:
         _one_of("outcome", outcome, [item.value for item in CallOutcome])

@@ -24,7 +24,7 @@ from callrouter.api.schemas.screen_answers import (
     WallScreenJson,
 )
 from callrouter.model.access_rows import WallScreenRow
-from callrouter.model.text import clean
+from callrouter.model.text import clean, phrase
 
 logger = logging.getLogger(__name__)
 
@@ -65,19 +65,33 @@ async def make_screen(request: web.Request) -> web.Response:
     caller = identify(request)
     name = clean(body.get("name", "")).strip()
     if not 0 < len(name) <= LONGEST_NAME:
-        detail = f"'name' says which screen it is, in 1 to {LONGEST_NAME} characters"
+        detail = phrase(
+            "screen-name",
+            "'name' says which screen it is, in 1 to {most} characters",
+            most=LONGEST_NAME,
+        )
         raise ApiProblem(422, "wrong-name", detail)
     queues = list(dict.fromkeys(body.get("queues", [])))
     for queue in queues:
         if not floor_of(request).accepts_calls(queue):
-            raise ApiProblem(422, "unknown-queue", f"there is no queue '{queue[:80]}'")
+            raise ApiProblem(
+                422,
+                "unknown-queue",
+                phrase("no-queue", "there is no queue '{queue}'", queue=queue[:80]),
+            )
     if caller.queues and not (queues and set(queues) <= set(caller.queues)):
-        detail = f"name some of your queues: {', '.join(caller.queues)}"
+        detail = phrase(
+            "name-your-queues",
+            "name some of your queues: {queues}",
+            queues=", ".join(caller.queues),
+        )
         raise ApiProblem(403, "not-allowed", detail)
     try:
         made = request.app[SCREENS].make(name, queues, caller.person)
     except TooManyScreensError as error:
-        raise ApiProblem(409, "too-many-screens", "revoke links that are not used") from error
+        raise ApiProblem(
+            409, "too-many-screens", phrase("revoke-links", "revoke links that are not used")
+        ) from error
     note_act(request, target=made.row.id, name=name, queues=", ".join(queues) or "all")
     view: MadeWallScreenJson = {
         **_row_json(made.row),
@@ -97,7 +111,11 @@ async def revoke_screen(request: web.Request) -> web.Response:
     caller = identify(request)
     row = request.app[SCREENS].get(request.match_info["id"])
     if row is None or not _sees(caller, row):
-        raise ApiProblem(404, "unknown-screen", "there is no link of this id for you to revoke")
+        raise ApiProblem(
+            404,
+            "unknown-screen",
+            phrase("no-such-link", "there is no link of this id for you to revoke"),
+        )
     note_act(request, target=row.id, name=row.name)
     request.app[SCREENS].revoke(row.id)
     logger.info("http: the wall screen '%s' was revoked by %s", row.name, caller.person)
@@ -121,9 +139,14 @@ async def open_screen(request: web.Request) -> web.Response:
     caller = request.app[SCREENS].opened_by(secret)
     if caller is None:
         if await request.app[WRONG_TOKENS].refused(request.remote):
-            detail = "too many requests with wrong tokens come from your address"
+            detail = phrase(
+                "too-many-wrong-tokens",
+                "too many requests with wrong tokens come from your address",
+            )
             raise ApiProblem(429, "too-many-wrong-tokens", detail, {"Retry-After": "60"})
-        raise ApiProblem(401, "no-screen", "this link was revoked, or is not whole")
+        raise ApiProblem(
+            401, "no-screen", phrase("link-revoked", "this link was revoked, or is not whole")
+        )
     note_act(request, act="screen.open", who=caller.name, role=caller.role, target=caller.session)
     view: OpenedWallScreenJson = {"name": caller.name, "queues": list(caller.queues)}
     response = answer(view)

@@ -23,6 +23,7 @@ from callrouter.api.routes.cluster_routes import cluster_status
 from callrouter.api.schemas.bodies import EmptyBody, LogInBody, TicketBody
 from callrouter.api.schemas.session_answers import SessionItemJson, SessionJson, TicketJson
 from callrouter.model.access_rows import SessionRow
+from callrouter.model.text import phrase
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +68,18 @@ async def log_in(request: web.Request) -> web.Response:
     try:
         opened = sessions.begin(person, request.remote or "", request.headers.get("User-Agent", ""))
     except TooManySessionsError as error:
-        detail = "too many people are logged in; have an admin end sessions"
+        detail = phrase(
+            "too-many-logged-in", "too many people are logged in; have an admin end sessions"
+        )
         raise ApiProblem(503, "too-many-sessions", detail) from error
     logger.info("http: %s (%s) has logged in from %s", person.id, person.role, request.remote)
     caller = sessions.caller(opened.secret)
     if caller is None:
-        raise ApiProblem(401, "wrong-login", "the password has just been changed; try again")
+        raise ApiProblem(
+            401,
+            "wrong-login",
+            phrase("password-just-changed", "the password has just been changed; try again"),
+        )
     note_act(request, who=person.id, role=person.role, session=opened.row.id)
     response = answer(_session_json(request, caller, opened.secret))
     set_session_cookie(response, opened.secret)
@@ -182,7 +189,9 @@ def _find(request: web.Request, caller: ApiCaller) -> SessionRow:
     row = request.app[SESSIONS].get(request.match_info["id"])
     own = row is not None and bool(caller.session) and row.user == caller.name
     if row is None or not (own or caller.role == "admin"):
-        raise ApiProblem(404, "unknown-session", "you have no session of this id")
+        raise ApiProblem(
+            404, "unknown-session", phrase("no-such-session", "you have no session of this id")
+        )
     return row
 
 

@@ -102,6 +102,8 @@ class SavedJson(TypedDict):
     """The change in the history; null: nothing has changed."""
     set_aside: list[str]
     """Texts that were never in force and were kept elsewhere, in words."""
+    set_aside_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
 
 
 class RolledBackJson(SavedJson):
@@ -214,6 +216,8 @@ class DraftJson(TypedDict):
     """The same as codes with values, in the same order."""
     refused: list[str]
     """What the caller may not change."""
+    refused_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     etags: dict[str, str]
     """Of the files as they are now."""
     tables: NotRequired[TablesJson]
@@ -271,6 +275,8 @@ class ConfigProblemJson(ProblemJson):
     """The same as codes with values, in the same order."""
     refused: NotRequired[list[str]]
     """What the caller may not change."""
+    refused_phrases: NotRequired[list[PhraseJson]]
+    """The same as codes with values, in the same order."""
     edit: NotRequired[int]
     """Which of the edits is wrong, from 0."""
     file: NotRequired[str]

@@ -67,4 +67,5 @@ class ProblemJson(TypedDict):
     detail: str
     """What is wrong and what would be right, in words."""
     detail_phrase: NotRequired[PhraseJson]
-    """The same as a code with values, if pages show it."""
+    """The same as a code with values, for a page that shows it: one whose requests have an
+    ``Accept-Language`` that is not English."""

@@ -41,13 +41,14 @@ from callrouter.core import requests
 from callrouter.core.agents.requested_state import unknown_reason
 from callrouter.core.calls import conversations
 from callrouter.core.floor import Floor
-from callrouter.core.state import Agent, Call, CallState, Queue
+from callrouter.core.state import CALL_STATES, Agent, Call, CallState, Queue
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.mobiles.number_policy import Verdict
 from callrouter.mobiles.outside_numbers import read_outside_number
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_requests import ConversationRequested
 from callrouter.model.events import AgentRequest
+from callrouter.model.text import phrase
 
 
 class UnknownIdError(Exception):
@@ -59,7 +60,14 @@ class UnknownIdError(Exception):
     """
 
     def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"there is no {what} '{name[:80]}'")
+        unknown = f"there is no {what} '{name[:80]}'"
+        if what == "agent":
+            unknown = phrase("no-agent", "there is no agent '{agent}'", agent=name[:80])
+        elif what == "queue":
+            unknown = phrase("no-queue", "there is no queue '{queue}'", queue=name[:80])
+        elif what == "call":
+            unknown = phrase("no-call-named", "there is no call '{call}'", call=name[:80])
+        super().__init__(unknown)
         self.what = what
 
 
@@ -361,7 +369,7 @@ class FloorViews:
                 id=call.id,
                 queue=call.queue.id,
                 pbx=call.pbx,
-                state=call.state.value,
+                state=CALL_STATES[call.state.value],
                 waiting=call.state is CallState.WAITING,
                 talking=call.state is CallState.TALKING,
             )

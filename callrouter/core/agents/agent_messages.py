@@ -77,7 +77,7 @@ def private_call_disregarded(device: str, channel: str, by: str) -> str:
 
 def written(text: str, by: str) -> str:
     """A person wrote to the agent. `by` may be empty: it is not known who."""
-    return f"{by}: {text}" if by else text
+    return phrase("told-written", "{by}: {text}", by=by, text=text) if by else text
 
 
 # ---------------------------------------------------------------- what the router did

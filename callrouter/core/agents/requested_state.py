@@ -19,6 +19,7 @@ from callrouter.model.notices import (
     WrapUpEnded,
 )
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
+from callrouter.model.text import phrase
 
 MISSED = "missed calls"
 """The reason of a pause that the router imposed."""
@@ -83,8 +84,16 @@ def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
     if reason_of(pauses, asked) is not None:
         return ""
     close = get_close_matches(asked.lower()[:100], pauses, n=1, cutoff=0.6)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"there is no pause reason '{asked[:80]}'; {hint}the reasons are: {', '.join(pauses)}"
+    if close:
+        return phrase(
+            "no-pause-reason-near",
+            "there is no pause reason '{reason}'; did you mean '{near}'? the reasons are: {reasons}",
+            reason=asked[:80],
+            near=close[0],
+            reasons=list(pauses),
+        )
+    text = "there is no pause reason '{reason}'; the reasons are: {reasons}"
+    return phrase("no-pause-reason", text, reason=asked[:80], reasons=list(pauses))
 
 
 def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:

@@ -21,12 +21,13 @@ from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
 from callrouter.core.offers import ringing
 from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
-from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
+from callrouter.core.state import CALL_STATES, Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.call_notices import CallPutThrough, HoldChanged
 from callrouter.model.call_requests import ConversationAction, ConversationRequested
 from callrouter.model.commands import Consult, PutThrough, Requeue, SetHold, StopReason
 from callrouter.model.events import TransferKind
 from callrouter.model.outcomes import ConsultationStep, RequeueReason
+from callrouter.model.text import joined, phrase
 
 _NEEDS_HOLD = frozenset(
     {ConversationAction.HOLD, ConversationAction.UNHOLD, ConversationAction.CONSULT}
@@ -67,24 +68,52 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
     """
     call = floor.calls.get(event.call)
     if call is None:
-        return f"there is no call {event.call}"
+        return phrase("no-call", "there is no call {call}", call=event.call)
     if call.state is not CallState.TALKING or call.winner is None:
-        return f"call {call.id} is {call.state.value}; only a talk can be held or transferred"
+        return phrase(
+            "call-not-talking",
+            "call {call} is {state}; only a talk can be held or transferred",
+            call=call.id,
+            state=CALL_STATES[call.state.value],
+        )
     if call.pbx not in floor.up:
-        return f"nothing can be done with call {call.id} now: {call.pbx} is not connected"
+        return phrase(
+            "call-pbx-away",
+            "nothing can be done with call {call} now: {pbx} is not connected",
+            call=call.id,
+            pbx=call.pbx,
+        )
     if event.action in _NEEDS_HOLD and call.pbx not in floor.hold_pbxes:
-        return f"{call.pbx} has no hold of ours: use the keys of the phone"
+        return phrase(
+            "no-hold",
+            "{pbx} has no hold of ours: use the keys of the phone",
+            pbx=call.pbx,
+        )
     if event.action in _NEEDS_HOLD and not call.can_hold:
-        return "this call was taken by ring_all: dial, and can only be transferred blind"
+        return phrase(
+            "blind-only",
+            "this call was taken by ring_all: dial, and can only be transferred blind",
+        )
     match event.action:
         case ConversationAction.HOLD:
-            return f"the caller of {call.id} is on hold already" if call.held else ""
+            return (
+                phrase("held-already", "the caller of {call} is on hold already", call=call.id)
+                if call.held
+                else ""
+            )
         case ConversationAction.UNHOLD if call.consult is not None:
-            return "a colleague is being asked: complete the transfer, or cancel it"
+            return phrase(
+                "consulting",
+                "a colleague is being asked: complete the transfer, or cancel it",
+            )
         case ConversationAction.UNHOLD:
             # A caller on hold before a restart may still be on hold.
             known = call.held or call.winner.adopted
-            return "" if known else f"the caller of {call.id} is not on hold"
+            return (
+                ""
+                if known
+                else phrase("not-held", "the caller of {call} is not on hold", call=call.id)
+            )
         case ConversationAction.TRANSFER if event.number:
             return outside_calls.refusal(floor, call, event)
         case ConversationAction.TRANSFER:
@@ -97,47 +126,75 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
 
 def _no_transfer(floor: Floor, call: Call, event: ConversationRequested) -> str:
     if not event.queue and not event.agent:
-        return "say where to: a queue, or an agent"
+        return phrase("say-where-to", "say where to: a queue, or an agent")
     queue = floor.queues.get(event.queue or call.queue.id)
     if queue is None or queue.gone:
-        return f"there is no queue '{event.queue or call.queue.id}'"
+        return phrase(
+            "no-queue",
+            "there is no queue '{queue}'",
+            queue=event.queue or call.queue.id,
+        )
     if not event.agent:
         return ""
     member = queue.members.get(event.agent)
     if member is None:
-        return f"'{event.agent}' is not an agent of queue '{queue.id}'"
+        return phrase(
+            "not-agent-of-queue",
+            "'{agent}' is not an agent of queue '{queue}'",
+            agent=event.agent,
+            queue=queue.id,
+        )
     return _why_not_free(floor, call, member.agent)
 
 
 def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> str:
     if call.consult is not None:
-        return f"{call.consult.agent.id} is being asked already"
+        return phrase(
+            "asked-already", "{agent} is being asked already", agent=call.consult.agent.id
+        )
     if bool(event.queue) == bool(event.agent):
-        return "say whom to ask: an agent, or a queue"
+        return phrase("say-whom-to-ask", "say whom to ask: an agent, or a queue")
     if event.queue and event.queue not in floor.queues:
-        return f"there is no queue '{event.queue}'"
+        return phrase("no-queue", "there is no queue '{queue}'", queue=event.queue)
     if event.agent and event.agent not in floor.agents:
-        return f"there is no agent '{event.agent}'"
+        return phrase("no-agent", "there is no agent '{agent}'", agent=event.agent)
     if event.agent:
         no = _why_not_free(floor, call, floor.agents[event.agent])
-        return no or ("" if _colleague(floor, call, event) else f"{event.agent} is in no queue")
-    return "" if _colleague(floor, call, event) else f"no agent is free in {event.queue}"
+        return no or (
+            ""
+            if _colleague(floor, call, event)
+            else phrase("colleague-in-no-queue", "{agent} is in no queue", agent=event.agent)
+        )
+    return (
+        ""
+        if _colleague(floor, call, event)
+        else phrase("none-free-in-queue", "no agent is free in {queue}", queue=event.queue)
+    )
 
 
 def _why_not_free(floor: Floor, call: Call, agent: Agent) -> str:
     if call.winner is not None and agent is call.winner.agent:
-        return f"{agent.id} is the one who has the call"
+        return phrase("has-the-call", "{agent} is the one who has the call", agent=agent.id)
     if call.pbx in agent_availability.available_through(floor, agent):
         return ""
-    why = unavailability_text.why_not(floor, agent) or [f"no phone on {call.pbx}"]
-    return f"{agent.id} can't be rung now: {'; '.join(why)}"
+    why = unavailability_text.why_not(floor, agent) or [
+        phrase("no-phone-on", "no phone on {pbx}", pbx=call.pbx)
+    ]
+    return phrase(
+        "cannot-be-rung-now",
+        "{agent} can't be rung now: {why}",
+        agent=agent.id,
+        why=joined(why),
+    )
 
 
 def _no_end(call: Call, action: ConversationAction) -> str:
     if call.consult is None:
-        return "no colleague is being asked"
+        return phrase("none-asked", "no colleague is being asked")
     if action is ConversationAction.COMPLETE and call.consult.state is not OfferState.TALKING:
-        return f"{call.consult.agent.id} has not answered yet"
+        return phrase(
+            "asked-not-answered", "{agent} has not answered yet", agent=call.consult.agent.id
+        )
     return ""
 
 

@@ -18,7 +18,7 @@ from callrouter.core.state import Call, CallerOutside
 from callrouter.model.call_requests import ConversationRequested
 from callrouter.model.commands import DialOutside, StopReason
 from callrouter.model.events import OutsideCallEnded, PbxSnapshot, TransferKind
-from callrouter.model.text import mask
+from callrouter.model.text import mask, phrase
 
 _HOUR: Final = 3600.0
 
@@ -33,19 +33,34 @@ def refusal(floor: Floor, call: Call, event: ConversationRequested) -> str:
     """
     rules = floor.table.outside
     if event.queue or event.agent:
-        return "say one place: a queue, an agent, or a number outside"
+        return phrase("say-one-place", "say one place: a queue, an agent, or a number outside")
     if not rules.allowed:
-        return "callers are not passed on to numbers outside here (transfers: outside is not set)"
+        return phrase(
+            "outside-off",
+            "callers are not passed on to numbers outside here (transfers: outside is not set)",
+        )
     why = floor.outside.refusals.get(call.pbx, "")
     if why:
-        return f"{call.pbx} can't pass a caller on to a number outside: {why}"
+        return phrase(
+            "pbx-cannot-dial-outside",
+            "{pbx} can't pass a caller on to a number outside: {why}",
+            pbx=call.pbx,
+            why=why,
+        )
     if not rules.permits(event.number):
         allowed = ", ".join(rules.allowed)
-        return f"{mask(event.number)} is not among the numbers allowed here: {allowed}"
+        return phrase(
+            "outside-not-permitted",
+            "{number} is not among the numbers allowed here: {allowed}",
+            number=mask(event.number),
+            allowed=allowed,
+        )
     if len(floor.outside.calls) >= rules.at_once:
-        return (
-            f"{len(floor.outside.calls)} callers are with numbers outside, and no more may be at once "
-            "(transfers: at_once)"
+        return phrase(
+            "outside-too-many",
+            "{now} callers are with numbers outside, and no more may be at "
+            "once (transfers: at_once)",
+            now=len(floor.outside.calls),
         )
     return _too_often(floor, call)
 
@@ -56,11 +71,12 @@ def _too_often(floor: Floor, call: Call) -> str:
     times = [at for at, who in floor.outside.dialled if who == agent and at > floor.now - _HOUR]
     if len(times) < most:
         return ""
-    again = f"; again in {_minutes(times[-most] + _HOUR - floor.now)} min" if most else ""
-    return (
-        f"{agent} may pass on {most} callers to numbers outside in an hour (transfers: per_hour)"
-        + again
-    )
+    text = "{agent} may pass on {most} callers to numbers outside in an hour (transfers: per_hour)"
+    no = phrase("outside-too-often", text, agent=agent, most=most)
+    if not most:
+        return no
+    minutes = _minutes(times[-most] + _HOUR - floor.now)
+    return phrase("no-again-minutes", "{no}; again in {minutes} min", no=no, minutes=minutes)
 
 
 def _minutes(seconds: float) -> int:

@@ -32,6 +32,7 @@ from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, names
 from callrouter.daemon.editing.mistake_places import MistakePlaces, unreadable
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
+from callrouter.model.text import phrase
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.editing.edit_rights import OPEN_SECTIONS
 from callrouter.settings.editing.text_tree import UnreadableTextError
@@ -134,7 +135,11 @@ class ConfigEditor:
             if name not in texts.snapshot.contents:
                 raise ApiProblem(404, "unknown-file", _NO_FILE)
             if name not in texts.texts:
-                raise ApiProblem(409, "file-broken", f"{name} is no text in UTF-8")
+                raise ApiProblem(
+                    409,
+                    "file-broken",
+                    phrase("file-no-utf8", "{name} is no text in UTF-8", name=name),
+                )
             text, hidden = texts.texts[name], 0
             if not person.rights.everything:
                 try:
@@ -143,8 +148,12 @@ class ConfigEditor:
                     raise ApiProblem(
                         409,
                         "file-broken",
-                        f"{name} cannot be read as YAML, so it can be shown only to an admin until "
-                        "it is mended",
+                        phrase(
+                            "file-unreadable-yaml",
+                            "{name} cannot be read as YAML, so it can be shown only to an "
+                            "admin until it is mended",
+                            name=name,
+                        ),
                         members={"problems": [unreadable(name, error)]},
                     ) from error
                 text, hidden = shown.text, shown.count
@@ -278,6 +287,7 @@ class ConfigEditor:
             "needs_restart_phrases": phrases_json(edited.reading.restart),
             "number": number,
             "set_aside": list(aside),
+            "set_aside_phrases": phrases_json(aside),
         }
 
     # ------------------------------------------------------------ earlier changes
@@ -344,6 +354,7 @@ class ConfigEditor:
             "needs_restart_phrases": phrases_json(found.reading.restart),
             "number": change.number if change is not None else None,
             "set_aside": aside,
+            "set_aside_phrases": phrases_json(aside),
             "dry_run": dry_run,
             "held": list(lost),
             "held_phrases": phrases_json(lost),

@@ -19,7 +19,7 @@ from callrouter.daemon.editing.stored_versions import check_not_own_file
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import is_plain
-from callrouter.model.text import sentence_of
+from callrouter.model.text import phrase, sentence_of
 from callrouter.settings import ConfigError, Problem
 from callrouter.settings.config_files import is_config_file
 from callrouter.settings.editing.edit_rights import refused
@@ -86,7 +86,9 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
     """
     shown: dict[str, str | None] = {**texts.shown(), **draft.texts}
     if len(shown) > MOST_FILES:
-        raise ApiProblem(422, "wrong-body", f"more than {MOST_FILES} files")
+        raise ApiProblem(
+            422, "wrong-body", phrase("most-files", "more than {most} files", most=MOST_FILES)
+        )
     for name in draft.texts:
         check_name(name)
         if isinstance(config.source, DatabaseSource):
@@ -116,6 +118,7 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
         "needs_restart": restart,
         "needs_restart_phrases": phrases_json(restart),
         "refused": found.refused,
+        "refused_phrases": phrases_json(found.refused),
         "etags": texts.etags,
     }
     if draft.tables:
@@ -131,7 +134,10 @@ def check_name(name: str) -> None:
     """
     plain = name.isprintable() and is_plain(name) and is_config_file(Path(name))
     if not plain or len(name) > 100:
-        detail = "a configuration file has a plain name that ends in .yaml or .yml"
+        detail = phrase(
+            "config-file-name",
+            "a configuration file has a plain name that ends in .yaml or .yml",
+        )
         raise ApiProblem(422, "wrong-name", detail)
 
 

@@ -24,6 +24,7 @@ from callrouter.daemon.editing.folder_texts import (
 )
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import FileChangedError, UnsafeError
+from callrouter.model.text import joined, phrase
 from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (
     is_link_outside,
@@ -78,7 +79,7 @@ def edited(
     """
     given: dict[str, str | None] = {}
     if len({file.name for file in files}) < len(files):
-        raise ApiProblem(422, "wrong-body", "a file is given twice")
+        raise ApiProblem(422, "wrong-body", phrase("file-given-twice", "a file is given twice"))
     for file in files:
         draft_check.check_name(file.name)
         if isinstance(config.source, DatabaseSource):
@@ -107,13 +108,29 @@ def _check_base(texts: FolderTexts, file: FileToSave, config: LiveConfig) -> Non
     """Check that a text was made from the file as it is now."""
     name = file.name
     if isinstance(config.source, FolderSource) and is_link_outside(config.folder, name):
-        detail = f"{name} is a link to a file outside of the configuration folder; edit that one"
+        detail = phrase(
+            "file-is-link",
+            "{name} is a link to a file outside of the configuration folder; edit that one",
+            name=name,
+        )
         raise ApiProblem(409, "is-a-link", detail)
     now = texts.etags.get(name, "")
     if not now and name in texts.snapshot.names:
-        raise ApiProblem(409, "file-broken", f"{name} cannot be read, so it cannot be replaced")
+        raise ApiProblem(
+            409,
+            "file-broken",
+            phrase(
+                "file-not-replaced", "{name} cannot be read, so it cannot be replaced", name=name
+            ),
+        )
     if not file.etag and not now and not texts.rights.everything:
-        raise not_allowed([f"only an admin makes new files, such as {name}"])
+        raise not_allowed(
+            [
+                phrase(
+                    "admin-makes-files", "only an admin makes new files, such as {name}", name=name
+                )
+            ]
+        )
     if file.etag != now:
         raise changed_since(texts, name, file.etag, config)
 
@@ -185,12 +202,21 @@ def set_aside(
     Raises:
         OSError: one cannot be kept.
     """
-    lines = []
+    lines: list[str] = []
     for name, content in contents.items():
         if content is not None and not config.history.has(digest(content)):
             place = config.history.set_aside(name, content)
-            shown = place if texts.rights.everything else "the history's folder"
-            lines.append(f"what {name} said was never in force; it is kept in {shown}")
+            shown: str = phrase("history-folder", "the history's folder")
+            if texts.rights.everything:
+                shown = str(place)
+            lines.append(
+                phrase(
+                    "kept-aside",
+                    "what {name} said was never in force; it is kept in {place}",
+                    name=name,
+                    place=shown,
+                )
+            )
     return lines
 
 
@@ -201,26 +227,39 @@ def cannot_write(error: OSError) -> ApiProblem:
     """Return the answer for a file that cannot be written."""
     why = error.strerror or str(error)
     if error.errno in _FULL:
-        return ApiProblem(507, "disk-full", f"nothing was saved: {why}")
+        return ApiProblem(
+            507, "disk-full", phrase("nothing-saved", "nothing was saved: {why}", why=why)
+        )
     if error.errno in _NOT_ALLOWED or isinstance(error, UnsafeError):
-        detail = (
-            f"nothing was saved: the daemon may not write there ({why}); see docs/operator.md, "
-            "“Editing on the page”"
+        detail = phrase(
+            "nothing-saved-not-writable",
+            "nothing was saved: the daemon may not write there ({why}); "
+            "see docs/operator.md, “Editing on the page”",
+            why=why,
         )
         return ApiProblem(409, "not-writable", detail)
-    return ApiProblem(409, "not-writable", f"nothing was saved: {why}")
+    return ApiProblem(
+        409, "not-writable", phrase("nothing-saved", "nothing was saved: {why}", why=why)
+    )
 
 
 def not_allowed(lines: Sequence[str]) -> ApiProblem:
     """Return the answer to a person who may not change something."""
     return ApiProblem(
-        403, "not-allowed", f"nothing was saved: {'; '.join(lines)}", members={"refused": lines}
+        403,
+        "not-allowed",
+        phrase("nothing-saved", "nothing was saved: {why}", why=joined(lines)),
+        members={"refused": lines, "refused_phrases": phrases_json(lines)},
     )
 
 
 def removals(lost: Sequence[str]) -> ApiProblem:
     """Return the answer to a change that removes a lot and was not confirmed."""
-    detail = f'nothing was saved: {"; ".join(lost)}; save with "confirm": true if that is meant'
+    detail = phrase(
+        "nothing-saved-removals",
+        'nothing was saved: {lost}; save with "confirm": true if that is meant',
+        lost=joined(lost),
+    )
     members = {"held": list(lost), "held_phrases": phrases_json(lost)}
     return ApiProblem(409, "removals", detail, members=members)
 
@@ -229,11 +268,15 @@ def mistakes(problems: Sequence[FileMistakeJson]) -> ApiProblem:
     """Return the answer to files with mistakes."""
     first = problems[0]
     place = f"{first['file']}:{first['line']}:{first['column']}"
-    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    what = phrase("mistake-at", "{place}: {message}", place=place, message=first["message"])
+    if len(problems) > 1:
+        what = phrase(
+            "mistake-and-more", "{what}, and {more} more", what=what, more=len(problems) - 1
+        )
     return ApiProblem(
         422,
         "config-mistakes",
-        f"nothing was saved: {place}: {first['message']}{more}",
+        phrase("nothing-saved", "nothing was saved: {why}", why=what),
         members={"problems": problems},
     )
 
@@ -251,15 +294,17 @@ def changed_since(texts: FolderTexts, name: str, base: str, config: LiveConfig) 
     with_history = _changes(config)
     last = next((each for each in with_history if each.after.get(name, ("",))[0] == now), None)
     if not now:
-        what = f"{name} was deleted"
+        what = phrase("file-deleted", "{name} was deleted", name=name)
         last = next((each for each in with_history if name not in each.after), None)
     elif not base:
-        what = f"{name} is there already"
+        what = phrase("file-there-already", "{name} is there already", name=name)
     else:
-        what = f"{name} has changed since you opened it"
+        what = phrase("file-changed-since", "{name} has changed since you opened it", name=name)
     who, at = _last_editor(config, name, last)
-    by = f", by {who}" if who else ""
-    when = f" at {moment(at)}" if at else ""
+    if who:
+        what = phrase("changed-by", "{what}, by {who}", what=what, who=who)
+    if at:
+        what = phrase("changed-at", "{what} at {when}", what=what, when=moment(at))
     text = _shown(texts, name)
     members = {
         "file": name,
@@ -270,7 +315,7 @@ def changed_since(texts: FolderTexts, name: str, base: str, config: LiveConfig) 
         "changes": _since(with_history, name, base) if not texts.rights.limited else [],
         "lines": _lines(texts, name, base, text, config),
     }
-    detail = f"nothing was saved: {what}{by}{when}"
+    detail = phrase("nothing-saved", "nothing was saved: {why}", why=what)
     return ApiProblem(412, "changed-since", detail, members=members)
 
 

@@ -19,6 +19,7 @@ from callrouter.daemon.editing.folder_texts import FolderTexts, TreeCache, diges
 from callrouter.daemon.editing.mistake_places import MistakePlaces
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import FileChangedError
+from callrouter.model.text import phrase
 from callrouter.settings import ConfigError
 from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (
@@ -84,7 +85,9 @@ def earlier(
         raise ApiProblem(404, "unknown-change", detail) from error
     now = content_digests(texts.snapshot.files)
     if now == contents_only(wanted):
-        raise ApiProblem(409, "nothing-to-do", "the files are like that already")
+        raise ApiProblem(
+            409, "nothing-to-do", phrase("files-alike", "the files are like that already")
+        )
     then = FolderTexts(snapshot, texts.rights, trees)
     places = MistakePlaces(snapshot.names, then, {})
     if lines := refused(texts.root, root_of(then.texts, trees), texts.rights):
@@ -116,14 +119,22 @@ def _wanted(history: ConfigHistory, number: int | None) -> FileDigests:
         detail = f"the history cannot be read: {error.strerror}"
         raise ApiProblem(404, "unknown-change", detail) from error
     if not head:
-        raise ApiProblem(404, "unknown-change", "there is nothing on record to go back to")
+        raise ApiProblem(
+            404,
+            "unknown-change",
+            phrase("nothing-to-go-back-to", "there is nothing on record to go back to"),
+        )
     return head
 
 
 def _change(history: ConfigHistory, number: int) -> Change:
     change = history.change(number)
     if change is None:
-        detail = f"there is no change {number}; GET /api/config/history lists them"
+        detail = phrase(
+            "no-such-change",
+            "there is no change {number}; GET /api/config/history lists them",
+            number=number,
+        )
         raise ApiProblem(404, "unknown-change", detail)
     return change
 
@@ -156,7 +167,11 @@ def _put_back_in_folder(config: LiveConfig, files: EarlierFiles, who: str, how: 
     touched = [*files.put_back, *files.removed]
     for name in touched:
         if is_link_outside(config.folder, name):
-            detail = f"{name} is a link to a file outside of the configuration folder"
+            detail = phrase(
+                "file-is-a-link",
+                "{name} is a link to a file outside of the configuration folder",
+                name=name,
+            )
             raise ApiProblem(409, "is-a-link", detail)
     before = {name: files.texts.snapshot.contents.get(name) for name in touched}
     done: list[str] = []

@@ -6,6 +6,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.config_source.config_sources import DatabaseSource
 from callrouter.config_source.version_table import OvertakenError
 from callrouter.daemon.config_reading import ConfigReading
+from callrouter.model.text import phrase
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.yaml.pool_files import BOOTSTRAP
 from callrouter.store.location import StoreError
@@ -51,7 +52,13 @@ def no_database(error: Exception) -> ApiProblem:
 
 def overtaken() -> ApiProblem:
     """Return the answer to a save that others have overtaken again and again."""
-    return ApiProblem(409, "overtaken", "nothing was saved: others are saving files too; try again")
+    return ApiProblem(
+        409,
+        "overtaken",
+        phrase(
+            "nothing-saved-overtaken", "nothing was saved: others are saving files too; try again"
+        ),
+    )
 
 
 def check_not_own_file(name: str) -> None:
@@ -61,5 +68,9 @@ def check_not_own_file(name: str) -> None:
         ApiProblem: 422.
     """
     if name == BOOTSTRAP:
-        detail = f"{BOOTSTRAP} is each router's own file and is edited there; take another name"
+        detail = phrase(
+            "own-file",
+            "{file} is each router's own file and is edited there; take another name",
+            file=BOOTSTRAP,
+        )
         raise ApiProblem(422, "wrong-name", detail)

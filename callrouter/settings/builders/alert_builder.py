@@ -88,17 +88,17 @@ def _check_destination(
             path,
             text,
             phrase(
-                "secret",
-                "secret: {_SECRET_IS}; {_MAKE_ONE}",
-                _SECRET_IS=_SECRET_IS,
-                _MAKE_ONE=_MAKE_ONE,
+                "secret-is",
+                "secret: {what}; {how}",
+                what=_SECRET_IS,
+                how=_MAKE_ONE,
             ),
             key=True,
         )
     elif not _is_secret(options.secret):
         document.error(
             (*path, "secret"),
-            phrase("secret-must-be", "secret must be {_SECRET_IS}", _SECRET_IS=_SECRET_IS),
+            phrase("secret-must-be", "secret must be {what}", what=_SECRET_IS),
             _MAKE_ONE,
         )
     _check_plain_http((*path, "webhook"), options, context)
@@ -277,7 +277,7 @@ def _condition(
         if error.word:
             hint = context.nearest.hint(error.word, tuple(MEASURES))
             hint = hint or phrase(
-                "measures-are", "measures are {MEASURES}", MEASURES=", ".join(MEASURES)
+                "measures-are", "measures are {measures}", measures=", ".join(MEASURES)
             )
         context.document.error((*path, key), f"{key}: {error}", hint)
         return None

@@ -36,7 +36,7 @@ def build_cluster(
                 "a cluster needs a PostgreSQL database, in which its daemons agree on who is active",
             ),
             phrase(
-                "database-postgresql-user-password-host-database",
+                "database-such-as",
                 "database: postgresql://USER:PASSWORD@HOST/DATABASE",
             ),
             key=True,
@@ -46,8 +46,8 @@ def build_cluster(
             ("cluster", "pool"),
             phrase(
                 "pool-cannot-be-named-what-all",
-                "a pool cannot be named {_RESERVED}: what all pools share has this name",
-                _RESERVED=quoted(_RESERVED),
+                "a pool cannot be named {name}: what all pools share has this name",
+                name=quoted(_RESERVED),
             ),
             phrase("such-as-main", "such as main"),
         )

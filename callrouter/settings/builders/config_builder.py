@@ -21,7 +21,7 @@ def check_source(root: RootOptions, document: Document, snapshot: ConfigSnapshot
                 "only a PostgreSQL database can keep the configuration",
             ),
             phrase(
-                "database-postgresql-user-password-host-database-2",
+                "database-or-config-files",
                 "database: postgresql://USER:PASSWORD@HOST/DATABASE, or config: files",
             ),
         )

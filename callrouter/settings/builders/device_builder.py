@@ -215,7 +215,7 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
         context.document.error(
             path,
             text,
-            phrase("twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES),
+            phrase("twilio-rings", "Twilio rings {phones}", phones=_TWILIO_PHONES),
             key=True,
         )
     if len(able) > 1:
@@ -293,7 +293,7 @@ def _say_unable(
         context.document.error(
             at,
             text,
-            phrase("twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES),
+            phrase("twilio-rings", "Twilio rings {phones}", phones=_TWILIO_PHONES),
         )
 
 
@@ -313,14 +313,15 @@ def _phone(
         at = (*path, "endpoint", pbx)
         if isinstance(context.pbxes[pbx], TwilioSettings) and not _is_twilio_phone(written):
             text = phrase(
-                "pbx-cannot-ring-2", "pbx {pbx} cannot ring {written}", pbx=pbx, written=written
+                "pbx-cannot-ring-written",
+                "pbx {pbx} cannot ring {written}",
+                pbx=pbx,
+                written=written,
             )
             context.document.error(
                 at,
                 text,
-                phrase(
-                    "twilio-rings", "Twilio rings {_TWILIO_PHONES}", _TWILIO_PHONES=_TWILIO_PHONES
-                ),
+                phrase("twilio-rings", "Twilio rings {phones}", phones=_TWILIO_PHONES),
             )
             return None
         one = _address(at, device, written, (pbx,), context)

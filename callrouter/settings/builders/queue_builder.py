@@ -216,9 +216,9 @@ def _at_once(
     if "at_once" in queue.model_fields_set:
         text = phrase(
             "at-once-contradicts-policy",
-            "at_once: {at_once} contradicts policy: {RING_ALL}",
+            "at_once: {at_once} contradicts policy: {policy}",
             at_once=at_once,
-            RING_ALL=RING_ALL,
+            policy=RING_ALL,
         )
         hint = phrase("take-at-once-out-or-choose", "take at_once out, or choose another policy")
         context.document.error(("queues", id_, "at_once"), text, hint)

@@ -133,11 +133,11 @@ def pause_changes(old: Table, new: Table) -> Iterator[str]:
             )
         elif before is not None and after is not None:
             yield phrase(
-                "pause",
-                "pause {reason}: {pause} -> {pause2}",
+                "pause-changed",
+                "pause {reason}: {was} -> {now}",
                 reason=reason,
-                pause=_pause(before),
-                pause2=_pause(after),
+                was=_pause(before),
+                now=_pause(after),
             )
         else:
             yield phrase("pause-gone", "pause {reason} is gone", reason=reason)

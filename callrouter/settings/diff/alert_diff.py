@@ -41,7 +41,7 @@ def alert_changes(old: Settings, new: Settings) -> Iterator[Difference]:
             server = new.smtp or old.smtp or _NO_SERVER
             yield Difference(
                 phrase(
-                    "smtp-2",
+                    "smtp-is",
                     "smtp {value} ({host})",
                     value=REMOVED if new.smtp is None else ADDED,
                     host=server.host,

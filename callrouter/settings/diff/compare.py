@@ -85,7 +85,11 @@ def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object
     for key in differing(old, new):
         if key not in old:
             yield phrase(
-                "added-2", "{what} {key} {new} added", what=what, key=str(key), new=str(new[key])
+                "entry-added",
+                "{what} {key} {new} added",
+                what=what,
+                key=str(key),
+                new=str(new[key]),
             )
         elif key not in new:
             yield phrase(

@@ -200,19 +200,19 @@ def _changed_step(
     yield from _order(old.members, new.members, where, queue)
     if old.at_once != new.at_once:
         yield phrase(
-            "at-once-2",
-            "{where}: at_once {at_once} -> {at_once2}",
+            "at-once-changed",
+            "{where}: at_once {was} -> {now}",
             where=where,
-            at_once=_at_once(old),
-            at_once2=_at_once(new),
+            was=_at_once(old),
+            now=_at_once(new),
         )
     if old.skills != new.skills:
         yield phrase(
-            "skills",
-            "{where}: skills {skills} -> {skills2}",
+            "skills-changed",
+            "{where}: skills {was} -> {now}",
             where=where,
-            skills=_skills(old),
-            skills2=_skills(new),
+            was=_skills(old),
+            now=_skills(new),
         )
 
 

@@ -51,10 +51,10 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     if old.timezone != new.timezone:
         yield Difference(
             phrase(
-                "timezone",
-                "timezone {timezone} -> {timezone2}",
-                timezone=old.timezone,
-                timezone2=new.timezone,
+                "timezone-changed",
+                "timezone {was} -> {now}",
+                was=old.timezone,
+                now=new.timezone,
             )
         )
     yield from _zone_rules(old.table, new.table)
@@ -103,7 +103,7 @@ def _cluster(old: ClusterSettings | None, new: ClusterSettings | None) -> Iterat
         yield from option_differences("cluster:", ClusterOptions, old, new)
     elif old is not new:
         yield Difference(
-            phrase("cluster-2", "cluster {value}", value=REMOVED if new is None else ADDED),
+            phrase("cluster-is", "cluster {value}", value=REMOVED if new is None else ADDED),
             needs_restart=True,
         )
 
@@ -139,28 +139,28 @@ def _zones(table: Table) -> Iterator[tzinfo]:
 def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator[Difference]:
     if old is None or new is None:
         gone_or_new = phrase("is-new", "new") if old is None else phrase("is-gone", "gone")
-        text = phrase("pbx", "pbx {id} is {value}", id=id_, value=gone_or_new)
+        text = phrase("pbx-is", "pbx {id} is {value}", id=id_, value=gone_or_new)
         yield Difference(text, needs_restart=True)
         return
     if old.driver != new.driver:
         text = phrase(
             "pbx-driver",
-            "pbx {id}: driver {driver} -> {driver2}",
+            "pbx {id}: driver {was} -> {now}",
             id=id_,
-            driver=old.driver,
-            driver2=new.driver,
+            was=old.driver,
+            now=new.driver,
         )
         yield Difference(text, needs_restart=True)
         return
     yield from option_differences(
-        phrase("pbx-2", "pbx {id}:", id=id_), PBX_GROUPS[new.driver], old, new
+        phrase("pbx-heading", "pbx {id}:", id=id_), PBX_GROUPS[new.driver], old, new
     )
     was, now = _derived(old), _derived(new)
     for key in was:
         if key in now and was[key] != now[key]:
             yield Difference(
                 phrase(
-                    "pbx-3",
+                    "pbx-option-changed",
                     "pbx {id}: {key} {was} -> {now}",
                     id=id_,
                     key=key,
@@ -208,7 +208,7 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
         if old.oidc is not new.oidc:
             yield Difference(
                 phrase(
-                    "http-oidc-2",
+                    "oidc-is",
                     "http: oidc {value}",
                     value=REMOVED if new.oidc is None else ADDED,
                 )
@@ -217,7 +217,7 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
         yield from option_differences("http: oidc", OidcOptions, old.oidc, new.oidc)
     if (old.certificate, old.key) != (new.certificate, new.key):
         yield Difference(
-            phrase("http-tls", "http: tls {tls} -> {tls2}", tls=_tls(old), tls2=_tls(new)),
+            phrase("http-tls", "http: tls {was} -> {now}", was=_tls(old), now=_tls(new)),
             needs_restart=True,
         )
     tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))
@@ -234,21 +234,25 @@ def _token(name: str, old: Mapping[str, ApiToken], new: Mapping[str, ApiToken]) 
     before, after = old[name], new[name]
     if before.role != after.role:
         yield phrase(
-            "role", "{what}: role {role} -> {role2}", what=what, role=before.role, role2=after.role
+            "role-changed",
+            "{what}: role {was} -> {now}",
+            what=what,
+            was=before.role,
+            now=after.role,
         )
     if before.agent != after.agent:
         yield phrase(
-            "agent",
-            "{what}: agent {or_none} -> {or_none2}",
+            "agent-of-token-changed",
+            "{what}: agent {was} -> {now}",
             what=what,
-            or_none=or_none(before.agent),
-            or_none2=or_none(after.agent),
+            was=or_none(before.agent),
+            now=or_none(after.agent),
         )
     if before.queues != after.queues:
         was, now = (", ".join(token.queues) or "all" for token in (before, after))
         yield phrase("queues", "{what}: queues {was} -> {now}", what=what, was=was, now=now)
     if before.token != after.token:
-        yield phrase("changed-2", "{what} changed", what=what)
+        yield phrase("thing-changed", "{what} changed", what=what)
 
 
 def _listen(http: HttpSettings) -> str:
@@ -264,7 +268,7 @@ def _user(id_: str, old: Settings, new: Settings) -> Iterator[Difference]:
     if before is None or after is None:
         yield Difference(
             phrase(
-                "user-2",
+                "user-is",
                 "user {id} {added_or_removed}",
                 id=id_,
                 added_or_removed=added_or_removed(id_, old.users, new.users),

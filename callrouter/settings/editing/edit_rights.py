@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.yaml.source import KeyPath
 
@@ -107,15 +108,18 @@ def refused(before: Root, after: Root, rights: EditRights) -> tuple[str, ...]:
     """
     if rights.everything:
         return ()
-    lines = [
-        f"only an admin changes {section}"
+    lines: list[str] = [
+        phrase("admin-changes-section", "only an admin changes {section}", section=section)
         for section in sorted({*before, *after} - OPEN_SECTIONS)
         if before.get(section) != after.get(section)
     ]
     lines += _refused_queues(before, after, rights)
     lines += _refused_agents(before, after, rights)
     more = len(lines) - _MOST_WORDS
-    return (*lines[:_MOST_WORDS], *((f"and {more} more",) if more > 0 else ()))
+    return (
+        *lines[:_MOST_WORDS],
+        *((phrase("and-more", "and {more} more", more=more),) if more > 0 else ()),
+    )
 
 
 def _changed(before: Root, after: Root, section: str) -> Iterator[tuple[str, Any, Any]]:
@@ -141,11 +145,21 @@ def _refused_queues(before: Root, after: Root, rights: EditRights) -> Iterator[s
     there = dict(_entries(before, "agents"))
     for name, old, new in _changed(before, after, "queues"):
         if not rights.may_queue(name):
-            yield f"queue {name} is not one of yours ({', '.join(rights.queues)})"
+            yield phrase(
+                "queue-not-yours",
+                "queue {name} is not one of yours ({queues})",
+                name=name,
+                queues=", ".join(rights.queues),
+            )
         elif rights.limited:  # who joins a queue is seen and managed by those who lead it
             for agent in sorted(set(_members(new)) - set(_members(old))):
                 if agent in there and not served.get(agent, frozenset()) & mine:
-                    yield f"agent {agent} serves none of your queues, so an admin adds them to {name}"
+                    yield phrase(
+                        "admin-adds-agent",
+                        "agent {agent} serves none of your queues, so an admin adds them to {name}",
+                        agent=agent,
+                        name=name,
+                    )
 
 
 def _refused_agents(before: Root, after: Root, rights: EditRights) -> Iterator[str]:
@@ -156,14 +170,26 @@ def _refused_agents(before: Root, after: Root, rights: EditRights) -> Iterator[s
             taken_out_whole = new is None
             decides = is_secret(str(key)) or key in _IDENTITY
             if decides and was.get(key) != will.get(key) and not taken_out_whole:
-                yield f"only an admin changes the {key} of {name}"
+                yield phrase(
+                    "admin-changes-key",
+                    "only an admin changes the {key} of {name}",
+                    key=key,
+                    name=name,
+                )
         if not rights.limited:
             continue
         mine = set(rights.queues)
         queues = served.get(name, frozenset()) | serves.get(name, frozenset())
         if others := sorted(queues - mine):
-            yield f"agent {name} also serves {', '.join(others)}, which you do not lead"
+            yield phrase(
+                "agent-also-serves",
+                "agent {name} also serves {others}, which you do not lead",
+                name=name,
+                others=", ".join(others),
+            )
         elif old is not None and not served.get(name):
-            yield f"agent {name} serves none of your queues"
+            yield phrase("agent-serves-none", "agent {name} serves none of your queues", name=name)
         elif not queues:
-            yield f"agent {name} would serve none of your queues"
+            yield phrase(
+                "agent-would-serve-none", "agent {name} would serve none of your queues", name=name
+            )

@@ -85,7 +85,7 @@ def _agents(root: RootOptions, table: Table, document: Document) -> None:
         if id_ not in known:
             document.warning(
                 ("agents", id_),
-                phrase("agent-in-no-queue-2", "agent {id} is in no queue", id=id_),
+                phrase("agent-in-no-queue", "agent {name} is in no queue", name=id_),
                 key=True,
             )
 
@@ -156,9 +156,9 @@ def _rules(table: Table, document: Document) -> None:
             name = table.rules[earlier].name
             text = phrase(
                 "rule-never-applies-takes-its-calls",
-                "rule {name} never applies: {name2} takes its calls",
+                "rule {name} never applies: {taker} takes its calls",
                 name=quoted(rule.name),
-                name2=quoted(name),
+                taker=quoted(name),
             )
             hint = phrase("see", "see {place}", place=document.line(("rules", earlier, "name")))
             document.warning(("rules", index), text, hint)

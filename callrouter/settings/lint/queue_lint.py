@@ -87,9 +87,9 @@ def _who_serves(queue: QueueSpec, written: QueueOptions, document: Document) -> 
     if queue.members and all(member.level == LAST_PRIORITY for member in queue.members):
         text = phrase(
             "every-agent-has-priority-last",
-            "every agent of {id} has priority {LAST_PRIORITY}, the last",
+            "every agent of {id} has priority {priority}, the last",
             id=queue.id,
-            LAST_PRIORITY=LAST_PRIORITY,
+            priority=LAST_PRIORITY,
         )
         document.warning(
             (*path, "agents"), text, phrase("1-rung-first", "1 is rung first"), key=True

@@ -77,9 +77,9 @@ def warn_of_secrets(root: RootOptions, document: Document) -> None:
         if why := why_weak(token.token, TOKEN_BITS):
             text = phrase(
                 "token-has-fewer-than-bits",
-                "the token of {name} has fewer than {TOKEN_BITS} bits: {why}",
+                "the token of {name} has fewer than {bits} bits: {why}",
                 name=token.name,
-                TOKEN_BITS=TOKEN_BITS,
+                bits=TOKEN_BITS,
                 why=why,
             )
             hint = phrase("callrouter-token-makes-one", "`callrouter token` makes one")

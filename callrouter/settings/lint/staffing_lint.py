@@ -179,7 +179,7 @@ def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
     if never:
         more = f" and {len(never) - 1} more" if len(never) > 1 else ""
         text = phrase(
-            "agent-can-never-be-rung-for-2",
+            "agents-can-never-be-rung-for",
             "agent {never}{more} can never be rung for {id}",
             never=never[0],
             more=more,

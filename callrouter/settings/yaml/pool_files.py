@@ -60,7 +60,7 @@ def check_pool_file(source: Source, sections: Section, findings: Findings) -> No
             phrase("each-routers-own", "{what} is each router's own", what=quoted(what)),
             phrase(
                 "take-out-here-stands-in-each",
-                "take it out here; it stands in {BOOTSTRAP} of each router",
-                BOOTSTRAP=BOOTSTRAP,
+                "take it out here; it stands in {file} of each router",
+                file=BOOTSTRAP,
             ),
         )

@@ -2,6 +2,7 @@
 
 import { signal } from "../vendor/preact.js";
 import { refusalText } from "./phrases.js";
+import { language } from "./words.js";
 
 /** Who is logged in, as `GET /api/session` says; null: no one; undefined: not known yet. */
 export const session = signal(undefined);
@@ -24,7 +25,7 @@ export class Refusal extends Error {
 /** Send a request. Returns the JSON of the answer, or null without one. Throws `Refusal` or, if the
  * daemon cannot be reached, TypeError. */
 export async function ask(method, path, body) {
-  const headers = {};
+  const headers = { "Accept-Language": language.value };
   if (method !== "GET") {
     headers["Content-Type"] = "application/json";
     if (session.value?.csrf_token) headers["X-CSRF-Token"] = session.value.csrf_token;

@@ -2,6 +2,7 @@
 
 import { Refusal, session } from "./api.js";
 import { address, goTo, route, view } from "./routes.js";
+import { language } from "./words.js";
 
 /** The reports, with the choices that each has. */
 export const REPORTS = {
@@ -51,7 +52,7 @@ export function pathOf(state, format = "") {
 /** Ask for a report. `told` hears which share of it is done; aborting `signal` gives it up, here and in the
  * daemon. Throws `Refusal`, or TypeError if the daemon cannot be reached. */
 export async function report(state, told, signal) {
-  const answer = await fetch(pathOf(state), { signal, credentials: "same-origin", redirect: "error", headers: { Accept: "application/x-ndjson, application/json" } });
+  const answer = await fetch(pathOf(state), { signal, credentials: "same-origin", redirect: "error", headers: { Accept: "application/x-ndjson, application/json", "Accept-Language": language.value } });
   if (!answer.ok) throw refused(answer.status, await answer.json().catch(() => ({})));
   if (!(answer.headers.get("Content-Type") ?? "").includes("ndjson")) return answer.json();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -80,7 +81,7 @@ function refused(status, problem) {
 
 /** Have the browser keep a report as a file. Throws `Refusal` if the daemon cannot make it. */
 export async function download(state, format) {
-  const answer = await fetch(pathOf(state, format), { credentials: "same-origin", redirect: "error" });
+  const answer = await fetch(pathOf(state, format), { credentials: "same-origin", redirect: "error", headers: { "Accept-Language": language.value } });
   if (!answer.ok) throw refused(answer.status, await answer.json().catch(() => ({})));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());

@@ -40,13 +40,13 @@ export function SaveBar({ onConflict }) {
       const done = await save(confirm);
       setHeld(null);
       said.value = { text: t("tables.saved"), bad: false };
-      const more = [...phrased(done.needs_restart ?? [], done.needs_restart_phrases), ...(done.set_aside ?? [])];
+      const more = [...phrased(done.needs_restart ?? [], done.needs_restart_phrases), ...phrased(done.set_aside ?? [], done.set_aside_phrases)];
       if (more.length) note("after-save", "", { lines: more });
       learn();
     } catch (error) {
       if (error.kind === "removals") setHeld(phrased(error.problem.held ?? [], error.problem.held_phrases));
       else if (error.kind === "changed-since") { setHeld(null); onConflict(error.problem.file); }
-      else said.value = { text: error instanceof TypeError ? t("tables.offline") : [error.message, ...(error.problem?.refused ?? [])].join(" · "), bad: true };
+      else said.value = { text: error instanceof TypeError ? t("tables.offline") : [error.message, ...phrased(error.problem?.refused ?? [], error.problem?.refused_phrases)].join(" · "), bad: true };
     }
     setBusy(false);
   };
@@ -56,7 +56,7 @@ export function SaveBar({ onConflict }) {
   return html`<section class="save card" aria-label=${t("tables.unsaved")}>
     <div class="what"><p role="status" aria-live="polite" class=${kind}>${sentence} <small><bdi dir="ltr">${names.join(", ")}</bdi></small></p>
       ${now.problems?.length > 0 && html`<${Words} kind="problem" lines=${now.problems.slice(0, 4).map((item) => `${item.file}:${item.line}: ${messageOf(item)}`)} />`}
-      ${!now.problems?.length && now.refused?.length > 0 && html`<${Words} kind="problem" lines=${now.refused} />`}
+      ${!now.problems?.length && now.refused?.length > 0 && html`<${Words} kind="problem" lines=${phrased(now.refused, now.refused_phrases)} />`}
       ${!now.problems?.length && now.diff?.length > 0 && html`<${Words} lines=${phrased(now.diff, now.diff_phrases)} />`}
       ${now.needs_restart?.length > 0 && html`<p class="warn">${t("tables.needs-restart")}</p><${Words} lines=${phrased(now.needs_restart, now.needs_restart_phrases)} />`}</div>
     <p class="group"><${Doing} kind="main" why=${why} onClick=${() => send()}>${t("tables.save")}</${Doing}>
