@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { session } from "./api.js";
 import { agents, queues } from "./live.js";
-import { attempt } from "./parts.js";
+import { attempt, Mixed } from "./parts.js";
 import { Curves, hasCurves } from "./reportcurves.js";
 import { addressOf, asked, download, go, LENGTHS, PERIODS, report, REPORTS } from "./reportstate.js";
 import { ReportTable } from "./reporttable.js";
@@ -114,7 +114,7 @@ export function Reports() {
         <header class="about-report"><p><bdi>${shownPeriod(found)}</bdi> <small><bdi>${found.timezone}</bdi></small></p>
           ${state.what === "queues" && found.rows.length > 0 && html`<a class="button" href=${addressOf({ ...state, what: "hours", by: "", sort: "" })}>${t("reports.show-curves")}</a>`}<${Files} state=${state} /></header>
         <${ReportTable} key=${wanted} found=${found} state=${state} label=${label} />
-        ${found.notes.length > 0 && html`<ul class="notes">${phrased(found.notes, found.notes_phrases).map((note) => html`<li key=${note}><bdi>${note.replaceAll("`", "")}</bdi></li>`)}</ul>`}
+        ${found.notes.length > 0 && html`<ul class="notes">${phrased(found.notes, found.notes_phrases).map((note) => html`<li key=${note}><bdi><${Mixed} text=${note.replaceAll("`", "")} /></bdi></li>`)}</ul>`}
       </section>
       ${hasCurves(found) && html`<${Curves} found=${found} />`}`}
   </main>`;
