@@ -15,7 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.page_floor import PageFloor
-from tests.browser.visits import WEB, Hand, Look, Visits, looks, words
+from tests.browser.visits import WEB, Hand, Look, Visits, looks, said, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -146,9 +146,8 @@ async def test_a_wrong_period_gets_the_daemons_sentence(visits: Visits, look: Lo
     await page.get_by_label(t("reports.from"), exact=True).fill("2026-11-02T09:00")
     await page.get_by_label(t("reports.to"), exact=True).fill("2026-11-01T09:00")
     await hand.press(page.get_by_role("button", name=t("reports.show"), exact=True))
-    await expect(page.get_by_role("alert")).to_contain_text(
-        "runs backwards; write the earlier time first"
-    )
+    sentence = said("period-backwards", look.language)
+    await expect(page.get_by_role("alert")).to_contain_text(sentence)
 
 
 @pytest.mark.parametrize("look", looks(0), ids=str)

@@ -96,6 +96,14 @@ def words(language: str) -> Callable[..., str]:
     return t
 
 
+@cache
+def said(code: str, language: str) -> str:
+    """The longest part without values of what the daemon says by a code, in a language of the page."""
+    catalogue = json.loads((WEB / "lang" / "says" / f"{language}.json").read_text("utf-8"))
+    parts: list[str] = re.split(r"\{\w+\}", catalogue[code])
+    return max(parts, key=len).strip()
+
+
 def digits(text: str, language: str) -> str:
     """A number as the page writes it in a language: `digits("1,004", "ar")`."""
     if language != "ar":
