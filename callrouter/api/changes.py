@@ -184,7 +184,9 @@ class ChangeFeed:
             if watcher.missed:
                 self._soon()
             elif watcher.silent:
-                text = text or SharedMessage(encode(self._body()).decode())
+                if not text:
+                    self.seq += 1
+                    text = SharedMessage(encode(self._body()).decode())
                 watcher.send(text)
             watcher.silent = True
 

@@ -78,6 +78,8 @@ async def test_a_page_is_told_that_nothing_has_changed(
         assert mistakes(found, components()["schemas"]["LiveChanges"]) == []
         assert not has_rows(found)
         assert found["at"] == moment(world.clock.at)
+        again = await ws.receive_json(timeout=5)
+        assert again["seq"] > found["seq"], "it grows with each message"
 
 
 async def test_many_changes_are_one_message(client: Client, world: World) -> None:

@@ -337,7 +337,10 @@ WARNINGS = [
     ),
     (
         "agents: [alice]\nmax_wait: 10s",
-        ["4:15: max_wait 10s is shorter than ring_for 20s (the first agent does not ring to the end)"],
+        [
+            "4:15: max_wait 10s is shorter than ring_for 20s "
+            "(a phone that rings then rings to its end, and the caller waits as long)"
+        ],
     ),
     (
         "agents: [alice]\nmax_wait: 1m\nwiden: [{after: 59s, at_once: 2}, {after: 60s, at_once: 3}]",

@@ -205,7 +205,10 @@ def _waits(queue: QueueSpec, document: Document) -> None:
             max_wait=format_duration(queue.max_wait),
             ring_for=format_duration(queue.ring_for),
         )
-        hint = phrase("first-agent-does-not-ring-end", "the first agent does not ring to the end")
+        hint = phrase(
+            "phone-that-rings-rings-on",
+            "a phone that rings then rings to its end, and the caller waits as long",
+        )
         document.warning(("queues", queue.id, "max_wait"), text, hint)
     for index, step in enumerate(queue.widen):
         if step.after >= queue.max_wait:

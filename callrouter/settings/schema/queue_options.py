@@ -175,7 +175,8 @@ class QueueOptions(OptionGroup):
     )
     max_wait: f.LongerThanZero | None = option(
         None,
-        "Longest wait; then on_max_wait applies. Default: no limit.",
+        "Longest wait; then on_max_wait applies, but a phone that rings by then rings to its end first. "
+        "Default: no limit.",
         example="5m",
         words=written.duration_or("none"),
     )
