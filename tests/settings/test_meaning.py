@@ -583,7 +583,7 @@ def test_site_errors(tmp_path: Path) -> None:
     assert [line.removeprefix("site.yaml:") for line in found] == [
         (
             "2:11: listen must be an address and a port such as 127.0.0.1:8080, not 8080"
-            ' (put it in quotes: "8080")'
+            " (write 127.0.0.1:8080)"
         ),
         "3:3: tls has no 'key' (add a line 'key: …')",
         "5:23: role must be metrics, agent, supervisor or admin, not 'boss'",
@@ -979,3 +979,22 @@ def test_number_formats_that_cannot_be(tmp_path: Path, more: str, site: str, wha
     found = asterisk(tmp_path, more, site)
     assert isinstance(found, list), found
     assert any(what in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("http: {listen: 8443}", "write 127.0.0.1:8443"),
+        ("http: {listen: true}", ""),
+        ("http: {public_url: 80}", ""),
+        ("socket: {group: 5}", 'put it in quotes: "5"'),
+        ("rules: [{name: x, when: {hours: 9}, then: {priority: 1}}]", ""),
+        ("destinations: {ops: {mail: 5}}", ""),
+        ("destinations: {ops: {webhook: 80}}", ""),
+        ("cluster: {name: 1}", 'put it in quotes: "1"'),
+    ],
+)
+def test_what_is_advised_would_be_right(tmp_path: Path, line: str, advice: str) -> None:
+    (found,) = (one for one in told(tmp_path, site=line + "\n") if ", not " in one)
+    assert found.endswith(f" ({advice})" if advice else found.rpartition(", not ")[2])
+    assert bool(advice) == found.endswith(")")

@@ -338,8 +338,10 @@ WARNINGS = [
     (
         "agents: [alice]\nmax_wait: 10s",
         [
-            "4:15: max_wait 10s is shorter than ring_for 20s "
-            "(a phone that rings then rings to its end, and the caller waits as long)"
+            (
+                "4:15: max_wait 10s is shorter than ring_for 20s "
+                "(a phone that rings then rings to its end, and the caller waits as long)"
+            )
         ],
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from typing import Any, Final
 
 from callrouter.model.text import phrase
@@ -10,7 +11,7 @@ from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, odd_blank, quoted
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
-from callrouter.settings.schema.fields import words_expected
+from callrouter.settings.schema.fields import fits, words_expected
 from callrouter.settings.schema.options import (
     DRIVERS,
     TAGS,
@@ -199,6 +200,8 @@ def _wrong_value(document: Document, nearest: Nearest, loc: KeyPath, error: Any)
     secret = _is_secret(loc)
     kind = error["ctx"]["kind"]
     hint = "" if secret else hints.value(nearest, kind, value, document.names("queues"))
+    if not secret and kind in {"text", "name"} and isinstance(value, bool | int | float):
+        hint = hints.as_text(value, partial(fits, expected))
     document.error(loc, _must_be(_subject(loc), expected, _not(loc, value)), hint)
 
 

@@ -100,7 +100,7 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             digits = text.lstrip("+0") or "0"
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
             return write(digits) if plain else ""
-        case "text" | "name" | "url" | "phone" | "duration" | "member" | "stored-for" | "size":
+        case "name" | "url" | "phone" | "duration" | "member" | "stored-for" | "size":
             return _OF_ANY[kind](written)
         case "comparison" | "number" | "holiday" | "country":
             return _OF_TEXT[kind](text)
@@ -254,18 +254,28 @@ def _comparison(text: str) -> str:
     return write(f'"{sign} {found[2]}"') if sign else ""
 
 
-def _quotes(written: object) -> str:
-    """Suggest quotes around a number used as text. The spelling of a float is no longer known."""
-    if isinstance(written, float):
-        return phrase("put-in-quotes", "put it in quotes")
-    if not isinstance(written, bool | int):
+def as_text(written: object, fits: Callable[[str], bool]) -> str:
+    """Suggest how to write a number, or true or false, where a text belongs; empty: in no way.
+
+    Args:
+        written: The value. The spelling of a float is no longer known.
+        fits: Tells whether a text would do.
+    """
+    text = str(written).lower()
+    if fits(text):
+        if isinstance(written, float):
+            return phrase("put-in-quotes", "put it in quotes")
+        return phrase("put-in-quotes-as", "put it in quotes: {value}", value=f'"{text}"')
+    if isinstance(written, bool | float):
         return ""
-    text, value = "put it in quotes: {value}", f'"{str(written).lower()}"'
-    return phrase("put-in-quotes-as", text, value=value)
+    if fits(f"127.0.0.1:{text}"):
+        return write(f"127.0.0.1:{text}")
+    better = next((f'"{sign}{text}"' for sign in "+*" if fits(sign + text)), "")
+    return write(better) if better else ""
 
 
 def _name(written: object) -> str:
-    return _quotes(written) or (as_name(written) if isinstance(written, str) else "")
+    return as_name(written) if isinstance(written, str) else ""
 
 
 def as_name(text: str) -> str:
@@ -310,7 +320,6 @@ def _member(written: object) -> str:
 
 
 _OF_ANY: Final[Mapping[str, Callable[[object], str]]] = {
-    "text": _quotes,
     "name": _name,
     "url": _url,
     "phone": _phone,

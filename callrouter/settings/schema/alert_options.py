@@ -43,7 +43,8 @@ ConditionText = Annotated[
     f.Expected(
         phrase(
             "expected-condition", "a comparison such as {example}", example='"longest_wait > 2m"'
-        )
+        ),
+        "form",
     ),
     WithJsonSchema({"type": "string"}),
 ]

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from callrouter.model.hours import DayOff
 from callrouter.model.text import phrase
@@ -34,6 +34,19 @@ _WORDS: Final[dict[str, str]] = {}
 """What values must be, with the codes of the words: pydantic gives back plain text."""
 
 
+_SCHEMAS: Final[dict[str, CoreSchema]] = {}
+"""What values must be, as pydantic checks it, by the words for it."""
+
+
+def fits(words: str, value: str) -> bool:
+    """Whether a text would do where a value must be what these words say."""
+    try:
+        SchemaValidator(_SCHEMAS[words]).validate_python(value)
+    except (KeyError, ValidationError):
+        return False
+    return True
+
+
 def words_expected(text: str) -> str:
     """Return the words of an error of the type ``expected`` with their code, if they have one."""
     return _WORDS.get(text, text)
@@ -52,8 +65,8 @@ def address_such_as(example: str) -> str:
 class Expected:
     """Replaces any error of a value by ``phrase``, as in "priority must be `phrase`, not 0".
 
-    `kind` selects the hints for common mistakes: ``text`` (missing quotes), ``int`` (superfluous
-    quotes or leading zeros), another kind known to `hints.value`, or the choices joined by ``|``.
+    `kind` selects the hints for common mistakes: ``text`` (missing quotes), ``form`` (a text that is
+    parsed later: no number would do in quotes), ``int`` (superfluous quotes or leading zeros), another kind known to `hints.value`, or the choices joined by ``|``.
     """
 
     def __init__(self, words: str, kind: str = "text") -> None:
@@ -65,8 +78,9 @@ class Expected:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         """Wrap the schema of the value; see pydantic, "Custom types"."""
+        schema = _SCHEMAS[self.phrase] = handler(source)
         return core_schema.custom_error_schema(
-            handler(source),
+            schema,
             custom_error_type="expected",
             custom_error_message=self.phrase,
             custom_error_context={"kind": self.kind},
@@ -348,7 +362,8 @@ PolicyName = Annotated[
     str,
     Field(min_length=1, max_length=100),
     Expected(
-        phrase("expected-policy", "the name of a policy, such as {example}", example="priority")
+        phrase("expected-policy", "the name of a policy, such as {example}", example="priority"),
+        "form",
     ),
 ]
 Database = Annotated[
@@ -394,7 +409,10 @@ HoursText = Annotated[
     str,
     Field(min_length=1, max_length=1000),
     Expected(
-        phrase("expected-hours", "days and times, such as {example}", example="mon-fri 09:00-17:30")
+        phrase(
+            "expected-hours", "days and times, such as {example}", example="mon-fri 09:00-17:30"
+        ),
+        "form",
     ),
 ]
 _DAY_PATTERN: Final = "(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}"

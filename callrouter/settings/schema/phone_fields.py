@@ -51,7 +51,8 @@ StateSource = Annotated[
             "expected-state",
             "a state such as {examples_or}",
             examples_or=("hint:1001@ext-local", "Custom:DND1001"),
-        )
+        ),
+        "form",
     ),
 ]
 # Printable, without characters that would end the quoted value of a Variable header.
