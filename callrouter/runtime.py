@@ -279,9 +279,10 @@ class Runtime:
     def _go_on(self) -> None:
         """Use the real time again, unless there is something else to wait for.
 
-        Agents and calls are matched again from here on.
+        Agents and calls are matched again from here on. A runtime that is closed stays behind: what it
+        has not matched breaks no invariant.
         """
-        if self._stood_still or self._together is not None:
+        if self._stood_still or self._together is not None or self._closed:
             return
         self._behind = None
         self._going_on = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -21,7 +22,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
-from callrouter.runtime import Runtime
+from callrouter.runtime import CATCH_UP, Runtime
 from tests.ami.fake import until
 from tests.core.tables import agent, desk, queue, table
 
@@ -149,3 +150,11 @@ async def test_a_listener_that_posts_while_time_goes_on_is_of_the_present_too() 
     assert runtime.router.floor.clock_now == runtime.router.floor.now
     assert check(runtime.router.floor) == []
     runtime.close()
+
+
+async def test_a_runtime_that_is_closed_then_shows_no_broken_invariant() -> None:
+    runtime, _ = bob_comes_while_we_stand_still()
+    runtime.close()
+    await asyncio.sleep(CATCH_UP + 0.05)
+    assert check(runtime.router.floor) != []
+    assert runtime.catching_up, "the self-check leaves it alone"
