@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import yaml
 
+from callrouter.model.text import phrase
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Findings, Source, odd_blank, quoted
 from callrouter.settings.yaml.substitution import Substituted, SubstitutionError
@@ -142,23 +143,28 @@ class YamlReader:
             return self._mapping(event)
         if kind is yaml.SequenceStartEvent:
             return self._items(event)
-        self._bad(event.start_mark, "aliases (*) are not supported", _ALIAS)
+        self._bad(event.start_mark, phrase("yaml-aliases", "aliases (*) are not supported"), _ALIAS)
         return _DROPPED
 
     def _enter(self, event: Any) -> None:
         self._plainly(event)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            self._bad(event.start_mark, f"nested more than {MAX_DEPTH} deep")
+            self._bad(
+                event.start_mark,
+                phrase("yaml-too-deep", "nested more than {most} deep", most=MAX_DEPTH),
+            )
             raise _StopError
 
     def _plainly(self, event: Any) -> None:
         if event.anchor is not None:
-            hint = "put a text that begins with & in quotes"
-            self._bad(event.start_mark, "anchors (&) are not supported", hint)
+            hint = phrase("yaml-quote-anchor", "put a text that begins with & in quotes")
+            self._bad(
+                event.start_mark, phrase("yaml-anchors", "anchors (&) are not supported"), hint
+            )
         if event.tag is not None:
-            hint = "put a text that begins with ! in quotes"
-            self._bad(event.start_mark, "tags (!) are not supported", hint)
+            hint = phrase("yaml-quote-tag", "put a text that begins with ! in quotes")
+            self._bad(event.start_mark, phrase("yaml-tags", "tags (!) are not supported"), hint)
 
     def _mapping(self, start: Any) -> Section:
         self._enter(start)
@@ -176,7 +182,9 @@ class YamlReader:
             if key in found.at:
                 first = found.at[key][0].line + 1
                 self._bad(
-                    event.start_mark, f"duplicate key {quoted(key)}", f"first on line {first}"
+                    event.start_mark,
+                    phrase("yaml-duplicate-key", "duplicate key {key}", key=quoted(key)),
+                    phrase("yaml-first-on-line", "first on line {line}", line=first),
                 )
                 continue
             found.at[key] = (event.start_mark, inner.start_mark)
@@ -191,13 +199,19 @@ class YamlReader:
         if self._depth == 1 and key in self._may_be_empty:
             found[key] = self._may_be_empty[key]()
         elif odd_blank(key):
-            self._bad(mark, f"{quoted(key)} has no value", odd_blank(key))
+            self._bad(
+                mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), odd_blank(key)
+            )
         elif _TIMES.search(key):
             # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
-            hint = "put hours with a comma in quotes"
-            self._bad(mark, f"{quoted(key)} has no value", hint)
+            hint = phrase("yaml-hours-in-quotes", "put hours with a comma in quotes")
+            self._bad(mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), hint)
         else:
-            self._bad(mark, f"{quoted(key)} has no value", "write one, or take the key out")
+            self._bad(
+                mark,
+                phrase("yaml-no-value", "{key} has no value", key=quoted(key)),
+                phrase("yaml-write-one", "write one, or take the key out"),
+            )
 
     def _key(self, event: Any) -> str | None:
         mark = event.start_mark
@@ -210,7 +224,7 @@ class YamlReader:
             why = (
                 "merge keys (<<) are not supported"
                 if event.value
-                else "a key is missing before ':'"
+                else phrase("yaml-key-missing", "a key is missing before ':'")
             )
             self._bad(mark, why)
             return None
@@ -273,24 +287,24 @@ def plain_value(text: str) -> object:
 # The texts matched are from scanner.c and parser.c of libyaml and from scanner.py and parser.py of
 # PyYAML, which differ a little.
 
-_INDENT: Final = "is something indented too little or too far?"
+_INDENT: Final = phrase("yaml-indent", "is something indented too little or too far?")
 _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("mapping values are not allowed", "a ':' is not allowed here", "put the text in quotes, or mend the indentation"),
-    ("could not find expected ':'", "a ':' is missing after the key", "write key: value"),
-    ("unexpected end of stream", "this quote is never closed", ""),
-    ("unexpected document separator", "this quote is never closed", ""),
-    ("indicator", "wrong indentation", _INDENT),
-    ("expected key", "wrong indentation", _INDENT),
-    ("<block end>", "wrong indentation", _INDENT),
-    ("document start", "wrong indentation", _INDENT),
-    ("',' or", "a ',' or a closing bracket is missing", ""),
-    ("node content", "a key or a value is missing here", ""),
-    ("incompatible YAML", "this version of YAML is not supported", "take the %YAML line out"),
-    ("escape", "no such escape in a text in double quotes", "write \\\\ for a backslash, or use single quotes"),
-    ("undefined tag", "tags (!) are not supported", "put a text that begins with ! in quotes"),
-    ("alias", "aliases (*) are not supported", "put a text that begins with * in quotes"),
-    ("anchor", "anchors (&) are not supported", "put a text that begins with & in quotes"),
-    ("tag", "tags (!) are not supported", "put a text that begins with ! in quotes"),
+    ("mapping values are not allowed", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-quote-or-indent", "put the text in quotes, or mend the indentation")),
+    ("could not find expected ':'", phrase("yaml-colon-missing", "a ':' is missing after the key"), phrase("yaml-key-value", "write key: value")),
+    ("unexpected end of stream", phrase("yaml-quote-open", "this quote is never closed"), ""),
+    ("unexpected document separator", phrase("yaml-quote-open", "this quote is never closed"), ""),
+    ("indicator", phrase("yaml-indentation", "wrong indentation"), _INDENT),
+    ("expected key", phrase("yaml-indentation", "wrong indentation"), _INDENT),
+    ("<block end>", phrase("yaml-indentation", "wrong indentation"), _INDENT),
+    ("document start", phrase("yaml-indentation", "wrong indentation"), _INDENT),
+    ("',' or", phrase("yaml-comma-or-bracket", "a ',' or a closing bracket is missing"), ""),
+    ("node content", phrase("yaml-key-or-value-missing", "a key or a value is missing here"), ""),
+    ("incompatible YAML", phrase("yaml-version", "this version of YAML is not supported"), phrase("yaml-version-out", "take the %YAML line out")),
+    ("escape", phrase("yaml-escape", "no such escape in a text in double quotes"), phrase("yaml-backslash", "write \\\\ for a backslash, or use single quotes")),
+    ("undefined tag", phrase("yaml-tags", "tags (!) are not supported"), phrase("yaml-quote-tag", "put a text that begins with ! in quotes")),
+    ("alias", phrase("yaml-aliases", "aliases (*) are not supported"), phrase("yaml-quote-alias", "put a text that begins with * in quotes")),
+    ("anchor", phrase("yaml-anchors", "anchors (&) are not supported"), phrase("yaml-quote-anchor", "put a text that begins with & in quotes")),
+    ("tag", phrase("yaml-tags", "tags (!) are not supported"), phrase("yaml-quote-tag", "put a text that begins with ! in quotes")),
 )  # fmt: skip
 
 
@@ -314,12 +328,15 @@ def explain_syntax_error(
     opened = getattr(error, "context_mark", None)
     if opened is not None and "',' or" in str(getattr(error, "problem", "")) and opened.line < line:
         # The parser reads on until something cannot belong to the construct.
-        why = "a ',' or a closing bracket is missing"
-        hint = (
-            f"is the '{lines[opened.line][opened.column]}' of line {opened.line + 1} never closed?"
+        why = phrase("yaml-comma-or-bracket", "a ',' or a closing bracket is missing")
+        hint = phrase(
+            "yaml-never-closed",
+            "is the '{bracket}' of line {line} never closed?",
+            bracket=lines[opened.line][opened.column],
+            line=opened.line + 1,
         )
     if "flow" in str(getattr(error, "context", None)) and "${" in lines[line]:
-        hint = "inside { } or [ ] put ${...} in quotes"
+        hint = phrase("yaml-braces", "inside {{ }} or [ ] put ${{...}} in quotes")
     return line + 1, column + 1, why, hint
 
 
@@ -340,15 +357,19 @@ def _meaning_of_error(error: yaml.YAMLError, here: str) -> tuple[str, str]:
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", ""))
     context = str(getattr(error, "context", None) or "")
     if here == "\t":
-        return "a tab is not allowed here", "indent with spaces"
+        return phrase("yaml-tab", "a tab is not allowed here"), phrase(
+            "yaml-spaces", "indent with spaces"
+        )
     if here == ":" and "expected" in problem:
-        return "a key is missing before ':'", ""
+        return phrase("yaml-key-missing", "a key is missing before ':'"), ""
     if "cannot start any token" in problem:
-        return f"a text cannot begin with {quoted(here)}", "put it in quotes"
+        return phrase(
+            "yaml-text-begins", "a text cannot begin with {character}", character=quoted(here)
+        ), phrase("yaml-in-quotes", "put it in quotes")
     if "flow" in context and here in {"", "[", "{"} and "node content" in problem:
-        return "this bracket is never closed", ""
+        return phrase("yaml-bracket-open", "this bracket is never closed"), ""
     for part in (problem, context):
         for sign, why, hint in _MEANINGS:
             if sign in part:
                 return why, hint
-    return f"not YAML: {problem or 'unreadable'}", ""
+    return phrase("yaml-none", "not YAML: {problem}", problem=problem or "unreadable"), ""
