@@ -175,6 +175,17 @@ async def test_unknown_agent(client: Client, method: str) -> None:
     }
 
 
+@pytest.mark.parametrize("language", ["ar", "zh-CN", "en-GB"])
+async def test_a_page_in_another_language_gets_the_code_of_a_refusal(
+    client: Client, language: str
+) -> None:
+    answer = await client.get("/api/agents/no-one", headers={"Accept-Language": language})
+    problem = await answer.json()
+    assert problem["detail"] == "there is no agent 'no-one'"
+    code = {"code": "no-agent", "values": {"agent": "no-one"}}
+    assert problem.get("detail_phrase") == (None if language == "en-GB" else code)
+
+
 async def test_calls_of_before_a_restart_count_today(client: Client, world: World) -> None:
     """The core is given them back from the store; the API's own memory began with this process."""
     world.floor.agents["bob"].calls = 7
