@@ -201,8 +201,11 @@ class MobileService:
         if isinstance(event, SwitchRequested) and event.device and event.requester.may(event.agent):
             switch = DeviceSwitchRequested(agent=event.agent, device=event.device, on=event.on)
             why = self._parts.board.refusal(switch)
-            known = (event.agent, event.device) in self._registrar.book.mobiles
-            if why and not known:
+            agent = self._registrar.book.agents.get(event.agent)
+            configured = agent is not None and any(
+                spec.id == event.device for spec in agent.devices
+            )
+            if why and configured:
                 return RequestRefused(kind="refused", text=why)
         made = self._apply(event, call_after=call_after)
         answer = made[-1]

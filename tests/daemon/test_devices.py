@@ -92,6 +92,9 @@ def test_the_command_line_says_no_in_words(dialling: Place, tmp_path: Path) -> N
             (("verify", "alice", "desk"), 1, "stands in the configuration"),
             (("verify", "alice", "cell"), 2, "alice has no device 'cell'"),
             (("remove", "alice", "cell"), 2, "alice has no device 'cell'"),
+            (("off", "alice", "cell"), 2, "alice has no device 'cell'"),
+            (("on", "alice", "dsk"), 2, "did you mean 'desk'?"),
+            (("off", "zoe", "desk"), 2, "there is no agent 'zoe'"),
             (("change", "alice", "desk"), 2, "say what to change"),
         ):
             answer = dialling.call("device", *words)
