@@ -66,7 +66,8 @@ def test_fields_are_described_as_in_the_source() -> None:
     assert agent["properties"]["wrap_up_s"]["description"] == "Seconds that remain of the wrap-up."
     assert "title" not in agent
     problem = document()["components"]["schemas"]["Problem"]
-    assert problem["properties"].keys() == {"type", "title", "status", "detail"}
+    assert problem["properties"].keys() == {"type", "title", "status", "detail", "detail_phrase"}
+    assert sorted(problem["required"]) == ["detail", "status", "title", "type"]
 
 
 def test_the_words_are_those_of_the_core() -> None:
