@@ -10,7 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from callrouter.lab import Answer, RingOnly
 from tests.asterisk.ear import Ear, key
 from tests.browser.page_floor import MOBILE, QUEUES, PageFloor
-from tests.browser.visits import Hand, Look, Visits, digits, looks, words
+from tests.browser.visits import Hand, Look, Visits, digits, looks, said, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -207,8 +207,7 @@ async def test_a_caller_is_passed_on_to_a_number_outside(
     field = form.get_by_label(t("outside.number"), exact=True)
     await hand.fill(field, "+33 1 23 45 67 89")
     await hand.press(form.get_by_role("button", name=t("transfer"), exact=True))
-    english = look.language == "en"
-    why = "not allowed here" if english else t("refusal.number-not-allowed")
+    why = said("outside-beginning", look.language)
     await expect(form.get_by_role("alert")).to_contain_text(why)
     await visits.accessible(page)
     await hand.fill(field, "020 7946 0018")
