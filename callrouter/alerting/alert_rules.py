@@ -30,24 +30,31 @@ class Watched(Enum):
 class Measure(Enum):
     """A figure that an alarm compares with a limit. The value's first part is its name in the files."""
 
-    WAITING = ("waiting", Watched.QUEUE, Unit.COUNT, "callers waiting")
-    LONGEST_WAIT = ("longest_wait", Watched.QUEUE, Unit.DURATION, "longest wait of now")
-    SERVICE_LEVEL = ("service_level", Watched.QUEUE, Unit.PERCENT, "service level now")
-    SIGNED_IN = ("signed_in", Watched.QUEUE, Unit.COUNT, "agents signed in")
-    PRESENT = ("present", Watched.QUEUE, Unit.COUNT, "agents signed in and not paused")
-    PAUSE = ("pause", Watched.AGENT, Unit.DURATION, "length of the pause")
-    UNREACHABLE_PHONES = (
-        "unreachable_phones", Watched.AGENT, Unit.COUNT, "phones that cannot be reached",
+    WAITING = ("waiting", Watched.QUEUE, Unit.COUNT, "the number of callers waiting in {where}")
+    LONGEST_WAIT = ("longest_wait", Watched.QUEUE, Unit.DURATION, "the longest wait in {where}")
+    SERVICE_LEVEL = ("service_level", Watched.QUEUE, Unit.PERCENT, "the service level of {where}")
+    SIGNED_IN = (
+        "signed_in",
+        Watched.QUEUE,
+        Unit.COUNT,
+        "the number of agents signed in to {where}",
+    )
+    PRESENT = (
+        "present", Watched.QUEUE, Unit.COUNT, "the number of agents in {where} who are not paused",
     )  # fmt: skip
-    PBX_AWAY = ("pbx_away", Watched.PBX, Unit.DURATION, "time without the PBX")
-    DATABASE_AWAY = ("database_away", Watched.SITE, Unit.DURATION, "time without the database")
-    NO_STANDBY = ("no_standby", Watched.SITE, Unit.DURATION, "time without a standby")
-    NODE_AWAY = ("node_away", Watched.NODE, Unit.DURATION, "time without the node")
+    PAUSE = ("pause", Watched.AGENT, Unit.DURATION, "the length of the pause of {where}")
+    UNREACHABLE_PHONES = (
+        "unreachable_phones", Watched.AGENT, Unit.COUNT, "the number of phones of {where} that cannot be reached",
+    )  # fmt: skip
+    PBX_AWAY = ("pbx_away", Watched.PBX, Unit.DURATION, "the time without {where}")
+    DATABASE_AWAY = ("database_away", Watched.SITE, Unit.DURATION, "the time without the database")
+    NO_STANDBY = ("no_standby", Watched.SITE, Unit.DURATION, "the time without a standby")
+    NODE_AWAY = ("node_away", Watched.NODE, Unit.DURATION, "the time without {where}")
     CONFIG_DIFFERS = (
-        "config_differs", Watched.NODE, Unit.DURATION, "time with another configuration",
+        "config_differs", Watched.NODE, Unit.DURATION, "the time with another configuration on {where}",
     )  # fmt: skip
     REFUSED_LOGINS = (
-        "refused_logins", Watched.SITE, Unit.COUNT, "refused logins of the last 10 minutes",
+        "refused_logins", Watched.SITE, Unit.COUNT, "the number of refused logins of the last 10 minutes",
     )  # fmt: skip
 
     def __init__(self, word: str, watched: Watched, unit: Unit, meaning: str) -> None:

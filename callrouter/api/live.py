@@ -17,6 +17,7 @@ from callrouter.api.json_answers import SLICE, encode, encode_list
 from callrouter.api.json_values import Json, moment, seconds
 from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import check_query
 from callrouter.api.routes.status_routes import status_json
 from callrouter.api.shared_answers import list_answer
 from callrouter.api.shared_frames import SharedMessage, send_shared
@@ -37,6 +38,7 @@ MOST_PER_TOKEN: Final = 5
 """Live views that one token or user may have open, so that none can use up all of them."""
 REVOKED: Final = 4001
 """Close code for a client whose token is no longer valid."""
+LIVE_QUERY: Final = ("topics", "ticket")
 CLOSE_WITHIN: Final = 2.0
 """Seconds for the client to confirm the close."""
 
@@ -214,7 +216,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
 
     Raises:
         ApiProblem: 403 a page of another site, 400 or 426 no handshake of a WebSocket, 429 the
-            caller has too many views open, 503 all callers together have.
+            caller has too many views open, 422 a topic or parameter that does not exist, 503 all callers together have.
     """
     backend = backend_of(request)
     if not request.get(BY_TICKET, False):
@@ -257,8 +259,9 @@ def _topics_in(request: web.Request) -> frozenset[Topic]:
     """Return the topics that are to be watched; none: the feed of notices is wanted.
 
     Raises:
-        ApiProblem: 422, there is no such topic.
+        ApiProblem: 422, there is no such topic, or another parameter.
     """
+    check_query(request, LIVE_QUERY)
     text = request.query.get("topics")
     if text is None:
         return frozenset()

@@ -452,7 +452,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         problems={
             400: "Upgrade or Sec-WebSocket-Key is not ASCII",
             403: "a page of another site; the detail says what came and what would allow it",
-            422: "a topic is none of agents, queues and calls",
+            422: "a topic is none of agents, queues and calls, or there is no such parameter",
             426: "this is no WebSocket client",
             503: "too many live views are open",
         },

@@ -13,7 +13,7 @@ from callrouter.settings.schema.condition_parsing import condition_text
 def alert_data(change: AlertChange) -> AlertData:
     """Return what is sent of an alarm."""
     rule, reading = change.rule, change.reading
-    words = sentence(rule, change.subject, reading)
+    words = sentence(rule, change.subject, reading, over=not change.raised)
     return {
         "alert": rule.name,
         "text": words if change.raised else f"over: {words}",
@@ -36,16 +36,19 @@ def alert_status(alert: ActiveAlert) -> AlertStatusJson:
     }
 
 
-def sentence(rule: AlertRule, subject: str, reading: Reading) -> str:
+def sentence(rule: AlertRule, subject: str, reading: Reading, *, over: bool = False) -> str:
     """Return an alarm in one line.
 
-    Such as ``long-wait: queue support: longest wait of now: 2 min 10 s; condition longest_wait > 2m``.
+    Such as ``long-wait: the longest wait in queue support is 2 min 10 s; raised when longest_wait > 2m``.
+    It ends with the limit that was met: of the alarm, or if it is over, of its end.
     """
-    where = f"{rule.measure.watched.value} {subject}: " if subject else ""
-    value = _value(rule.measure, reading.value)
+    measure = rule.measure
+    named = "PBX" if measure.watched is Watched.PBX else measure.watched.value
+    what = measure.meaning.format(where=f"{named} {subject}")
     detail = f" ({reading.detail})" if reading.detail else ""
-    what = f"{rule.measure.meaning}: {value}{detail}"
-    return f"{rule.name}: {where}{what}; condition {condition_text(rule.measure, rule.when)}"
+    met, limit = ("over", rule.clear) if over else ("raised", rule.when)
+    words = f"{rule.name}: {what} is {_value(measure, reading.value)}{detail}"
+    return f"{words}; {met} when {condition_text(measure, limit)}"
 
 
 def _subject(rule: AlertRule, subject: str) -> AlertSubject:

@@ -292,7 +292,7 @@ class AlertWatch:
         return Reading(len(phones), ", ".join(phones)) if phones else _NONE
 
     def _log(self, change: AlertChange) -> None:
-        words = sentence(change.rule, change.subject, change.reading)
+        words = sentence(change.rule, change.subject, change.reading, over=not change.raised)
         if change.raised:
             logger.warning("alarm %s", words)
         else:

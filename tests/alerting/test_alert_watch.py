@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from callrouter.alerting.alert_rows import AlertRow
-from callrouter.alerting.alert_rules import AlertRule, Limit
+from callrouter.alerting.alert_rules import AlertRule, Limit, Measure
+from callrouter.alerting.evaluator import Reading
 from callrouter.api.views.watched_views import WatchedViews
 from callrouter.cluster_views import ClusterPool
+from callrouter.daemon.alert_texts import sentence
 from callrouter.daemon.alert_watch import REFUSED_WITHIN, SETTLE, AlertWatch
 from callrouter.model.events import DeviceState
 from callrouter.model.notices import Notice
@@ -215,7 +217,7 @@ async def test_phones_that_cannot_be_reached() -> None:
     site.play.phone_is("carol", DeviceState.UNREACHABLE)  # switched off anyway
     await site.until(12)
     assert [(subject, raised) for _, subject, raised in site.told] == [("alice", True)]
-    assert site.watch.status()[0]["text"].startswith("a: agent alice: phones that cannot be reached: 1 (second)")  # fmt: skip
+    assert site.watch.status()[0]["text"].startswith("a: the number of phones of agent alice that cannot be reached is 1 (second); ")  # fmt: skip
     site.play.sign_out("alice")
     await site.until(18)
     assert [raised for _, _, raised in site.told] == [True, False]
@@ -382,3 +384,27 @@ async def test_what_is_not_shown_yet_is_not_known(comes_back: bool) -> None:
 async def test_a_limit_of_another_kind() -> None:
     assert Limit("!=", 3).holds(4)
     assert not Limit("!=", 3).holds(3)
+
+
+def test_every_alarm_is_a_sentence() -> None:
+    """It names the alarm, what is watched, the value, and the limit that was met."""
+    over, under = Limit(">", 120), Limit("<", 60)
+    rules = {
+        measure: AlertRule(name="a", measure=measure, when=over, clear=under, to=("ops",))
+        for measure in Measure
+    }
+    told = {
+        measure.word: sentence(rule, "x" if measure.watched.value else "", Reading(130.0))
+        for measure, rule in rules.items()
+    }
+    assert told["longest_wait"] == (
+        "a: the longest wait in queue x is 2 min 10 s; raised when longest_wait > 2m"
+    )
+    assert told["pbx_away"] == "a: the time without PBX x is 2 min 10 s; raised when pbx_away > 2m"
+    assert told["database_away"].startswith("a: the time without the database is 2 min 10 s; ")
+    assert not any("{" in text or "  " in text for text in told.values())
+    rule = rules[Measure.UNREACHABLE_PHONES]
+    assert sentence(rule, "bob", Reading(2, "desk, home"), over=True) == (
+        "a: the number of phones of agent bob that cannot be reached is 2 (desk, home); "
+        "over when unreachable_phones < 60"
+    )

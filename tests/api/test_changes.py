@@ -168,6 +168,20 @@ async def test_an_unknown_topic(client: Client, topics: str) -> None:
     assert caught.value.status == 422
 
 
+async def test_a_slip_in_the_name_of_a_parameter(client: Client) -> None:
+    with pytest.raises(WSServerHandshakeError) as caught:
+        await client.ws_connect("/api/live?topic=agents")
+    assert caught.value.status == 422
+    for path, right in (
+        ("/api/live?topic=agents", "topics"),
+        ("/api/calls?onyl=live", "only"),
+        ("/api/agents/alice/why-not?quue=sales", "queue"),
+    ):
+        answer = await client.get(path)
+        assert answer.status == 422, path
+        assert f"; did you mean '{right}'?" in (await answer.json())["detail"]
+
+
 async def test_a_row_is_made_once_for_all_who_see_the_same(client: Client, world: World) -> None:
     world.in_step()
     async with client.ws_connect(ALL) as one, client.ws_connect(ALL) as two:

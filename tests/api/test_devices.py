@@ -191,7 +191,7 @@ async def test_whose_devices_they_are(client: Client, floor: Floor) -> None:
 async def test_an_agents_token_acts_for_its_agent(client: Client, floor: Floor) -> None:
     await ask(client, "POST", "alice/sign-in", 200)
     answer = await ask(client, "POST", "bob/sign-in", 403)
-    assert answer["detail"] == "a token of role agent may only act for alice; 'alice-app' is one"
+    assert answer["detail"] == "'alice-app' has role agent and may only act for alice"
     answer = await client.delete("/api/calls/alice")
     assert answer.status == 403
     assert not floor.world.floor.agents["bob"].signed_in

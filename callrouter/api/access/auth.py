@@ -137,19 +137,10 @@ def _permit(request: web.Request, caller: ApiCaller, seen: Sight) -> None:
     method = "GET" if request.method == "HEAD" else request.method
     wanted = PERMISSIONS.get((method, resource.canonical))
     if wanted is None or caller.role not in wanted.roles:
-        may = _may(wanted, caller)
-        raise ApiProblem(
-            403,
-            "not-allowed",
-            phrase("caller-may-not", "{limits}; '{name}' is one", limits=may, name=caller.name),
-        )
+        raise ApiProblem(403, "not-allowed", _may(wanted, caller))
     if not _owns(request, wanted, caller, seen):
-        limits = _limits(caller, acts=request.method not in {"GET", "HEAD"})
-        raise ApiProblem(
-            403,
-            "not-allowed",
-            phrase("caller-may-not", "{limits}; '{name}' is one", limits=limits, name=caller.name),
-        )
+        acts = request.method not in {"GET", "HEAD"}
+        raise ApiProblem(403, "not-allowed", _limits(caller, acts=acts))
 
 
 def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sight) -> bool:
@@ -175,33 +166,37 @@ def _owns(request: web.Request, wanted: Permission, caller: ApiCaller, seen: Sig
 
 
 def _may(wanted: Permission | None, caller: ApiCaller) -> str:
+    """Return which roles a request is for. `caller` is a token, a person or a local user."""
     roles = " or ".join(sorted(wanted.roles)) if wanted is not None else "admin"
     if caller.role == "metrics":
-        return phrase("role-metrics", "a token of role metrics may only read /metrics")
+        return phrase(
+            "role-metrics", "'{name}' has role metrics, which only reads /metrics", name=caller.name
+        )
     return phrase(
         "role-may-not",
-        "this is for tokens of role {roles}, and not for role {role}",
+        "this is for role {roles}; '{name}' has role {role}",
         roles=roles,
+        name=caller.name,
         role=caller.role,
     )
 
 
 def _limits(caller: ApiCaller, *, acts: bool = False) -> str:
-    """Return the limits of a token in words."""
+    """Return the limits of a caller in words that are true of tokens, people and local users."""
+    name = caller.name
     if caller.role == "agent":
         if not caller.agent:
-            return phrase(
-                "role-agent-counts",
-                "a token of role agent that names no agent sees the queues' counts only",
-            )
+            text = "'{name}' has role agent and names no agent, so it sees the queues' counts only"
+            return phrase("role-agent-counts", text, name=name)
         if acts:
-            text = "a token of role agent may only act for {agent}"
-            return phrase("role-agent-acts", text, agent=caller.agent)
-        text = "a token of role agent sees only what is about {agent}"
-        return phrase("role-agent-sees", text, agent=caller.agent)
+            text = "'{name}' has role agent and may only act for {agent}"
+            return phrase("role-agent-acts", text, name=name, agent=caller.agent)
+        text = "'{name}' has role agent and sees only what is about {agent}"
+        return phrase("role-agent-sees", text, name=name, agent=caller.agent)
     return phrase(
         "role-supervisor-queues",
-        "this supervisor's token is limited to the queues {queues}",
+        "'{name}' is limited to the queues {queues}",
+        name=name,
         queues=", ".join(caller.queues),
     )
 
@@ -212,17 +207,7 @@ def not_yours(request: web.Request) -> ApiProblem:
     It is returned, not raised. Handlers use it for objects that the table of permissions cannot
     judge, such as ended calls and the queue in a query.
     """
-    caller = identify(request)
-    return ApiProblem(
-        403,
-        "not-allowed",
-        phrase(
-            "caller-may-not",
-            "{limits}; '{name}' is one",
-            limits=_limits(caller),
-            name=caller.name,
-        ),
-    )
+    return ApiProblem(403, "not-allowed", _limits(identify(request)))
 
 
 def identify(request: web.Request) -> ApiCaller:

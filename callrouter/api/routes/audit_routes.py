@@ -12,7 +12,8 @@ from callrouter.api.context import SIGHT
 from callrouter.api.json_answers import answer
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.routes.record_routes import read_limit, read_query, read_time, record_of
+from callrouter.api.query_parameters import read_query
+from callrouter.api.routes.record_routes import read_limit, read_time, record_of
 from callrouter.api.schemas.act_answers import ActJson, ActsJson
 from callrouter.api.shared_answers import RATES
 from callrouter.audit.act_reader import ActFilter, read_acts

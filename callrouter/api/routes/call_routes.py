@@ -11,6 +11,7 @@ from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_large, answer_list
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.conversation_routes import request_action
 from callrouter.api.schemas.bodies import EmptyBody, MoveBody
@@ -66,9 +67,10 @@ async def calls(request: web.Request) -> web.Response:
     ``?only=live`` or ``?only=ended`` leaves out the others.
 
     Raises:
-        ApiProblem: 422, `only` is something else.
+        ApiProblem: 422, `only` is something else, or there is another parameter.
     """
     floor, sight = floor_of(request), request[SIGHT]
+    check_query(request, ("only",))
     only = request.query.get("only", "")
     if only not in {"", "live", "ended"}:
         raise ApiProblem(422, "wrong-query", "'only' must be live or ended")

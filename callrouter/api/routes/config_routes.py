@@ -16,6 +16,7 @@ from callrouter.api.context import ConfigFilesAccess, ConfigReadResult, backend_
 from callrouter.api.json_answers import answer, encode, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
@@ -66,6 +67,7 @@ async def diff(request: web.Request) -> web.Response:
     """
     files = _files(request)
     folder = None
+    check_query(request, ("folder",))
     if given := request.query.get("folder", ""):
         caller = identify(request)
         if not (caller.local and caller.role == "admin" and not caller.node):

@@ -16,6 +16,7 @@ from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import SLICE, answer, answer_list, encode_list, encoded
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
 from callrouter.api.schemas.agent_answers import (
     AuditStepJson,
@@ -302,6 +303,7 @@ async def mobiles(request: web.Request) -> web.Response:
         ApiProblem: 404 no devices can be registered here, 422 there is no such status.
     """
     service, sight = _mobiles(request), request[SIGHT]
+    check_query(request, ("status",))
     status = request.query.get("status", "")
     known = [state.value for state in MobileState]
     if status and status not in known:

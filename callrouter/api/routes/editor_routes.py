@@ -248,6 +248,8 @@ async def complete(request: web.Request) -> web.Response:
     body = await read_large_body(request, CompleteBody)
     editor, person = _editor(request), _person(request)
     name = body.get("file", "")
+    if not name and "text" not in body:
+        raise ApiProblem(422, "wrong-body", "say where: 'file' or 'text' must be given")
     texts = dict(body.get("files", {}))
     if "text" in body:
         texts[name] = body["text"]

@@ -17,6 +17,7 @@ from callrouter.api.explain.past_moment import PastMoment, knows_agent, read_mom
 from callrouter.api.explain.why_not_then import Asked, explain_call_for, explain_moment, wait_of
 from callrouter.api.json_answers import answer, answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import check_query
 from callrouter.api.shared_answers import LISTS, RATES
 from callrouter.model.text import phrase, sentence_of
 from callrouter.record.record_reader import RecordReader
@@ -28,6 +29,7 @@ from callrouter.store.location import StoreError
 _COST: Final = 5.0
 """A question about the past costs its caller as much as so many requests."""
 _LONGEST: Final = 80
+WHY_NOT_QUERY: Final = ("queue", "at", "call")
 _SPACE_FOR_PLUS: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]{1,6})?) ([0-9]{2}:?[0-9]{2})$")
 """``+01:00`` in a query, not escaped."""
 
@@ -144,7 +146,8 @@ async def why_not(request: web.Request) -> web.Response:
         UnknownIdError: there is no such agent or queue.
     """
     floor, sight, name = floor_of(request), request[SIGHT], request.match_info["id"]
-    queue, at, call = (request.query.get(key, "") for key in ("queue", "at", "call"))
+    check_query(request, WHY_NOT_QUERY)
+    queue, at, call = (request.query.get(key, "") for key in WHY_NOT_QUERY)
     if queue and not sight.sees_queue(queue):
         raise not_yours(request)
     if at and call:

@@ -19,6 +19,7 @@ from callrouter.api.context import SIGHT, backend_of
 from callrouter.api.json_answers import answer, encoded
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.problem_json import ApiProblem
+from callrouter.api.query_parameters import LONGEST, read_query, wrong_query
 from callrouter.api.record_access import RecordAccess, scope_of
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
 from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
@@ -40,8 +41,6 @@ FORMATS: Final = ("json", "csv", "xlsx", "png")
 MOST_CALLS: Final = 1000
 """Calls on a page."""
 USUAL_CALLS: Final = 100
-_LONGEST: Final = 200
-"""Characters of a value in a query."""
 _COST: Final = 25.0
 """A report costs its caller as much as so many requests."""
 
@@ -67,30 +66,6 @@ def record_of(request: web.Request) -> RecordAccess:
     return record
 
 
-def read_query(request: web.Request, names: Collection[str]) -> dict[str, str]:
-    """Return the parameters of a query, of those with these names.
-
-    Raises:
-        ApiProblem: 422, one is not known, given twice, or too long.
-    """
-    found: dict[str, str] = {}
-    for name, value in request.query.items():
-        if name not in names:
-            close = get_close_matches(name[:_LONGEST], names, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; there are {listed(names)}"
-            raise _wrong(f"there is no parameter {in_quotes(name)}{hint}")
-        if name in found:
-            raise _wrong(f"'{name}' is given twice")
-        if len(value) > _LONGEST or "\0" in value:
-            raise _wrong(f"'{name}' must be a text of {_LONGEST} characters at most")
-        found[name] = value
-    return found
-
-
-def _wrong(text: str) -> ApiProblem:
-    return ApiProblem(422, "wrong-query", text)
-
-
 def _one_of(name: str, value: str, known: Collection[str]) -> str:
     """Return a value if it is known.
 
@@ -101,7 +76,7 @@ def _one_of(name: str, value: str, known: Collection[str]) -> str:
         return value
     close = get_close_matches(value, known, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise _wrong(f"'{name}' must be {listed(known, 'or')}, not {in_quotes(value)}{hint}")
+    raise wrong_query(f"'{name}' must be {listed(known, 'or')}, not {in_quotes(value)}{hint}")
 
 
 # ---------------------------------------------------------------- reports
@@ -150,7 +125,7 @@ async def report(request: web.Request) -> web.StreamResponse:
         try:
             return await record.reports.ask(make)
         except (ReportError, PeriodError) as error:
-            raise _wrong(sentence_of(error)) from error
+            raise wrong_query(sentence_of(error)) from error
         except StoreError as error:
             raise ApiProblem(503, "record-away", sentence_of(error)) from error
 
@@ -172,16 +147,16 @@ def _wanted(
     from callrouter.reports.catalog import WHATS  # noqa: PLC0415 - loads all reports
 
     if what not in WHATS:
-        close = get_close_matches(what[:_LONGEST], WHATS, n=1)
+        close = get_close_matches(what[:LONGEST], WHATS, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"there are {listed(WHATS)}"
         raise ApiProblem(404, "unknown-report", f"there is no report {in_quotes(what)}; {hint}")
     if (what == "call") != ("call" in query):
-        raise _wrong("'call' is the id of the call for the report 'call', and only for it")
+        raise wrong_query("'call' is the id of the call for the report 'call', and only for it")
     zone = record.settings().table.zone
     try:
         period = read_period(query.get("period", ""), backend_of(request).clock.now(), zone)
     except PeriodError as error:
-        raise _wrong(sentence_of(error)) from error
+        raise wrong_query(sentence_of(error)) from error
     return ReportRequest(
         what=what,
         period=period,
@@ -303,7 +278,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     number = f"+{number[1:]}" if number.startswith(" ") else number
     begin, end = (read_time(query, name, settings.table.zone) for name in ("from", "to"))
     if begin is not None and end is not None and end <= begin:
-        raise _wrong(phrase("to-after-from", "'to' must be later than 'from'"))
+        raise wrong_query(phrase("to-after-from", "'to' must be later than 'from'"))
     outcome = query.get("outcome", "")
     if outcome:
         _one_of("outcome", outcome, [item.value for item in CallOutcome])
@@ -336,7 +311,7 @@ def read_time(query: dict[str, str], name: str, zone: Any) -> float | None:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise _wrong(
+        raise wrong_query(
             f"'{name}' must be a date or a time, such as 2026-11-27 or 2026-11-27T09:00, not "
             f"{in_quotes(text)}"
         ) from None
@@ -352,7 +327,7 @@ def read_limit(text: str) -> int:
         return USUAL_CALLS
     if text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST_CALLS:
         return int(text)
-    raise _wrong(f"'limit' must be a whole number from 1 to {MOST_CALLS}")
+    raise wrong_query(f"'limit' must be a whole number from 1 to {MOST_CALLS}")
 
 
 def _cursor_of(row: CallRow) -> str:
@@ -362,7 +337,7 @@ def _cursor_of(row: CallRow) -> str:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST and "\0" not in value
+    return isinstance(value, str) and len(value) <= LONGEST and "\0" not in value
 
 
 def read_cursor(text: str) -> Cursor:
@@ -382,7 +357,7 @@ def read_cursor(text: str) -> Cursor:
             return Cursor(float(ended_at), call)
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         pass
-    raise _wrong("'cursor' must be what 'next' of the page before says")
+    raise wrong_query("'cursor' must be what 'next' of the page before says")
 
 
 def _call_json(row: CallRow, *, masked: bool) -> RecordedCallJson:

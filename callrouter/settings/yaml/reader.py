@@ -206,6 +206,13 @@ class YamlReader:
             # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
             hint = phrase("yaml-hours-in-quotes", "put hours with a comma in quotes")
             self._bad(mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), hint)
+        elif self._source.lines[mark.line][mark.column - 1 :].startswith(f"{{{key}}}"):
+            # show: {queue}: the braces made a mapping of the field.
+            self._bad(
+                mark,
+                phrase("yaml-no-value", "{key} has no value", key=quoted(key)),
+                _quote_field(f"{{{key}}}"),
+            )
         else:
             self._bad(
                 mark,
@@ -287,9 +294,13 @@ def plain_value(text: str) -> object:
 # The texts matched are from scanner.c and parser.c of libyaml and from scanner.py and parser.py of
 # PyYAML, which differ a little.
 
+_FIELD: Final = re.compile(r"(?<!\$)\{(?:number|queue|name|tag|wait)\}")
+"""The fields of ``dial_number`` and ``show``."""
+_LONGEST_LINE: Final = 1000
 _INDENT: Final = phrase("yaml-indent", "is something indented too little or too far?")
 _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
     ("mapping values are not allowed", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-quote-or-indent", "put the text in quotes, or mend the indentation")),
+    ("unexpected ':'", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-blank-after-colon", "write a blank after it")),
     ("could not find expected ':'", phrase("yaml-colon-missing", "a ':' is missing after the key"), phrase("yaml-key-value", "write key: value")),
     ("unexpected end of stream", phrase("yaml-quote-open", "this quote is never closed"), ""),
     ("unexpected document separator", phrase("yaml-quote-open", "this quote is never closed"), ""),
@@ -337,7 +348,22 @@ def explain_syntax_error(
         )
     if "flow" in str(getattr(error, "context", None)) and "${" in lines[line]:
         hint = phrase("yaml-braces", "inside {{ }} or [ ] put ${{...}} in quotes")
+    if field := _field_without_quotes(lines[line]):
+        hint = _quote_field(field)
     return line + 1, column + 1, why, hint
+
+
+def _quote_field(field: str) -> str:
+    return phrase("yaml-quote-field", "put the text with {field} in quotes", field=field)
+
+
+def _field_without_quotes(line: str) -> str:
+    """Return a field such as ``{number}`` that stands in no quotes; empty if there is none."""
+    found = _FIELD.search(line[:_LONGEST_LINE])
+    if found is None:
+        return ""
+    before = line[: found.start()]
+    return "" if before.count('"') % 2 or before.count("'") % 2 else found[0]
 
 
 def _place_of_error(error: yaml.YAMLError, text: str) -> tuple[int, int]:

@@ -530,6 +530,12 @@ async def test_hostile_texts_are_mistakes(
     assert house.read("queues.yaml") == QUEUES
 
 
+async def test_what_may_be_written_needs_a_place(boss: Editing) -> None:
+    for body in ({}, {"line": 2}, {"files": {"queues.yaml": QUEUES}}):
+        problem = await boss.post("complete", body, 422)
+        assert problem["detail"] == "say where: 'file' or 'text' must be given"
+
+
 async def test_long_lines_and_many_values(house: EditedHouse, boss: Editing) -> None:
     async def draft(text: str) -> tuple[int, Any]:
         body = io.BytesIO(json.dumps({"files": {"x.yaml": text}}).encode())
