@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.files import is_plain
+from callrouter.model.text import phrase, phrase_data, stored_phrase
 from callrouter.settings.config_files import FileDigests, is_config_file
 
 _MOST_FILES: Final = 1_000
@@ -40,6 +41,13 @@ class Change:
     removed_queues: tuple[str, ...] | None = None
 
 
+def rollback_words(number: int | None) -> str:
+    """Return `Change.how` of going back to before a change; None: to what is in force."""
+    if number is None:
+        return phrase("how-rollback-to-last", "rollback to what is in force")
+    return phrase("how-rollback", "rollback to before {number}", number=number)
+
+
 def read_digests(view: Any) -> FileDigests:
     """Return digests of files from their stored form.
 
@@ -70,11 +78,27 @@ def change_view(change: Change) -> dict[str, Any]:
         "at": change.at,
         "who": change.who,
         "how": change.how,
+        "how_phrase": phrase_data(change.how),
         "lines": change.lines,
+        "line_phrases": [phrase_data(line) for line in change.lines],
         "before": change.before,
         "after": change.after,
         "removed_queues": change.removed_queues,
     }
+
+
+def stored_lines(lines: Any, phrases: Any) -> tuple[str, ...]:
+    """Return sentences from their stored form.
+
+    Args:
+        lines: the texts.
+        phrases: the codes and values of each, if they were stored.
+    """
+    texts = list(map(str, lines))
+    codes = (
+        phrases if isinstance(phrases, list) and len(phrases) == len(texts) else [None] * len(texts)
+    )
+    return tuple(map(stored_phrase, texts, codes))
 
 
 def read_change(view: Any) -> Change:
@@ -90,8 +114,8 @@ def read_change(view: Any) -> Change:
         number=int(view["number"]),
         at=float(view["at"]),
         who=str(view["who"]),
-        how=str(view["how"]),
-        lines=tuple(map(str, view["lines"])),
+        how=stored_phrase(str(view["how"]), view.get("how_phrase")),
+        lines=stored_lines(view["lines"], view.get("line_phrases")),
         before=read_digests(view["before"]),
         after=read_digests(view["after"]),
         removed_queues=None if removed is None else tuple(map(str, removed)),

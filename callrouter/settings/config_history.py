@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.files import Folder
-from callrouter.settings.config_change import Change, change_view, read_change, read_digests
+from callrouter.model.text import phrase_data, stored_phrase
+from callrouter.settings.config_change import (
+    Change,
+    change_view,
+    read_change,
+    read_digests,
+    stored_lines,
+)
 from callrouter.settings.config_files import (
     MOST_BYTES,
     ConfigFile,
@@ -130,7 +137,7 @@ class ConfigHistory:
         """
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
-            return tuple(map(str, view["lines"]))
+            return stored_lines(view["lines"], view.get("phrases"))
         return ()
 
     def content(self, digest: str) -> bytes:
@@ -254,7 +261,8 @@ class ConfigHistory:
         self._keep(files)
         note = self._rollback()
         if note is not None and note["after"] == contents_only(after):
-            who, how = str(note["who"]), str(note["how"])
+            who = str(note["who"])
+            how = stored_phrase(str(note["how"]), note.get("how_phrase"))
         self.withdraw()
         kept = self.changes()
         change = Change(
@@ -277,7 +285,8 @@ class ConfigHistory:
 
         `add` then attributes the change to `who`, if it leads to exactly these files.
         """
-        note = {"who": who, "how": how, "after": content_digests(files)}
+        after = content_digests(files)
+        note = {"who": who, "how": how, "how_phrase": phrase_data(how), "after": after}
         self._write("rollback.json", json.dumps(note).encode())
 
     def withdraw(self) -> None:
@@ -291,7 +300,8 @@ class ConfigHistory:
         Without lines, there are none.
         """
         if lines:
-            note = {"files": content_digests(files), "lines": lines}
+            phrases = [phrase_data(line) for line in lines]
+            note = {"files": content_digests(files), "lines": lines, "phrases": phrases}
             self._write("held.json", json.dumps(note).encode())
         else:
             with suppress(FileNotFoundError), self._opened() as folder:

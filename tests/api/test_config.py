@@ -76,7 +76,9 @@ async def test_history_has_no_contents(client: Client, files: Files) -> None:
             "at": "1970-01-01T00:00:00.000Z",
             "who": "sam",
             "how": "file",
+            "how_phrase": {"code": "", "values": {}},
             "changes": ["a line"],
+            "changes_phrases": [{"code": "", "values": {}}],
             "files": ["a.yaml"],
         }
     ]

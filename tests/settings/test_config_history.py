@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.model.text import coded, phrase
 from callrouter.settings import config_history as module
 from callrouter.settings import load_snapshot
+from callrouter.settings.config_change import rollback_words
 from callrouter.settings.config_files import ConfigFile, put_back, read_snapshot
 from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory, find_history
 from callrouter.settings.state_location import state_candidates, state_folder
@@ -59,6 +61,33 @@ def test_the_queues_that_a_change_removed(tmp_path: Path) -> None:
     del earlier["removed_queues"]  # as a version before this one wrote it
     place.write_text(json.dumps(earlier))
     assert past.changes()[0].removed_queues is None
+
+
+def test_what_changed_keeps_its_codes(tmp_path: Path) -> None:
+    past = ConfigHistory(tmp_path)
+    past.begin(files(a="1"))
+    line = phrase("queue-removed", "queue {queue} is gone", queue="old")
+    past.announce(who="sam", how=rollback_words(7), files=files(a="2"))
+    add(past, (line, "plain"), a="2")
+    past.hold(files(a="3"), (line,))
+    [change] = ConfigHistory(tmp_path).changes()
+    assert change.lines == ("queue old is gone", "plain")
+    assert (coded(change.lines[0]), coded(change.lines[1])["code"]) == (coded(line), "")
+    assert (change.how, coded(change.how)["values"]) == ("rollback to before 7", {"number": 7})
+    assert [coded(held) for held in past.held_lines()] == [coded(line)]
+
+
+@pytest.mark.parametrize("codes", [None, [], "x", [None], [{"code": 1}], [{"text": "other"}]])
+def test_what_changed_is_read_without_codes_too(tmp_path: Path, codes: object) -> None:
+    past = ConfigHistory(tmp_path)
+    past.begin(files(a="1"))
+    add(past, ("queue old is gone",), a="2")
+    place = tmp_path / "changes/000001.json"
+    stored = json.loads(place.read_text())
+    stored["line_phrases"] = stored["how_phrase"] = codes
+    place.write_text(json.dumps(stored))
+    [change] = past.changes()
+    assert (change.lines, change.how) == (("queue old is gone",), "file")
 
 
 def test_a_snapshot_of_what_is_stored_can_be_loaded(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from callrouter.api.access.auth import identify
 from callrouter.api.context import ConfigFilesAccess, ConfigReadResult, backend_of
 from callrouter.api.json_answers import answer, encode, encoded
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrase_json, phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
@@ -132,7 +132,9 @@ def _change(change: Change) -> ChangeJson:
         "at": moment(change.at),
         "who": change.who,
         "how": change.how,
+        "how_phrase": phrase_json(change.how),
         "changes": list(change.lines),
+        "changes_phrases": phrases_json(change.lines),
         "files": sorted(
             name
             for name in {*change.before, *change.after}

@@ -6,7 +6,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import Moment
+from callrouter.api.schemas.vocabulary import Moment, PhraseJson
 
 
 class MistakeJson(TypedDict):
@@ -70,8 +70,12 @@ class ChangeJson(TypedDict):
     who: str
     how: str
     """``file``, ``reload``, ``start``, ``save from …`` or ``rollback …``."""
+    how_phrase: PhraseJson
+    """The same as a code with values; ``file``, ``reload`` and ``start`` have none."""
     changes: list[str]
     """What changed, in words."""
+    changes_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     files: list[str]
 
 

@@ -93,6 +93,8 @@ class SavedJson(TypedDict):
     """Of every file that was saved."""
     changes: list[str]
     """What has changed, in words."""
+    changes_phrases: list[PhraseJson]
+    """The same as codes with values, in the same order."""
     warnings: list[FileMistakeJson]
     needs_restart: list[str]
     """What takes effect after a restart."""
@@ -288,5 +290,7 @@ class ConfigProblemJson(ProblemJson):
     at: NotRequired[Moment | None]
     changes: NotRequired[list[str]]
     """What others have changed, in words."""
+    changes_phrases: NotRequired[list[PhraseJson]]
+    """The same as codes with values, in the same order."""
     lines: NotRequired[list[str]]
     """The same, line by line, without secrets."""

@@ -295,6 +295,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     `callrouter check`.
     """
     from callrouter.cli.pool_config import is_in_database  # noqa: PLC0415 - SQLAlchemy takes its time
+    from callrouter.settings.config_change import rollback_words  # noqa: PLC0415 - only here
     from callrouter.settings.config_files import content_digests, contents_only, read_snapshot  # noqa: PLC0415 - only here
 
     folder = folder_of(context)
@@ -316,16 +317,14 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
             print_text(line)
         if dry_run:
             return
-        how = (
-            f"rollback to before {number}" if number is not None else "rollback to what is in force"
-        )
-        _put_back(folder, past, wanted, now, how)
+        _put_back(folder, past, wanted, now, rollback_words(number))
     _have_taken_up(folder)
 
 
 def _rollback_in_database(source: DatabaseSource, number: int | None, *, dry_run: bool) -> None:
     """Store the files of before a change as a new version, or those in force here."""
     from callrouter.cli import pool_config  # noqa: PLC0415 - SQLAlchemy takes its time
+    from callrouter.settings.config_change import rollback_words  # noqa: PLC0415 - only here
 
     load_installed_policies()
     with pool_config.database_errors(), readable():
@@ -341,8 +340,7 @@ def _rollback_in_database(source: DatabaseSource, number: int | None, *, dry_run
             print_text(line)
         if dry_run:
             return
-        what = f"before {number}" if number is not None else "what is in force"
-        change = pool_config.store(source, found, f"rollback to {what}", confirmed=True)
+        change = pool_config.store(source, found, rollback_words(number), confirmed=True)
     print_text(f"stored as version {change.number}; the routers take it up within 2 s")
 
 

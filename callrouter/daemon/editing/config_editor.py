@@ -225,7 +225,9 @@ class ConfigEditor:
             ApiProblem: 403 the person may not, 404 a file is gone, 409 it removes a lot, or the
                 folder cannot be written, 412 another person was quicker, 422 there are mistakes.
         """
-        how = f"save from {person.address}" if person.address else "save"
+        how = phrase("how-save", "save")
+        if person.address:
+            how = phrase("how-save-from", "save from {address}", address=person.address)
         async with self._config.editing() as take_up:
             for _ in range(_TRIES):
                 edited = await asyncio.to_thread(self._edited, person, files)
@@ -282,6 +284,7 @@ class ConfigEditor:
             "ok": True,
             "etags": dict(edited.etags),
             "changes": list(edited.reading.lines),
+            "changes_phrases": phrases_json(edited.reading.lines),
             "warnings": edited.warnings,
             "needs_restart": list(edited.reading.restart),
             "needs_restart_phrases": phrases_json(edited.reading.restart),
@@ -337,7 +340,11 @@ class ConfigEditor:
             change = None
             if not dry_run:
                 self._check_lost(person, found.reading, confirm=confirm)
-                how = f"{found.how} from {person.address}" if person.address else found.how
+                how = found.how
+                if person.address:
+                    how = phrase(
+                        "how-from", "{how} from {address}", how=how, address=person.address
+                    )
                 try:
                     aside = await asyncio.to_thread(
                         rollbacks.put_back_all, self._config, found, person.name, how
@@ -349,6 +356,7 @@ class ConfigEditor:
             "ok": True,
             "etags": found.etags,
             "changes": list(found.reading.lines),
+            "changes_phrases": phrases_json(found.reading.lines),
             "warnings": found.warnings,
             "needs_restart": list(found.reading.restart),
             "needs_restart_phrases": phrases_json(found.reading.restart),

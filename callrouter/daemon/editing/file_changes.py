@@ -306,13 +306,15 @@ def changed_since(texts: FolderTexts, name: str, base: str, config: LiveConfig) 
     if at:
         what = phrase("changed-at", "{what} at {when}", what=what, when=moment(at))
     text = _shown(texts, name)
+    since = _since(with_history, name, base) if not texts.rights.limited else []
     members = {
         "file": name,
         "etag": now,
         "text": text,
         "who": who,
         "at": moment(at) if at else None,
-        "changes": _since(with_history, name, base) if not texts.rights.limited else [],
+        "changes": since,
+        "changes_phrases": phrases_json(since),
         "lines": _lines(texts, name, base, text, config),
     }
     detail = phrase("nothing-saved", "nothing was saved: {why}", why=what)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrase_json, phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.config_answers import ChangeDetailJson
 from callrouter.api.schemas.editor_answers import FileMistakeJson
@@ -21,7 +21,7 @@ from callrouter.daemon.live_config import LiveConfig
 from callrouter.files import FileChangedError
 from callrouter.model.text import phrase
 from callrouter.settings import ConfigError
-from callrouter.settings.config_change import Change
+from callrouter.settings.config_change import Change, rollback_words
 from callrouter.settings.config_files import (
     FileDigests,
     content_digests,
@@ -99,9 +99,7 @@ def earlier(
     changed = [name for name in snapshot.names if now.get(name) != wanted[name][0]]
     return EarlierFiles(
         reading=reading,
-        how=f"rollback to before {number}"
-        if number is not None
-        else "rollback to what is in force",
+        how=rollback_words(number),
         put_back=changed,
         removed=[name for name in texts.snapshot.files if name not in wanted],
         texts=texts,
@@ -244,7 +242,9 @@ def change_detail(history: ConfigHistory, number: int, texts: FolderTexts) -> Ch
         "at": moment(change.at),
         "who": change.who,
         "how": change.how,
+        "how_phrase": phrase_json(change.how),
         "changes": list(change.lines),
+        "changes_phrases": phrases_json(change.lines),
         "files": found,
         "diff": lines,
     }

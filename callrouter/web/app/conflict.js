@@ -6,6 +6,7 @@ import { both, files, settle } from "./drafts.js";
 import { Compare } from "./editor.js";
 import { lineChanges } from "./merging.js";
 import { Dialogue } from "./parts.js";
+import { phrased } from "./phrases.js";
 import { Lines } from "./tablehistory.js";
 import { moment, t } from "./words.js";
 
@@ -16,7 +17,7 @@ function Theirs({ newer, base }) {
   const lines = newer.text === null ? [] : lineChanges(base, newer.text);
   return html`<div class="theirs">
     <p>${newer.who ? t("tables.changed-by", { who: newer.who, time: newer.at ? moment(newer.at) : "" }) : t("tables.changed-by-other")}</p>
-    ${newer.changes?.length > 0 && html`<ul>${newer.changes.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
+    ${newer.changes?.length > 0 && html`<ul>${phrased(newer.changes, newer.changes_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
     ${lines.length > 0 && html`<${Lines} lines=${lines.slice(0, 60)} />`}</div>`;
 }
 

@@ -17,7 +17,7 @@ export const folder = signal(null);
 /** Whether all files have been read. */
 export const ready = signal(false);
 /** Files by name: {name, base, etag, text, writable, newer, problem}. `base` is the text that was read,
- * with its `etag`; `newer` what another person has saved since, {etag, text, who, at, changes}. */
+ * with its `etag`; `newer` what another person has saved since, {etag, text, who, at, changes, changes_phrases}. */
 export const files = signal(new Map());
 /** The files with unsaved changes. */
 export const changed = computed(() => [...files.value.values()].filter((file) => file.text !== file.base));
@@ -157,7 +157,7 @@ const millis = (at) => (typeof at === "number" ? at * 1000 : Date.parse(at));
 async function whoChanged(name, modified) {
   try {
     const found = (await ask("GET", "/api/config/history")).changes.find((change) => change.files.includes(name));
-    if (found && millis(found.at) >= millis(modified) - 1000) return { who: found.who, at: found.at, changes: found.changes };
+    if (found && millis(found.at) >= millis(modified) - 1000) return { who: found.who, at: found.at, changes: found.changes, changes_phrases: found.changes_phrases };
   } catch { /* then it stays unknown */ }
   return { at: modified };
 }
@@ -191,8 +191,8 @@ export async function save(confirm = false) {
     answer = await ask("POST", "/api/config/files", { files: sent.map(({ name, text, etag }) => ({ name, text, etag })), confirm });
   } catch (error) {
     if (error.kind === "changed-since") {
-      const { file, etag, text, who, at, changes } = error.problem;
-      put(file, { newer: { etag, text: text === null ? null : unix(text), who, at, changes } });
+      const { file, etag, text, who, at, changes, changes_phrases } = error.problem;
+      put(file, { newer: { etag, text: text === null ? null : unix(text), who, at, changes, changes_phrases } });
     } else if (error.kind === "config-mistakes") verdict.value = { ...verdict.value, ...error.problem, state: "checked" };
     else if (!(error instanceof Refusal)) verdict.value = { ...verdict.value, state: "offline" };
     throw error;

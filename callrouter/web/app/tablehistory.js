@@ -5,7 +5,11 @@ import { ask } from "./api.js";
 import { byUs, changed, files, note } from "./drafts.js";
 import { Doing } from "./fields.js";
 import { attempt, Dialogue } from "./parts.js";
+import { inWords, phrased } from "./phrases.js";
 import { count, moment, t } from "./words.js";
+
+/** How files were changed that no person saved on a page. */
+const HOW = { file: "tables.how-file", reload: "tables.how-reload", start: "tables.how-start" };
 
 /** The lines of a unified diff, coloured and marked. */
 export const Lines = ({ lines }) => html`<pre class="diff" dir="ltr" tabindex="0">${lines.map((line, n) => html`<span key=${n}
@@ -17,7 +21,7 @@ function Details({ number, onClose }) {
   useEffect(() => { ask("GET", `/api/config/history/${number}`).then(setFound, (error) => setProblem(error.message)); }, [number]);
   return html`<${Dialogue} title=${t("tables.change-n", { number })} onClose=${onClose} wide=${true}>
     ${problem && html`<p class="problem">${problem}</p>`}
-    ${found && html`<ul>${found.changes.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul><${Lines} lines=${found.diff} />`}</${Dialogue}>`;
+    ${found && html`<ul>${phrased(found.changes, found.changes_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul><${Lines} lines=${found.diff} />`}</${Dialogue}>`;
 }
 
 /** What going back would change, to be confirmed. `number` null: back to what is in force. */
@@ -29,7 +33,7 @@ export function RollBack({ number, onClose, onDone }) {
   const etags = Object.fromEntries([...files.value.values()].filter((file) => file.etag).map((file) => [file.name, file.newer?.etag ?? file.etag]));
   useEffect(() => {
     ask("POST", "/api/config/rollback", { number, dry_run: true }).then(setPlan, (error) => {
-      if (error.kind === "removals") { setPlan(error.problem); setHeld(error.problem.held ?? []); } else setProblem(error.message);
+      if (error.kind === "removals") { setPlan(error.problem); setHeld(phrased(error.problem.held ?? [], error.problem.held_phrases)); } else setProblem(error.message);
     });
   }, [number]);
   const go = async () => {
@@ -39,7 +43,7 @@ export function RollBack({ number, onClose, onDone }) {
       onClose();
       onDone?.(done);
     } catch (error) {
-      if (error.kind === "removals") setHeld(error.problem.held ?? []);
+      if (error.kind === "removals") setHeld(phrased(error.problem.held ?? [], error.problem.held_phrases));
       setProblem(error instanceof TypeError ? t("unreachable") : error.message);
     }
     setBusy(false);
@@ -47,7 +51,7 @@ export function RollBack({ number, onClose, onDone }) {
   const unsaved = changed.value.map((file) => file.name);
   return html`<${Dialogue} title=${number === null ? t("tables.put-back") : t("tables.back-before", { number })} onClose=${onClose}>
     ${problem && html`<p class="problem" role="alert"><bdi>${problem}</bdi></p>`}
-    ${plan && html`<p>${t("tables.would-change")}</p><ul>${(plan.changes ?? []).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>
+    ${plan && html`<p>${t("tables.would-change")}</p><ul>${phrased(plan.changes ?? [], plan.changes_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>
       ${!plan.changes?.length && html`<p class="below">${t("tables.only-text")}</p>`}
       ${plan.put_back?.length > 0 && html`<p>${t("tables.files-put-back", { files: plan.put_back.join(", ") })}</p>`}
       ${plan.removed?.length > 0 && html`<p>${t("tables.files-removed", { files: plan.removed.join(", ") })}</p>`}
@@ -71,8 +75,8 @@ export function HistoryTable() {
     ${problem && html`<p class="problem" role="alert"><bdi>${problem}</bdi></p>`}
     ${rows?.length === 0 && html`<p class="none">${t("tables.no-history")}</p>`}
     <ol class="plain changes">${(rows ?? []).map((row, n) => html`<li key=${row.number}>
-      <div class="what"><p><strong>${count(row.number)}</strong> <time datetime=${row.at}>${moment(row.at)}</time> <bdi class="about">${row.who}</bdi> <small><bdi>${row.how}</bdi></small></p>
-        <ul>${row.changes.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>
+      <div class="what"><p><strong>${count(row.number)}</strong> <time datetime=${row.at}>${moment(row.at)}</time> <bdi class="about">${row.who}</bdi> <small><bdi>${HOW[row.how] ? t(HOW[row.how]) : inWords(row.how, row.how_phrase)}</bdi></small></p>
+        <ul>${phrased(row.changes, row.changes_phrases).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>
         ${!row.changes.length && html`<p class="below">${t("tables.only-text")}</p>`}
         <p class="below"><bdi>${row.files.join(", ")}</bdi></p></div>
       <p class="group"><button onClick=${() => setShown(row.number)}>${t("tables.lines")}</button>

@@ -5,14 +5,16 @@ import { ask } from "./api.js";
 import { byUs, changed, files, folder, notes, read, verdict } from "./drafts.js";
 import { connected } from "./live.js";
 import { attempt } from "./parts.js";
+import { phrased } from "./phrases.js";
 import { RollBack } from "./tablehistory.js";
 import { moment, t } from "./words.js";
 
 function Note({ item }) {
   const words = { file: item.name, who: item.who ?? "", time: item.at ? moment(item.at) : "" };
+  const lines = item.changes ? phrased(item.changes, item.changes_phrases) : (item.lines ?? []);
   return html`<div class="notice" role="status"><p>${t(`tables-note.${item.kind}`, words)}
       ${item.who && html` <small>${t("tables.changed-by", words)}</small>`}</p>
-    ${(item.changes ?? item.lines)?.length > 0 && html`<ul>${(item.changes ?? item.lines).map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
+    ${lines.length > 0 && html`<ul>${lines.map((line) => html`<li key=${line}><bdi>${line}</bdi></li>`)}</ul>`}
     <button onClick=${() => read(item)}>${t("tables.understood")}</button></div>`;
 }
 

@@ -128,6 +128,9 @@ async def test_a_save_takes_effect_and_is_on_record(house: EditedHouse, boss: Ed
     assert house.world.floor.table.queues["support"].ring_for == 30
     [change] = (await boss.get("history"))["changes"]
     assert (change["who"], change["how"]) == ("boss", "save from 127.0.0.1")
+    assert change["how_phrase"]["values"] == {"address": "127.0.0.1"}
+    assert change["changes_phrases"] == saved["changes_phrases"]
+    assert saved["changes_phrases"][0]["code"]
     assert change["number"] == saved["number"] == 1
     detail = await boss.get("history/1")
     assert "-    ring_for: 20s" in detail["diff"]
