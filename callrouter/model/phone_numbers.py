@@ -80,7 +80,7 @@ _WORDS: Final = _words(
     "salainen neznamy skryte ismeretlen rejtett necunoscut ascuns bilinmeyen gizli outofarea notavailable "
     "unbekannter unbekannte anonymer privater unterdruckte privatnummer nichtverfugbar nichtubermittelt keine "
     "sans sin disponible nondisponible nondisponibile noncommunique indisponible na sem "
-    "notprovided withheldnumber аноним анонимный неизвестный скрыт скрытый закрыт 匿名 非通知 表示圏外 公衆電話 未知 未知号码 私人号码 "
+    "notprovided withheldnumber p o аноним анонимный неизвестный скрыт скрытый закрыт 匿名 非通知 表示圏外 公衆電話 未知 未知号码 私人号码 "
 )
 _FILLERS: Final = _words(
     "number numbers no nr num caller callers call calls id cid cli name user line the from party nummer rufnummer "
@@ -92,8 +92,9 @@ _FILLERS: Final = _words(
 def withheld(text: str) -> bool:
     """Whether a caller ID, as given by a network or phone, says that the number is withheld.
 
-    That is an ID that is empty or all zeros, one of many words for it in many languages, Asterisk's
-    placeholder (``asterisk``), a number that some networks send in place of such a word, or SIP's
+    That is an ID that is empty or all zeros, one of many words for it in many languages, the ``P`` or
+    ``O`` (private, out of area) of an analogue line (Telcordia GR-31), Asterisk's placeholder
+    (``asterisk``), a number that some networks send in place of such a word, or SIP's
     ``anonymous.invalid``.
     """
     text = text[: 4 * _LONGEST]
