@@ -60,9 +60,12 @@ _GONE: Final = {
     "iax": ("chan_iax", "IAX2"),
     "skinny": ("chan_skinny", "SCCP"),
     "h323": ("chan_h323", "OOH323"),
+    "agent": ("chan_agent", "PJSIP"),
+    "mgcp": ("chan_mgcp", "PJSIP"),
+    "misdn": ("chan_misdn", "DAHDI"),
 }
-"""Technologies that Asterisk no longer has, their module, and what has taken their place (chan_sip and chan_skinny:
-removed in Asterisk 21)."""
+"""Technologies that Asterisk no longer has, their module, and what has taken their place (chan_agent:
+removed in Asterisk 12; chan_misdn: 19; chan_sip, chan_skinny and chan_mgcp: 21)."""
 _MISTYPED: Final = 0.78
 """How like a known technology a word must be to be taken for a slip of the keyboard."""
 _ENDPOINT: Final = re.compile(

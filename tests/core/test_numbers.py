@@ -72,7 +72,8 @@ def test_one_customer_however_written_is_one_regular_and_the_withheld_are_none()
 
 
 @pytest.mark.parametrize(
-    "shown", ["", "anonymous", "Unbekannt", "+7378742833", "sip:anonymous@anonymous.invalid", "0", "P"]
+    "shown",
+    ["", "anonymous", "Unbekannt", "+7378742833", "sip:anonymous@anonymous.invalid", "0", "P"],
 )
 def test_a_rule_can_name_those_who_withhold_their_number(shown: str) -> None:
     play = Play(ruled(caller("withheld")))

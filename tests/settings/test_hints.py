@@ -100,6 +100,8 @@ def test_blanks_about_a_comparison_say_nothing(tmp_path: Path) -> None:
         ("Monday to Friday 9am - 5.30pm", "write mon-fri 09:00-17:30"),
         ("tues,thurs 12am-12pm; wednesday 08.00-09.00", "write tue,thu 00:00-12:00; wed 08:00-09:00"),
         ("09:00-17:00", "write daily 09:00-17:00"),
+        ("24/7", "write daily 00:00-24:00"), ("Weekdays 9am-5pm", "write mon-fri 09:00-17:00"),
+        ("weekend 10-16", "write sat-sun 10:00-16:00"), ("every day 9-17", "write daily 09:00-17:00"),
         ("mon 13pm-25:00", ""), ("mon-fri", ""), ("moday 9-17", ""), ("noon-midnight", ""),
     ],
 )  # fmt: skip

@@ -261,6 +261,7 @@ DEVICE_ERRORS = [
     ("SIP/1001", "", "'SIP/1001' is a phone of chan_sip, which Asterisk no longer has; write PJSIP/1001"),
     ("SIP/trunk/5551234", "", "no longer has; write PJSIP/5551234@trunk"),
     ("Zap/1", "", "'Zap/1' is a phone of chan_zap, which Asterisk no longer has; write DAHDI/1"),
+    ("Agent/1001", "", "'Agent/1001' is a phone of chan_agent, which Asterisk no longer has; write PJSIP/1001"),
     ("PSJIP/1001", "", "'PSJIP/1001' is of no technology of Asterisk; did you mean PJSIP/1001?"),
     ("lcoal/1001@from-internal", "", "did you mean Local/1001@from-internal?"),
     ("{endpoint: PJSIP/1, state: SIP/1001}", "", "which Asterisk no longer has; write PJSIP/1001"),
@@ -297,6 +298,14 @@ def test_device_errors(tmp_path: Path, device: str, _key: str, message: str) -> 
     [line] = told(tmp_path, agents=agents)
     assert line.startswith("agents.yaml:5:")
     assert message in line
+
+
+def test_a_national_number_is_not_advised_as_an_international_one(tmp_path: Path) -> None:
+    """YAML takes the 0 from 07700900123, and +7 700 900 123 would be another country's."""
+    agents = "agents:\n  bob: {}\n  alice:\n    devices:\n      desk: {number: 7700900123}\n"
+    assert told(tmp_path, agents=agents)[0].endswith("numbers.region, not 7700900123")
+    [line] = told(tmp_path, agents=agents.replace("7700900123", "447700900123"))
+    assert line.endswith('(write "+447700900123")')
 
 
 @pytest.mark.parametrize("odd", list("&,;|$ '\"{}()<>\\`\t\n\x00%!?=#:/é"))

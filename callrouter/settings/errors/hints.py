@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Final
 
+import phonenumbers
+
 from callrouter.model.hours import DAYS, parse_spans
 from callrouter.model.phone_numbers import withheld
 from callrouter.model.text import phrase
@@ -44,11 +46,22 @@ _DAY_FIRST: Final = re.compile(r"([0-9]{1,2})([./])([0-9]{1,2})\2([0-9]{4})")
 _COUNTRIES: Final = {"UK": "GB", "EN": "GB", "EL": "GR", "USA": "US", "GER": "DE", "DEU": "DE"}
 """Codes that people take for those of ISO 3166-1."""
 _MOST_OF_HOURS: Final = 200
+_NUMBER: Final = 7
+"""Digits from which on a number is a telephone's, and not the beginning of one."""
 _DASHES: Final = re.compile(" ?[-\u2010-\u2015\u2212] ?| to ")
 _DAY_NAMES: Final = re.compile(
     r"\b(mo|tu|we|th|fr|sa|su)(?:n|e|d|u|i|t|nday|esday|dnesday|ursday|iday|turday|es|ur|urs)?\b"
 )
 _DAY_OF: Final = {day[:2]: day for day in DAYS}
+_DAYS_OF: Final = {
+    "24/7": "daily 00:00-24:00",
+    "weekday": "mon-fri",
+    "workday": "mon-fri",
+    "weekend": "sat-sun",
+    "every day": "daily",
+    "everyday": "daily",
+}
+_SETS_OF_DAYS: Final = re.compile(rf"\b({'|'.join(_DAYS_OF)})s?\b")
 _TIME_OF_DAY: Final = re.compile(
     r"(?<![0-9:])([0-9]{1,2})(?:[:.]([0-9]{2}))? ?([ap]\.?m\.?)?(?![0-9:])"
 )
@@ -223,6 +236,7 @@ def _country(text: str) -> str:
 def hours(text: str) -> str:
     """Suggest the right form of days and times such as ``Mo-Fr 9am-5pm``; empty: none is clear."""
     better = _DASHES.sub("-", text[:_MOST_OF_HOURS].lower())
+    better = _SETS_OF_DAYS.sub(lambda found: _DAYS_OF[found[1]], better)
     better = _DAY_NAMES.sub(lambda found: f"{_DAY_OF[found[1]]}", better)
     better = _TIME_OF_DAY.sub(_on_24_hours, better)
     if better[:1].isdigit():
@@ -271,7 +285,16 @@ def as_text(written: object, fits: Callable[[str], bool]) -> str:
     if fits(f"127.0.0.1:{text}"):
         return write(f"127.0.0.1:{text}")
     better = next((f'"{sign}{text}"' for sign in "+*" if fits(sign + text)), "")
+    if better.startswith('"+') and len(text) >= _NUMBER and not _is_possible(f"+{text}"):
+        return ""  # a national number without its first 0, which no + makes international
     return write(better) if better else ""
+
+
+def _is_possible(number: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def _name(written: object) -> str:
