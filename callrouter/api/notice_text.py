@@ -37,6 +37,7 @@ from callrouter.model.call_notices import (
     WaitingCallMoved,
     WrapUpStarted,
 )
+from callrouter.model.commands import Result
 from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import LegEnd
 from callrouter.model.notices import (
@@ -192,6 +193,8 @@ def _entered(n: CallEntered) -> str:
 
 
 def _left(n: CallLeftQueue) -> str:
+    if n.by and n.result is Result.CLOSED:
+        return f"call {n.call} was ended in {n.queue} after {_brief(n.wait_s)} s{_by(n.by)}"
     way = f", to {target_text(n.target)}" if n.target is not None else ""
     after = f"after {_brief(n.wait_s)} s: {n.result.value}{way}"
     return f"call {n.call} left {n.queue} {after}{_by(n.by)}"

@@ -38,7 +38,7 @@ from callrouter.model.notices import (
     TableReloaded,
 )
 from callrouter.model.outcomes import ConsultationStep, OfferEnd, RequeueReason
-from callrouter.model.routing_table import ToQueue
+from callrouter.model.routing_table import HangUp, ToQueue
 from tests.api.one_of_each import ONE_OF_EACH
 
 _DEFINED: Final[list[type[Any]]] = [
@@ -135,6 +135,13 @@ def test_a_moment() -> None:
                 position=1, first_position=2, wait_s=61.26, by="",
             ),
             "call c1 left q after 61 s: timeout, to queue:sales",
+        ),
+        (
+            CallLeftQueue(
+                at=0, call="c1", queue="q", result=Result.CLOSED, target=HangUp(),
+                position=1, first_position=2, wait_s=61.26, by="sam",
+            ),
+            "call c1 was ended in q after 61 s (by sam)",
         ),
         (
             WaitingCallMoved(

@@ -155,6 +155,9 @@ async def test_move_to_another_queue(client: Client, world: World) -> None:
     view = await answer.json()
     assert (answer.status, view["queue"], view["priority"]) == (200, "sales", 1)
     assert view["decisions"][-1]["kind"] == "moved"
+    world.hang_up("c1")
+    ended = await get(client, "/api/calls/c1")
+    assert (ended["state"], ended["priority"]) == ("abandoned", 1)
 
 
 async def test_move_to_an_agent(client: Client, world: World) -> None:

@@ -195,6 +195,8 @@ def _requeued(call: LoggedCall, _: CallRequeued) -> None:
 
 def _moved(call: LoggedCall, notice: WaitingCallMoved) -> None:
     call.queue = notice.queue
+    if notice.to_priority:
+        call.priority = notice.to_priority
 
 
 def _put_through(call: LoggedCall, notice: CallPutThrough) -> None:
