@@ -33,7 +33,7 @@ _LIVE: Final = (LiveStateJson, LiveNoticeJson, LiveDecisionJson, LiveNoteJson, L
 
 _UNAUTHORIZED: Final = {401: "no token, or one that is not known"}
 _UNKNOWN: Final = {404: "there is none of this id"}
-_LIMITED: Final = {403: "not allowed to this token", 429: "too many requests; see Retry-After"}
+_LIMITED: Final = {403: "not allowed to this caller", 429: "too many requests; see Retry-After"}
 _FAULT: Final = {500: "a fault in callrouter; its log has the details"}
 _PASSED_ON: Final = {
     400: "the address cannot be passed on as it is written",

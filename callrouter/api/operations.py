@@ -392,7 +392,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
         },
         problems={
-            403: "not allowed to this token",
+            403: "not allowed to this caller",
             404: "this daemon keeps no record",
             422: "the query is wrong",
             503: "the database can't be read now",

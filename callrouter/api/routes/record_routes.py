@@ -272,7 +272,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     if agent and not sight.sees_agent(agent):
         raise not_yours(request)
     if sight.masked and "number" in query:
-        raise ApiProblem(403, "not-allowed", "'number' is for tokens that see whole numbers")
+        raise ApiProblem(403, "not-allowed", "'number' is for those who see whole numbers")
     settings, number = record.settings(), query.get("number", "")
     # A + in a query stands for a space.
     number = f"+{number[1:]}" if number.startswith(" ") else number
