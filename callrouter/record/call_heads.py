@@ -17,6 +17,7 @@ from callrouter.record.rows import (
     CallRow,
     ConversationEnd,
     ConversationRow,
+    StayOutcome,
     StayRow,
 )
 from callrouter.store.tables import RecordedTable
@@ -51,7 +52,10 @@ class CallHead:
 
     @property
     def result(self) -> str:
-        """Why it left its last queue; empty: it did not leave by a rule of the queue."""
+        """Why it left its last queue, ``ended`` by a supervisor included; empty: it did not leave it."""
+        ended = self.stay is not None and self.stay.outcome is StayOutcome.ENDED
+        if ended and self.row.outcome is CallOutcome.LEFT:
+            return StayOutcome.ENDED.value
         return self.row.result if self.row.outcome is CallOutcome.LEFT else ""
 
     @property

@@ -199,7 +199,8 @@ async def test_a_waiting_call_is_ended(client: Client, world: World) -> None:
     world.in_step()
     world.arrive("c1")
     answer = await client.delete("/api/calls/c1")
-    assert (answer.status, (await answer.json())["state"]) == (200, "left")
+    view = await answer.json()
+    assert (answer.status, view["state"], view["result"]) == (200, "left", "ended")
     leave = world.pbx.commands[-1]
     assert isinstance(leave, Leave)
     assert leave.target == HangUp()

@@ -23,6 +23,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.model.routing_table import HangUp, ToDialplan, ToQueue
+from callrouter.record.call_heads import CallHead
 from callrouter.record.rows import (
     CallOutcome,
     ConversationEnd,
@@ -168,6 +169,7 @@ def test_a_supervisor_ends_a_call_that_waits() -> None:
     )
     (stay,) = story.record.stays("c1")
     assert (stay.outcome, stay.by) == (StayOutcome.ENDED, "sam")
+    assert CallHead(row=call, stay=stay, conversation=None).result == "ended"
 
 
 def test_a_call_that_another_program_takes() -> None:

@@ -23,7 +23,9 @@ from callrouter.model.call_notices import (
     OfferDecided,
     WaitingCallMoved,
 )
+from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
+from callrouter.record.rows import StayOutcome
 
 DECISIONS: Final = 100
 """Number of recent decisions kept for each call."""
@@ -54,7 +56,8 @@ class LoggedCall:
         entered_at: first entry of the call into any queue.
         priority: 1 is first; None: not known.
         state: ``waiting`` while the call is active, then the kind of the notice that ended it.
-        result: why it left the queue; empty: it did not leave by a rule of the queue.
+        result: why it left the queue: a `Result`, or ``ended`` if a supervisor ended it; empty: it
+            did not leave its queue.
         agent: who has or had it; empty: no agent.
         wait: seconds it waited; None: it still waits.
         talk: seconds of the conversation; None: there was none, or it goes on.
@@ -209,7 +212,8 @@ def _ended(call: LoggedCall, notice: CallEnd) -> None:
 
 def _left_queue(call: LoggedCall, notice: CallLeftQueue) -> None:
     _ended(call, notice)
-    call.result = notice.result.value
+    ended = notice.by and notice.result is Result.CLOSED
+    call.result = StayOutcome.ENDED.value if ended else notice.result.value
 
 
 def _talked(call: LoggedCall, notice: CallCompleted | ConversationTransferred) -> None:

@@ -154,7 +154,8 @@ class CallJson(TypedDict):
     offers: list[OfferJson]
     ended_at: Moment | None
     result: str | None
-    """Why a call that left its queue did: ``timeout``, ``full``, ``nobody``, ``closed`` …"""
+    """Why a call that left its queue did: ``timeout``, ``full``, ``nobody``, ``closed`` …, or ``ended``
+    if a supervisor ended it."""
 
 
 class CallDetailJson(CallJson):
