@@ -231,6 +231,25 @@ def test_queue_errors(tmp_path: Path, keys: str, message: str) -> None:
     assert line.startswith(f"queues.yaml:{message}"), line
 
 
+def test_a_queue_that_asterisk_would_take_for_a_wrong_name(tmp_path: Path) -> None:
+    [said] = told(tmp_path, queues="queues:\n  i: {agents: [alice]}\n")
+    assert said.startswith(
+        "queues.yaml:2:3: a queue cannot be called 'i' (Asterisk's dialplan goes"
+    )
+
+
+def test_an_agent_and_a_queue_of_one_lamp(tmp_path: Path) -> None:
+    agents = (
+        "agents:\n  queue-a: {devices: {desk: PJSIP/1}}\n  queue-b: {devices: {desk: PJSIP/2}}\n"
+    )
+    pbx = "pbx:\n  office: {driver: asterisk, username: u, secret: 9rT2x0Qw8LmZ4vB7}\n"
+    found = loaded(
+        tmp_path, pbx=pbx, agents=agents, queues="queues:\n  a: {agents: [queue-a, queue-b]}\n"
+    )
+    [said] = [str(one) for one in found.warnings if "lamp" in str(one)]
+    assert said.startswith("agents.yaml:2:3: agent 'queue-a' and queue 'a' have the same lamp on ")
+
+
 def test_a_queue_that_asterisk_would_take_for_a_hangup(tmp_path: Path) -> None:
     text = "queues:\n  h: {agents: [alice]}\n  hh: {agents: [alice]}\n"
     [said] = told(tmp_path, queues=text)

@@ -69,6 +69,8 @@ def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
 
 
 _HANGUP: Final = "h"
+_INVALID: Final = "i"
+"""Extensions that Asterisk itself goes to; the dialplan's contexts for queues have them."""
 
 
 def queues_by_agent(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
@@ -99,6 +101,13 @@ def build_queue(
         hint = phrase(
             "asterisks-dialplan-goes-extension-when-caller",
             "Asterisk's dialplan goes to that extension when a caller hangs up: take another name",
+        )
+        context.document.error(("queues", id_), text, hint, key=True)
+    if id_ == _INVALID:
+        text = phrase("queue-cannot-be-called", "a queue cannot be called {id}", id=quoted(id_))
+        hint = phrase(
+            "dialplan-goes-for-wrong-names",
+            "Asterisk's dialplan goes to that extension for names that no queue can have: take another name",
         )
         context.document.error(("queues", id_), text, hint, key=True)
     context = context.within(queue.timezone, ("queues", id_))

@@ -15,6 +15,7 @@ from callrouter.settings.errors.problems import quoted
 from callrouter.settings.lint.queue_lint import warn_of_queues
 from callrouter.settings.lint.secret_lint import warn_of_secrets
 from callrouter.settings.lint.staffing_lint import warn_of_staffing
+from callrouter.settings.schema.pbx_options import AsteriskOptions
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
@@ -33,6 +34,7 @@ def add_warnings(root: RootOptions, table: Table, document: Document, now: float
     _agents(root, table, document)
     _shared_phones(table, document)
     _dear_numbers(table, document)
+    _shared_lamps(root, table, document)
     _rules(table, document)
     warn_of_queues(root, table, document, now)
     warn_of_staffing(root, table, document)
@@ -108,6 +110,24 @@ def _dear_numbers(table: Table, document: Document) -> None:
                     phrase("agents-could-not-register", "agents could not register it"),
                     key=True,
                 )
+
+
+def _shared_lamps(root: RootOptions, table: Table, document: Document) -> None:
+    """Warn of an agent whose lamp (BLF) is that of a queue: ``queue-support`` and ``support``."""
+    if not any(isinstance(pbx, AsteriskOptions) for pbx in root.pbx.values()):
+        return
+    for agent in table.agents:
+        queue = agent.removeprefix("queue-")
+        if queue != agent and queue in table.queues:
+            text = phrase(
+                "same-lamp",
+                "agent {agent} and queue {queue} have the same lamp on phones, {lamp}",
+                agent=quoted(agent),
+                queue=quoted(queue),
+                lamp=f"callrouter-{agent}",
+            )
+            hint = "give one of them another name; renamed_from keeps what is known of it"
+            document.warning(("agents", agent), text, phrase("rename-one", hint), key=True)
 
 
 def _shared_phones(table: Table, document: Document) -> None:
