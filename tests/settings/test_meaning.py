@@ -238,6 +238,18 @@ def test_a_queue_that_asterisk_would_take_for_a_wrong_name(tmp_path: Path) -> No
     )
 
 
+def test_two_pbxes_that_are_one_asterisk(tmp_path: Path) -> None:
+    both = "driver: asterisk, username: u, secret: 9rT2x0Qw8LmZ4vB7"
+    pbx = f"pbx:\n  a: {{{both}}}\n  b: {{{both}, host: localhost}}\n  c: {{{both}, port: 5039}}\n"
+    agents = (
+        "agents:\n  alice: {devices: {desk: {endpoint: {a: PJSIP/1, b: PJSIP/1}}}}\n  bob: {}\n"
+    )
+    found = [str(one) for one in loaded(tmp_path, pbx=pbx, agents=agents).warnings]
+    said = "pbx.yaml:3:3: b is the same Asterisk as a: both have the same host and port"
+    assert f"{said} (correct host or port, or remove one of them)" in found
+    assert not any(line.startswith("pbx.yaml:4:3: c is the same") for line in found)
+
+
 def test_an_agent_and_a_queue_of_one_lamp(tmp_path: Path) -> None:
     agents = (
         "agents:\n  queue-a: {devices: {desk: PJSIP/1}}\n  queue-b: {devices: {desk: PJSIP/2}}\n"

@@ -510,7 +510,7 @@ def test_a_large_floor_takes_as_much_longer_as_it_is_larger(tmp_path: Path) -> N
 
 TWO = (
     "pbx:\n  office: {driver: asterisk, username: u, secret: kQ3x9vLp2mZ8}\n"
-    "  branch: {driver: asterisk, username: u, secret: kQ3x9vLp2mZ8}\n"
+    "  branch: {driver: asterisk, port: 5039, username: u, secret: kQ3x9vLp2mZ8}\n"
 )
 PEOPLE = (
     "agents:\n  ann: {devices: {desk: {endpoint: PJSIP/1, pbx: office}}}\n"

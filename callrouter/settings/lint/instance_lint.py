@@ -10,6 +10,7 @@ from callrouter.mobiles.number_policy import high_cost
 from callrouter.model.routing_table import Table
 from callrouter.model.text import phrase
 from callrouter.settings.builders import queue_builder
+from callrouter.settings.builders.site_builder import is_loopback
 from callrouter.settings.errors.hiding import SECRET_KEYS
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.lint.queue_lint import warn_of_queues
@@ -35,6 +36,7 @@ def add_warnings(root: RootOptions, table: Table, document: Document, now: float
     _shared_phones(table, document)
     _dear_numbers(table, document)
     _shared_lamps(root, table, document)
+    _one_asterisk_twice(root, document)
     _rules(table, document)
     warn_of_queues(root, table, document, now)
     warn_of_staffing(root, table, document)
@@ -128,6 +130,25 @@ def _shared_lamps(root: RootOptions, table: Table, document: Document) -> None:
             )
             hint = "give one of them another name; renamed_from keeps what is known of it"
             document.warning(("agents", agent), text, phrase("rename-one", hint), key=True)
+
+
+def _one_asterisk_twice(root: RootOptions, document: Document) -> None:
+    """Warn of two PBXes that are one Asterisk: each would take the other for another router."""
+    first: dict[tuple[str, int], str] = {}
+    for id_, pbx in root.pbx.items():
+        if not isinstance(pbx, AsteriskOptions):
+            continue
+        host = "localhost" if is_loopback(pbx.host) else pbx.host.lower()
+        other = first.setdefault((host, pbx.port), id_)
+        if other != id_:
+            text = phrase(
+                "one-asterisk-twice",
+                "{pbx} is the same Asterisk as {other}: both have the same host and port",
+                pbx=id_,
+                other=other,
+            )
+            hint = phrase("correct-host-or-remove", "correct host or port, or remove one of them")
+            document.warning(("pbx", id_), text, hint, key=True)
 
 
 def _shared_phones(table: Table, document: Document) -> None:

@@ -206,7 +206,7 @@ class YamlReader:
             # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
             hint = phrase("yaml-hours-in-quotes", "put hours with a comma in quotes")
             self._bad(mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), hint)
-        elif self._source.lines[mark.line][mark.column - 1 :].startswith(f"{{{key}}}"):
+        elif _FIELD.match(self._source.lines[mark.line], max(mark.column - 1, 0)):
             # show: {queue}: the braces made a mapping of the field.
             self._bad(
                 mark,
