@@ -45,11 +45,10 @@ def check_query(request: web.Request, names: Collection[str]) -> None:
             continue
         if name not in names:
             close = get_close_matches(name[:LONGEST], names, n=1)
-            hint = (
-                f"; did you mean '{close[0]}'?"
-                if close
-                else f"; the parameters here: {listed(names)}"
+            known = (
+                f"there are {listed(names)}" if len(names) > 1 else f"the one here: {listed(names)}"
             )
+            hint = f"; did you mean '{close[0]}'?" if close else f"; {known}"
             raise wrong_query(f"there is no parameter {in_quotes(name)}{hint}")
         if name in seen:
             raise wrong_query(f"'{name}' is given twice")
