@@ -98,7 +98,7 @@ def test_words_of_the_command_line(place: Place, words: list[str], meant: str) -
         (["why-not", "alic"], "did you mean 'alice'?"),
         (["why-not", "alice", "suport"], "did you mean 'support'?"),
         (["device", "list", "alicee"], "did you mean 'alice'?"),
-        (["device", "off", "bob", "dsk"], "there are: desk"),
+        (["device", "off", "bob", "dsk"], "bob has no device 'dsk'; did you mean 'desk'?"),
         (["call", "ffront", "hold"], "there is no agent or call 'ffront'; did you mean 'front'?"),
         (["why", "c33"], "did you mean 'c3'"),
     ],
