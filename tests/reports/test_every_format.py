@@ -67,7 +67,13 @@ def test_a_report_in_every_format(reports: dict[str, Report], what: str) -> None
     report = reports[what]
     assert report.rows
     view = json.loads(encode_report(report))
-    assert view == json.loads(json.dumps(to_json(report)))
+    assert len(view["notes_phrases"]) == len(report.notes)
+    plain = {name: value for name, value in view.items() if name != "notes_phrases"}
+    plain["rows"] = [
+        {name: value for name, value in row.items() if not name.endswith("_phrase")}
+        for row in view["rows"]
+    ]
+    assert plain == json.loads(json.dumps(to_json(report)))
     assert to_json(from_json(view)) == to_json(report)
     names = [column.name for column in report.columns]
     assert len(set(names)) == len(names)
