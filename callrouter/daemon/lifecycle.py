@@ -187,8 +187,8 @@ class Daemon:
         if self._role is None:
             # Before the PBXes are connected: calls of some of them arrive by HTTP.
             await http.start()
-            keep_for_good()
             self._begin()
+        keep_for_good()
         self._start()
         if self._role is not None:
             self._role.tenure.serving = True
