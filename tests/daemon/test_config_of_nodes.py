@@ -96,7 +96,7 @@ def test_all_take_up_what_one_stores_and_one_that_cannot_says_so(
             one.wait_for("newer configurations in the database cannot be read")
             assert two.stop() == 0
             refused = Node(folder, "north-3", url).call("run")
-            assert refused.returncode == 2
+            assert refused.returncode == 3
             assert "the configuration cannot be read" in refused.stderr
             with started(south, ready="started with the last good configuration") as again:
                 until(lambda: "3 agents" in again.log)
