@@ -108,6 +108,19 @@ async def test_an_action_in_on_up_finds_the_session_usable() -> None:
             assert states == [True]
 
 
+async def test_other_events_can_be_asked_for_during_the_login() -> None:
+    async with serving(FakeAmi(after_login=b"")) as fake, running(fake.port) as client:
+        await until(lambda: fake.count("Login") == 1)
+        assert not client.session.up
+        client.session.use_events("call,user")
+        await client.until_up()
+        await until(lambda: fake.count("Events") == 1)
+        client.session.use_events("system")
+        await until(lambda: fake.count("Events") == 2)
+    asked = [action.get("EventMask") for action in fake.actions if action.name == "Events"]
+    assert asked == ["call,user", "system"]
+
+
 async def test_failing_up_and_down_handlers_are_contained(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -32,6 +32,11 @@ LOG_AGAIN_AFTER = 60.0
 """Seconds after which a continuing outage is logged again."""
 
 
+def _events(mask: str) -> Action:
+    """The action that asks for events from now on."""
+    return {"Action": "Events", "EventMask": mask}
+
+
 class AmiClient:
     """One AMI session, kept alive until it is closed.
 
@@ -172,10 +177,10 @@ class AmiClient:
         Raises:
             AmiBadValue: the mask cannot be sent.
         """
-        guard({"Action": "Events", "EventMask": mask})
+        guard(_events(mask))
         self._event_mask = mask
         if self.up:
-            self.send([{"Action": "Events", "EventMask": mask}])
+            self.send([_events(mask)])
 
     async def _stay_connected(self) -> None:
         loop = asyncio.get_running_loop()
@@ -228,9 +233,12 @@ class AmiClient:
         link = await self._open()
         self._link = link
         try:
-            await log_in(link, self.account, self._timing, self._event_mask)
+            mask = self._event_mask
+            await log_in(link, self.account, self._timing, mask)
             link.start_watchdog()
             await wait_until_booted(link, self._timing.boot_grace)
+            if self._event_mask != mask:  # `use_events` was called while we logged in
+                link.submit([_events(self._event_mask)], self._timing.login_timeout)
             began = loop.time()
             self._go_up(link)
             await asyncio.wait([link.lost])
