@@ -23,12 +23,11 @@ _IS_SEALED: Final = (
     "(current_setting('synchronous_standby_names') <> '' "
     "AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))"
 )
-_SEAL: Final = f"CASE WHEN {_IS_SEALED} THEN (renewals + 1) || ':' || gen_random_uuid() ELSE '' END"
+_WORD: Final = "(renewals + 1) || ':' || gen_random_uuid()"
+_SEAL: Final = f"CASE WHEN {_IS_SEALED} THEN {_WORD} ELSE '' END"
 _ASKED_BEFORE: Final = "nullif(split_part(seal, ':', 3), '')::float8"
-_SEAL_AND_ASKED: Final = (
-    f"CASE WHEN {_IS_SEALED} THEN (renewals + 1) || ':' || gen_random_uuid() || ':' || "
-    f"greatest({_ASKED_BEFORE}, $14::float8) ELSE '' END"
-)
+_WORD_AND_ASKED: Final = f"{_WORD} || ':' || greatest({_ASKED_BEFORE}, $14::float8)"
+_SEAL_AND_ASKED: Final = f"CASE WHEN {_IS_SEALED} THEN {_WORD_AND_ASKED} ELSE '' END"
 """The moment is that of the latest renewal that was asked for: a statement may arrive behind a later one of another
 connection. It stands in the seal because an earlier version, which may hold the lease next, does not know it.
 """

@@ -80,7 +80,7 @@ class MobileBook:
         spec = self.agents.get(row.agent)
         if spec is None:
             return phrase("mobile-no-agent", "its agent is not in the configuration")
-        if any(device.id == row.device for device in spec.devices):
+        if self.is_configured(row.agent, row.device):
             return phrase("mobile-name-taken", "the configuration has another phone of this name")
         if any(device.number == row.number for device in spec.devices):
             return phrase("number-in-files", "the configuration has this number already")
@@ -121,6 +121,11 @@ class MobileBook:
             )
         return wanted
 
+    def is_configured(self, agent: str, device: str) -> bool:
+        """Whether the configuration has a device of this name for an agent."""
+        spec = self.agents.get(agent)
+        return spec is not None and any(each.id == device for each in spec.devices)
+
     def row(self, agent: str, device: str) -> MobileRow:
         """A registered mobile.
 
@@ -130,7 +135,7 @@ class MobileBook:
         row = self.mobiles.get((agent, device))
         if row is not None:
             return row
-        if any(spec.id == device for spec in self.agents[agent].devices):
+        if self.is_configured(agent, device):
             raise RequestDenied(
                 "configured",
                 phrase(

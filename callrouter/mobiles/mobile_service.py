@@ -201,11 +201,7 @@ class MobileService:
         if isinstance(event, SwitchRequested) and event.device and event.requester.may(event.agent):
             switch = DeviceSwitchRequested(agent=event.agent, device=event.device, on=event.on)
             why = self._parts.board.refusal(switch)
-            agent = self._registrar.book.agents.get(event.agent)
-            configured = agent is not None and any(
-                spec.id == event.device for spec in agent.devices
-            )
-            if why and configured:
+            if why and self._registrar.book.is_configured(event.agent, event.device):
                 return RequestRefused(kind="refused", text=why)
         made = self._apply(event, call_after=call_after)
         answer = made[-1]

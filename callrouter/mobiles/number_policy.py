@@ -39,20 +39,18 @@ _DRAMA: Final = re.compile(r"\+447700900[0-9]{3}")
 _EMERGENCY: Final = frozenset({"000", "110", "112", "118", "119", "911", "999"})
 """Emergency numbers that people dial abroad as well. Never a mobile, whatever the region."""
 
+_SATELLITE_NETWORK: Final = (
+    "satellite",
+    phrase("kind-satellite-network", "a number of an international or satellite network"),
+)
 _NO_COUNTRY: Final = {
     "+800": ("freephone", phrase("kind-intl-freephone", "an international freephone number")),
     "+808": ("shared-cost", phrase("kind-intl-shared-cost", "an international shared-cost number")),
     "+870": ("satellite", phrase("kind-inmarsat", "a satellite number (Inmarsat)")),
     "+878": ("personal-number", phrase("kind-universal-personal", "a universal personal number")),
     "+881": ("satellite", phrase("kind-satellite", "a satellite number")),
-    "+882": (
-        "satellite",
-        phrase("kind-satellite-network", "a number of an international or satellite network"),
-    ),
-    "+883": (
-        "satellite",
-        phrase("kind-satellite-network", "a number of an international or satellite network"),
-    ),
+    "+882": _SATELLITE_NETWORK,
+    "+883": _SATELLITE_NETWORK,
     "+888": ("not-allowed", phrase("kind-disaster-relief", "a number of disaster relief")),
     "+979": ("premium", phrase("kind-intl-premium", "an international premium-rate number")),
 }
@@ -103,6 +101,17 @@ class RefusedNumber:
 
 Verdict: TypeAlias = AcceptedNumber | RefusedNumber
 
+_UNKNOWN_COUNTRY: Final = phrase("number-unknown-country", "no country has numbers that begin so")
+_EMERGENCY_NUMBER: Final = RefusedNumber(
+    "emergency", phrase("number-emergency", "that is an emergency number")
+)
+_TOO_MANY_DIGITS: Final = RefusedNumber(
+    "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
+)
+_NATIONAL_NUMBER: Final = RefusedNumber(
+    "no-country", phrase("number-no-country", "begin with + and the country, such as +44")
+)
+
 
 def read_number(text: str, settings: NumberSettings) -> Verdict:
     """Check a number as typed by a person."""
@@ -143,7 +152,7 @@ def form_fault(number: str) -> str:
     try:
         parsed = phonenumbers.parse(number)
     except NumberParseException:
-        return phrase("number-unknown-country", "no country has numbers that begin so")
+        return _UNKNOWN_COUNTRY
     fault = _impossible(parsed)
     if fault:
         return fault[1]
@@ -224,11 +233,9 @@ def _no_persons_number(digits: str, region: str, *, international: bool) -> Refu
     if digits in _EMERGENCY or (
         region and not international and shortnumberinfo.is_emergency_number(digits, region)
     ):
-        return RefusedNumber("emergency", phrase("number-emergency", "that is an emergency number"))
+        return _EMERGENCY_NUMBER
     if len(digits) > _MOST_DIGITS:
-        return RefusedNumber(
-            "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
-        )
+        return _TOO_MANY_DIGITS
     special = _no_country(f"+{digits}") if international else None
     if special is not None:
         return RefusedNumber(
@@ -239,9 +246,7 @@ def _no_persons_number(digits: str, region: str, *, international: bool) -> Refu
             "short-code", phrase("number-too-short", "too short: a short code or an extension")
         )
     if not international and not region:
-        return RefusedNumber(
-            "no-country", phrase("number-no-country", "begin with + and the country, such as +44")
-        )
+        return _NATIONAL_NUMBER
     return None
 
 
@@ -249,18 +254,10 @@ def _unreadable(error: NumberParseException, region: str) -> RefusedNumber:
     match error.error_type:
         case NumberParseException.INVALID_COUNTRY_CODE:
             if region:
-                return RefusedNumber(
-                    "no-country",
-                    phrase("number-unknown-country", "no country has numbers that begin so"),
-                )
-            return RefusedNumber(
-                "no-country",
-                phrase("number-no-country", "begin with + and the country, such as +44"),
-            )
+                return RefusedNumber("no-country", _UNKNOWN_COUNTRY)
+            return _NATIONAL_NUMBER
         case NumberParseException.TOO_LONG:
-            return RefusedNumber(
-                "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
-            )
+            return _TOO_MANY_DIGITS
         case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
             return RefusedNumber(
                 "too-short", phrase("number-too-few-digits", "too few digits for a phone number")
@@ -284,7 +281,7 @@ def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
     ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     national = str(parsed.national_number)
     if shortnumberinfo.is_emergency_number(national, country):
-        return RefusedNumber("emergency", phrase("number-emergency", "that is an emergency number"))
+        return _EMERGENCY_NUMBER
     fault = _impossible(parsed)
     if fault:
         return RefusedNumber(fault[0], fault[1])
@@ -334,9 +331,7 @@ def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:
                 "number-too-many-for-country", "too many digits for a number of its country"
             )
         case possible.INVALID_COUNTRY_CODE:
-            return "no-country", phrase(
-                "number-unknown-country", "no country has numbers that begin so"
-            )
+            return "no-country", _UNKNOWN_COUNTRY
         case possible.INVALID_LENGTH:
             return "no-number", phrase(
                 "number-length", "no number of its country has so many digits"

@@ -113,14 +113,15 @@ def differences(counts: LevelCounts) -> list[str]:
             continue
         level, name, right = counts.level(definition), definition.value, f"{strict:.1f} %"
         shown = phrase("no-figure", "no figure") if level is None else f"{level:.1f} %"
-        text = (
-            "{definition} ({level}) leaves out the {calls}, which strict ({strict}) counts as not "
-            "answered in time"
-        )
-        line = phrase(
-            "note-leaves-out", text, definition=name, level=shown, calls=calls, strict=right
-        )
-        if not leaves_out:
+        if leaves_out:
+            text = (
+                "{definition} ({level}) leaves out the {calls}, which strict ({strict}) counts as not "
+                "answered in time"
+            )
+            line = phrase(
+                "note-leaves-out", text, definition=name, level=shown, calls=calls, strict=right
+            )
+        else:
             text = (
                 "{definition} ({level}) counts as good the {calls}, which strict ({strict}) counts as "
                 "not answered in time"

@@ -136,7 +136,7 @@ class EpochKeeper:
         """
         if not self.gate.open:
             return False
-        if message.get("UserEvent") == contract.FENCED:
+        if message.name == "UserEvent" and message.get("UserEvent") == contract.FENCED:
             self._fenced_orders += 1
             self.writer.complain_mildly(
                 "Asterisk did not carry out an order of a router that was replaced "

@@ -68,9 +68,19 @@ def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
         yield from step.members
 
 
-_HANGUP: Final = "h"
-_INVALID: Final = "i"
-"""Extensions that Asterisk itself goes to; the dialplan's contexts for queues have them."""
+_TAKEN: Final[Mapping[str, str]] = {
+    "h": phrase(
+        "asterisks-dialplan-goes-extension-when-caller",
+        "Asterisk's dialplan goes to that extension when a caller hangs up: take another name",
+    ),
+    "i": phrase(
+        "dialplan-goes-for-wrong-names",
+        "Asterisk's dialplan goes to that extension for names that no queue can have: take another name",
+    ),
+}
+"""Extensions that Asterisk itself goes to, with what to say of a queue of that name. The dialplan's contexts for
+queues have them.
+"""
 
 
 def queues_by_agent(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
@@ -96,19 +106,8 @@ def build_queue(
         agents: The agents who are not disabled.
         context: Receives what is inconsistent.
     """
-    if id_ == _HANGUP:
+    if hint := _TAKEN.get(id_):
         text = phrase("queue-cannot-be-called", "a queue cannot be called {id}", id=quoted(id_))
-        hint = phrase(
-            "asterisks-dialplan-goes-extension-when-caller",
-            "Asterisk's dialplan goes to that extension when a caller hangs up: take another name",
-        )
-        context.document.error(("queues", id_), text, hint, key=True)
-    if id_ == _INVALID:
-        text = phrase("queue-cannot-be-called", "a queue cannot be called {id}", id=quoted(id_))
-        hint = phrase(
-            "dialplan-goes-for-wrong-names",
-            "Asterisk's dialplan goes to that extension for names that no queue can have: take another name",
-        )
         context.document.error(("queues", id_), text, hint, key=True)
     context = context.within(queue.timezone, ("queues", id_))
     policy = _policy(id_, queue, context)

@@ -198,27 +198,20 @@ class YamlReader:
     def _empty(self, found: Section, key: str, mark: Mark) -> None:
         if self._depth == 1 and key in self._may_be_empty:
             found[key] = self._may_be_empty[key]()
-        elif odd_blank(key):
-            self._bad(
-                mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), odd_blank(key)
-            )
-        elif _TIMES.search(key):
-            # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
-            hint = phrase("yaml-hours-in-quotes", "put hours with a comma in quotes")
-            self._bad(mark, phrase("yaml-no-value", "{key} has no value", key=quoted(key)), hint)
-        elif _FIELD.match(self._source.lines[mark.line], max(mark.column - 1, 0)):
-            # show: {queue}: the braces made a mapping of the field.
-            self._bad(
-                mark,
-                phrase("yaml-no-value", "{key} has no value", key=quoted(key)),
-                _quote_field(f"{{{key}}}"),
-            )
         else:
-            self._bad(
-                mark,
-                phrase("yaml-no-value", "{key} has no value", key=quoted(key)),
-                phrase("yaml-write-one", "write one, or take the key out"),
-            )
+            text = phrase("yaml-no-value", "{key} has no value", key=quoted(key))
+            self._bad(mark, text, self._why_empty(key, mark))
+
+    def _why_empty(self, key: str, mark: Mark) -> str:
+        if hint := odd_blank(key):
+            return hint
+        if _TIMES.search(key):
+            # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
+            return phrase("yaml-hours-in-quotes", "put hours with a comma in quotes")
+        if _FIELD.match(self._source.lines[mark.line], max(mark.column - 1, 0)):
+            # show: {queue}: the braces made a mapping of the field.
+            return _quote_field(f"{{{key}}}")
+        return phrase("yaml-write-one", "write one, or take the key out")
 
     def _key(self, event: Any) -> str | None:
         mark = event.start_mark
