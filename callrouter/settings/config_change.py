@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from callrouter.files import is_plain
 from callrouter.model.text import phrase, phrase_data, stored_phrase
-from callrouter.settings.config_files import FileDigests, is_config_file
+from callrouter.settings.config_files import FileDigests, contents_only, is_config_file
 
 _MOST_FILES: Final = 1_000
 """Maximum number of files in a stored configuration."""
@@ -39,6 +39,12 @@ class Change:
     before: FileDigests
     after: FileDigests
     removed_queues: tuple[str, ...] | None = None
+
+    @property
+    def changed_files(self) -> list[str]:
+        """The names of the files whose contents differ before and after, sorted."""
+        before, after = contents_only(self.before), contents_only(self.after)
+        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
 def rollback_words(number: int | None) -> str:

@@ -12,17 +12,16 @@ from pathlib import Path
 from aiohttp import web
 
 from callrouter.api.access.auth import identify
+from callrouter.api.change_json import change_json
 from callrouter.api.context import ConfigFilesAccess, ConfigReadResult, backend_of
 from callrouter.api.json_answers import answer, encode, encoded
-from callrouter.api.json_values import moment, phrase_json, phrases_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
-from callrouter.api.schemas.config_answers import ChangeJson, OutcomeJson
+from callrouter.api.schemas.config_answers import OutcomeJson
 from callrouter.api.shared_answers import FILES
-from callrouter.settings.config_change import Change
 
 
 def add_config_routes(app: web.Application) -> None:
@@ -117,27 +116,6 @@ async def history(request: web.Request) -> web.Response:
         except OSError as error:
             detail = f"the history cannot be read now: {error.strerror}"
             raise ApiProblem(503, "no-history", detail) from error
-        return encode({"changes": [_change(change) for change in found]})
+        return encode({"changes": [change_json(change) for change in found]})
 
     return encoded(await request.app[FILES].answer("history", make))
-
-
-def _change(change: Change) -> ChangeJson:
-    """Return a change without the contents of the files.
-
-    Files are named only if their contents differ before and after.
-    """
-    return {
-        "number": change.number,
-        "at": moment(change.at),
-        "who": change.who,
-        "how": change.how,
-        "how_phrase": phrase_json(change.how),
-        "changes": list(change.lines),
-        "changes_phrases": phrases_json(change.lines),
-        "files": sorted(
-            name
-            for name in {*change.before, *change.after}
-            if change.before.get(name, ("", 0))[0] != change.after.get(name, ("", 0))[0]
-        ),
-    }

@@ -33,6 +33,7 @@ from callrouter.daemon.editing.mistake_places import MistakePlaces, unreadable
 from callrouter.daemon.editing.table_views import tables_json
 from callrouter.daemon.live_config import LiveConfig
 from callrouter.model.text import phrase
+from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.editing.edit_rights import OPEN_SECTIONS
 from callrouter.settings.editing.text_tree import UnreadableTextError
@@ -239,7 +240,7 @@ class ConfigEditor:
                 except OvertakenError:
                     continue  # by files that may have nothing to do with these
                 change = await take_up(reading, person.name, how, lost)
-                return self._saved(edited, change.number if change is not None else None, aside)
+                return self._saved(edited, change, aside)
         raise stored_versions.overtaken()
 
     def _check_lost(
@@ -277,18 +278,21 @@ class ConfigEditor:
             texts = self._texts(person)
             return file_changes.edited(texts, files, self._config, self._trees)
 
+    @staticmethod
     def _saved(
-        self, edited: file_changes.EditedFiles, number: int | None, aside: Sequence[str]
+        files: file_changes.EditedFiles | rollbacks.EarlierFiles,
+        change: Change | None,
+        aside: Sequence[str],
     ) -> SavedJson:
         return {
             "ok": True,
-            "etags": dict(edited.etags),
-            "changes": list(edited.reading.lines),
-            "changes_phrases": phrases_json(edited.reading.lines),
-            "warnings": edited.warnings,
-            "needs_restart": list(edited.reading.restart),
-            "needs_restart_phrases": phrases_json(edited.reading.restart),
-            "number": number,
+            "etags": dict(files.etags),
+            "changes": list(files.reading.lines),
+            "changes_phrases": phrases_json(files.reading.lines),
+            "warnings": files.warnings,
+            "needs_restart": list(files.reading.restart),
+            "needs_restart_phrases": phrases_json(files.reading.restart),
+            "number": change.number if change is not None else None,
             "set_aside": list(aside),
             "set_aside_phrases": phrases_json(aside),
         }
@@ -353,16 +357,7 @@ class ConfigEditor:
                     raise stored_versions.overtaken() from error
                 change = await take_up(found.reading, person.name, how, lost)
         return {
-            "ok": True,
-            "etags": found.etags,
-            "changes": list(found.reading.lines),
-            "changes_phrases": phrases_json(found.reading.lines),
-            "warnings": found.warnings,
-            "needs_restart": list(found.reading.restart),
-            "needs_restart_phrases": phrases_json(found.reading.restart),
-            "number": change.number if change is not None else None,
-            "set_aside": aside,
-            "set_aside_phrases": phrases_json(aside),
+            **self._saved(found, change, aside),
             "dry_run": dry_run,
             "held": list(lost),
             "held_phrases": phrases_json(lost),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.json_values import moment, phrase_json, phrases_json
+from callrouter.api.change_json import change_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.schemas.config_answers import ChangeDetailJson
 from callrouter.api.schemas.editor_answers import FileMistakeJson
@@ -225,29 +225,13 @@ def change_detail(history: ConfigHistory, number: int, texts: FolderTexts) -> Ch
         ApiProblem: 404 it is not on record.
     """
     change = _change(history, number)
-    names = sorted({*change.before, *change.after})
-    found = [
-        name
-        for name in names
-        if change.before.get(name, ("", 0))[0] != change.after.get(name, ("", 0))[0]
-    ]
     lines: list[str] = []
-    for name in found:
+    for name in change.changed_files:
         before, after = (
             _text(history, files, name, texts) for files in (change.before, change.after)
         )
         lines += difference(name, before, after, _LINES)
-    return {
-        "number": change.number,
-        "at": moment(change.at),
-        "who": change.who,
-        "how": change.how,
-        "how_phrase": phrase_json(change.how),
-        "changes": list(change.lines),
-        "changes_phrases": phrases_json(change.lines),
-        "files": found,
-        "diff": lines,
-    }
+    return {**change_json(change), "diff": lines}
 
 
 def _text(history: ConfigHistory, files: FileDigests, name: str, texts: FolderTexts) -> list[str]:
