@@ -19,6 +19,7 @@ from callrouter.core.floor import Floor
 from callrouter.core.offers.offer_failures import withdraw_all
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentStatus
+from callrouter.model.call_requests import no_agent
 from callrouter.model.commands import Disregard
 from callrouter.model.events import (
     AgentRequest,
@@ -44,7 +45,7 @@ def refusal(floor: Floor, event: AgentRequest) -> str:
     """
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
-        return phrase("no-agent", "there is no agent '{agent}'", agent=event.agent)
+        return no_agent(event.agent)
     match event:
         case SignedOut() if agent.spec.sign_in is SignIn.ALWAYS:
             return phrase(

@@ -50,6 +50,7 @@ from callrouter.mobiles.registration_events import (
     VerifyRequested,
 )
 from callrouter.mobiles.verification import Verifications
+from callrouter.model.call_requests import no_agent
 from callrouter.model.ivr import DigitsKeyed, NumberAnswered, NumberFailed, PersonLeft
 from callrouter.model.text import mask, phrase
 
@@ -219,10 +220,7 @@ class Registrar:
         # A mobile of an agent who has left can still be removed.
         known = isinstance(event, RemoveRequested | RejectRequested) and self._number_of(event)
         if event.agent not in self.book.agents and not known:
-            raise RequestDenied(
-                "unknown-agent",
-                phrase("no-agent", "there is no agent '{agent}'", agent=event.agent[:64]),
-            )
+            raise RequestDenied("unknown-agent", no_agent(event.agent[:64]))
         vouch = isinstance(event, RegisterRequested | VerifyRequested) and event.vouch
         if vouch and not event.requester.supervisor:
             raise RequestDenied(

@@ -1,6 +1,7 @@
 """What people ask of calls and conversations: by the API, the page or a phone.
 
-They are events of the core, as the others are; `events` has the union of all of them.
+They are events of the core, as the others are; `events` has the union of all of them. A request that is refused because
+of an id that nothing has is answered in the words below.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from callrouter.model.frozen import frozen
+from callrouter.model.text import phrase
 
 
 @frozen
@@ -55,3 +57,19 @@ class CallEndRequested:
 
     call: str
     by: str = ""
+
+
+def no_agent(agent: str) -> str:
+    """No agent has this id."""
+    return phrase("no-agent", "there is no agent '{agent}'", agent=agent)
+
+
+def no_queue(queue: str) -> str:
+    """No queue has this id."""
+    return phrase("no-queue", "there is no queue '{queue}'", queue=queue)
+
+
+def not_agent_of(agent: str, queue: str) -> str:
+    """An agent does not serve this queue, or there is no such agent."""
+    text = "'{agent}' is not an agent of queue '{queue}'"
+    return phrase("not-agent-of-queue", text, agent=agent, queue=queue)

@@ -13,12 +13,12 @@ from callrouter.api.json_answers import answer
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import read_query
-from callrouter.api.routes.record_routes import read_limit, read_time, record_of
+from callrouter.api.routes.record_routes import read_limit, read_span, record_of
 from callrouter.api.schemas.act_answers import ActJson, ActsJson
 from callrouter.api.shared_answers import RATES
 from callrouter.audit.act_reader import ActFilter, read_acts
 from callrouter.audit.act_rows import ActRow
-from callrouter.model.text import phrase, sentence_of
+from callrouter.model.text import sentence_of
 from callrouter.record.record_reader import RecordReader
 from callrouter.store.location import StoreError
 
@@ -73,11 +73,7 @@ def _filter(request: web.Request, query: dict[str, str]) -> ActFilter:
         request[SIGHT],
         record_of(request).settings().table.zone,
     )
-    begin, end = (read_time(query, name, zone) for name in ("from", "to"))
-    if begin is not None and end is not None and end <= begin:
-        raise ApiProblem(
-            422, "wrong-query", phrase("to-after-from", "'to' must be later than 'from'")
-        )
+    begin, end = read_span(query, zone)
     everything = caller.role == "admin"
     agents, queues = sight.agents, sight.queues
     if caller.role == "agent":

@@ -14,11 +14,18 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import check_query
 from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.conversation_routes import request_action
+from callrouter.api.routes.record_routes import unreadable_call
 from callrouter.api.schemas.bodies import EmptyBody, MoveBody
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson
 from callrouter.api.views.floor_values import ActiveCall
 from callrouter.api.views.floor_views import FloorViews
-from callrouter.model.call_requests import CallEndRequested, CallMoveRequested, ConversationAction
+from callrouter.model.call_requests import (
+    CallEndRequested,
+    CallMoveRequested,
+    ConversationAction,
+    no_queue,
+    not_agent_of,
+)
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
 from callrouter.model.text import phrase
 from callrouter.store.location import StoreError
@@ -114,13 +121,7 @@ async def _past(request: web.Request, name: str) -> LoggedCall | None:
     try:
         return await backend.past_calls.call(name)
     except StoreError as error:
-        detail = phrase(
-            "call-record-unreadable",
-            "call '{name}' is not of this run, and the record can't be read: {error}",
-            name=name[:80],
-            error=str(error),
-        )
-        raise ApiProblem(503, "no-record", detail) from error
+        raise unreadable_call(name, error) from error
 
 
 def _shown(request: web.Request, name: str, past: LoggedCall | None = None) -> CallDetailJson:
@@ -201,21 +202,10 @@ def _check_move(floor: FloorViews, found: ActiveCall, body: MoveBody) -> None:
         )
     name = body.get("queue", found.queue)
     if not floor.accepts_calls(name):
-        raise ApiProblem(
-            422, "unknown-queue", phrase("no-queue", "there is no queue '{queue}'", queue=name)
-        )
+        raise ApiProblem(422, "unknown-queue", no_queue(name))
     agent = body.get("agent")
     if agent is not None and not floor.is_member(agent, name):
-        raise ApiProblem(
-            422,
-            "unknown-agent",
-            phrase(
-                "not-agent-of-queue",
-                "'{agent}' is not an agent of queue '{queue}'",
-                agent=agent,
-                queue=name,
-            ),
-        )
+        raise ApiProblem(422, "unknown-agent", not_agent_of(agent, name))
     priority = body.get("priority", FIRST_PRIORITY)
     if not FIRST_PRIORITY <= priority <= LAST_PRIORITY:
         raise ApiProblem(

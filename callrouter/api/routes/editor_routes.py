@@ -272,13 +272,14 @@ async def change(request: web.Request) -> web.Response:
     """
     editor, person, given = _editor(request), _person(request), request.match_info["number"]
     if not (given.isascii() and given.isdigit() and len(given) < 10):
-        raise ApiProblem(
-            404,
-            "unknown-change",
-            phrase("change-is-number", "a change is a number of GET /api/config/history"),
-        )
+        raise _no_change_number()
     key = ("change", given, person.rights)
     return await _answer(request, key, lambda: editor.change(person, int(given)))
+
+
+def _no_change_number() -> ApiProblem:
+    text = phrase("change-is-number", "a change is a number of GET /api/config/history")
+    return ApiProblem(404, "unknown-change", text)
 
 
 async def rollback(request: web.Request) -> web.Response:
@@ -292,11 +293,7 @@ async def rollback(request: web.Request) -> web.Response:
     note_act(request, target=f"before {number}" if number is not None else "in force")
     editor = _editor(request)
     if number is not None and not 0 < number < _LAST_CHANGE:
-        raise ApiProblem(
-            404,
-            "unknown-change",
-            phrase("change-is-number", "a change is a number of GET /api/config/history"),
-        )
+        raise _no_change_number()
     view = await editor.rollback(
         _person(request),
         number,

@@ -18,6 +18,7 @@ from callrouter.api.explain.why_not_then import Asked, explain_call_for, explain
 from callrouter.api.json_answers import answer, answer_large, encode, encoded
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import check_query
+from callrouter.api.routes.record_routes import record_of, unreadable_call
 from callrouter.api.shared_answers import LISTS, RATES
 from callrouter.model.text import phrase, sentence_of
 from callrouter.record.record_reader import RecordReader
@@ -89,13 +90,7 @@ async def _explained(request: web.Request, part: str) -> PastCall:
         )
         raise ApiProblem(404, "reasons-gone", detail) from gone
     except StoreError as error:
-        detail = phrase(
-            "call-record-unreadable",
-            "call '{name}' is not of this run, and the record can't be read: {error}",
-            name=part[:80],
-            error=str(error),
-        )
-        raise ApiProblem(503, "no-record", detail) from error
+        raise unreadable_call(part, error) from error
     if found is None:
         raise _unknown(backend, part)
     if not sight.sees_queue(found.call.last_queue()):
@@ -174,11 +169,7 @@ async def _why_not_at(request: web.Request, agent: str, queue: str, text: str) -
         UnknownIdError: there is no such agent or queue, and none is on record.
     """
     backend, floor, sight = backend_of(request), floor_of(request), request[SIGHT]
-    record, now = backend.record, backend.clock.now()
-    if record is None:
-        raise ApiProblem(
-            404, "no-record", phrase("no-record-here", "this daemon keeps no record of calls")
-        )
+    record, now = record_of(request), backend.clock.now()
     settings = record.settings()
     at = _time(text, now, settings.table.zone)
     known = agent in settings.table.agents

@@ -66,6 +66,17 @@ def record_of(request: web.Request) -> RecordAccess:
     return record
 
 
+def unreadable_call(name: str, error: StoreError) -> ApiProblem:
+    """Return the answer for a call that only the record can know, which cannot be read."""
+    detail = phrase(
+        "call-record-unreadable",
+        "call '{name}' is not of this run, and the record can't be read: {error}",
+        name=name[:80],
+        error=str(error),
+    )
+    return ApiProblem(503, "no-record", detail)
+
+
 def _one_of(name: str, value: str, known: Collection[str]) -> str:
     """Return a value if it is known.
 
@@ -276,9 +287,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     settings, number = record.settings(), query.get("number", "")
     # A + in a query stands for a space.
     number = f"+{number[1:]}" if number.startswith(" ") else number
-    begin, end = (read_time(query, name, settings.table.zone) for name in ("from", "to"))
-    if begin is not None and end is not None and end <= begin:
-        raise wrong_query(phrase("to-after-from", "'to' must be later than 'from'"))
+    begin, end = read_span(query, settings.table.zone)
     outcome = query.get("outcome", "")
     if outcome:
         _one_of("outcome", outcome, [item.value for item in CallOutcome])
@@ -293,7 +302,23 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     )
 
 
-def read_time(query: dict[str, str], name: str, zone: Any) -> float | None:
+def read_span(query: dict[str, str], zone: Any) -> tuple[float | None, float | None]:
+    """Return ``from`` and ``to`` of a query in epoch seconds; None: the query has none.
+
+    Args:
+        query: the query.
+        zone: of times without an offset.
+
+    Raises:
+        ApiProblem: 422.
+    """
+    begin, end = (_read_time(query, name, zone) for name in ("from", "to"))
+    if begin is not None and end is not None and end <= begin:
+        raise wrong_query(phrase("to-after-from", "'to' must be later than 'from'"))
+    return begin, end
+
+
+def _read_time(query: dict[str, str], name: str, zone: Any) -> float | None:
     """Return a time of a query in epoch seconds; None: the query has none.
 
     Args:

@@ -24,6 +24,7 @@ from callrouter.api.schemas.screen_answers import (
     WallScreenJson,
 )
 from callrouter.model.access_rows import WallScreenRow
+from callrouter.model.call_requests import no_queue
 from callrouter.model.text import clean, phrase
 
 logger = logging.getLogger(__name__)
@@ -74,11 +75,7 @@ async def make_screen(request: web.Request) -> web.Response:
     queues = list(dict.fromkeys(body.get("queues", [])))
     for queue in queues:
         if not floor_of(request).accepts_calls(queue):
-            raise ApiProblem(
-                422,
-                "unknown-queue",
-                phrase("no-queue", "there is no queue '{queue}'", queue=queue[:80]),
-            )
+            raise ApiProblem(422, "unknown-queue", no_queue(queue[:80]))
     if caller.queues and not (queues and set(queues) <= set(caller.queues)):
         detail = phrase(
             "name-your-queues",

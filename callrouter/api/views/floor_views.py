@@ -46,7 +46,7 @@ from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.mobiles.number_policy import Verdict
 from callrouter.mobiles.outside_numbers import read_outside_number
 from callrouter.model.agent_status import AgentState
-from callrouter.model.call_requests import ConversationRequested
+from callrouter.model.call_requests import ConversationRequested, no_agent, no_queue
 from callrouter.model.events import AgentRequest
 from callrouter.model.text import phrase
 
@@ -62,9 +62,9 @@ class UnknownIdError(Exception):
     def __init__(self, what: str, name: str) -> None:
         unknown = f"there is no {what} '{name[:80]}'"
         if what == "agent":
-            unknown = phrase("no-agent", "there is no agent '{agent}'", agent=name[:80])
+            unknown = no_agent(name[:80])
         elif what == "queue":
-            unknown = phrase("no-queue", "there is no queue '{queue}'", queue=name[:80])
+            unknown = no_queue(name[:80])
         elif what == "call":
             unknown = phrase("no-call-named", "there is no call '{call}'", call=name[:80])
         super().__init__(unknown)

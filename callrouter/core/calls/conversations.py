@@ -23,7 +23,13 @@ from callrouter.core.offers import ringing
 from callrouter.core.offers.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import CALL_STATES, Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.call_notices import CallPutThrough, HoldChanged
-from callrouter.model.call_requests import ConversationAction, ConversationRequested
+from callrouter.model.call_requests import (
+    ConversationAction,
+    ConversationRequested,
+    no_agent,
+    no_queue,
+    not_agent_of,
+)
 from callrouter.model.commands import Consult, PutThrough, Requeue, SetHold, StopReason
 from callrouter.model.events import TransferKind
 from callrouter.model.outcomes import ConsultationStep, RequeueReason
@@ -96,11 +102,8 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
         )
     match event.action:
         case ConversationAction.HOLD:
-            return (
-                phrase("held-already", "the caller of {call} is on hold already", call=call.id)
-                if call.held
-                else ""
-            )
+            text = "the caller of {call} is on hold already"
+            return phrase("held-already", text, call=call.id) if call.held else ""
         case ConversationAction.UNHOLD if call.consult is not None:
             return phrase(
                 "consulting",
@@ -108,12 +111,8 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
             )
         case ConversationAction.UNHOLD:
             # A caller on hold before a restart may still be on hold.
-            known = call.held or call.winner.adopted
-            return (
-                ""
-                if known
-                else phrase("not-held", "the caller of {call} is not on hold", call=call.id)
-            )
+            known, text = call.held or call.winner.adopted, "the caller of {call} is not on hold"
+            return "" if known else phrase("not-held", text, call=call.id)
         case ConversationAction.TRANSFER if event.number:
             return outside_calls.refusal(floor, call, event)
         case ConversationAction.TRANSFER:
@@ -129,21 +128,12 @@ def _no_transfer(floor: Floor, call: Call, event: ConversationRequested) -> str:
         return phrase("say-where-to", "say where to: a queue, or an agent")
     queue = floor.queues.get(event.queue or call.queue.id)
     if queue is None or queue.gone:
-        return phrase(
-            "no-queue",
-            "there is no queue '{queue}'",
-            queue=event.queue or call.queue.id,
-        )
+        return no_queue(event.queue or call.queue.id)
     if not event.agent:
         return ""
     member = queue.members.get(event.agent)
     if member is None:
-        return phrase(
-            "not-agent-of-queue",
-            "'{agent}' is not an agent of queue '{queue}'",
-            agent=event.agent,
-            queue=queue.id,
-        )
+        return not_agent_of(event.agent, queue.id)
     return _why_not_free(floor, call, member.agent)
 
 
@@ -155,21 +145,16 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
     if bool(event.queue) == bool(event.agent):
         return phrase("say-whom-to-ask", "say whom to ask: an agent, or a queue")
     if event.queue and event.queue not in floor.queues:
-        return phrase("no-queue", "there is no queue '{queue}'", queue=event.queue)
+        return no_queue(event.queue)
     if event.agent and event.agent not in floor.agents:
-        return phrase("no-agent", "there is no agent '{agent}'", agent=event.agent)
+        return no_agent(event.agent)
+    if event.agent and (no := _why_not_free(floor, call, floor.agents[event.agent])):
+        return no
+    if _colleague(floor, call, event):
+        return ""
     if event.agent:
-        no = _why_not_free(floor, call, floor.agents[event.agent])
-        return no or (
-            ""
-            if _colleague(floor, call, event)
-            else phrase("colleague-in-no-queue", "{agent} is in no queue", agent=event.agent)
-        )
-    return (
-        ""
-        if _colleague(floor, call, event)
-        else phrase("none-free-in-queue", "no agent is free in {queue}", queue=event.queue)
-    )
+        return phrase("colleague-in-no-queue", "{agent} is in no queue", agent=event.agent)
+    return phrase("none-free-in-queue", "no agent is free in {queue}", queue=event.queue)
 
 
 def _why_not_free(floor: Floor, call: Call, agent: Agent) -> str:
