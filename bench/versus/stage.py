@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +85,8 @@ class Size:
 class Stage:
     """The running Asterisk and its phones.
 
-    `talk` is the duration of the call with a given index.
+    `talk` is the duration of the call with a given index, `databases` has the address of each system that needs one,
+    and what is in `kept` is closed at the end of the run.
     """
 
     asterisk: Asterisk
@@ -96,6 +97,8 @@ class Stage:
     callers: Phone
     talk: dict[int, float] = field(default_factory=dict)
     placed: int = 0
+    databases: dict[str, str] = field(default_factory=dict)
+    kept: ExitStack = field(default_factory=ExitStack)
 
     @property
     def agents(self) -> list[Phone]:
@@ -182,7 +185,8 @@ async def stage(install: Install, size: Size) -> AsyncIterator[Stage]:
             phones |= await start_phones(asterisk, ["caller"], register=False)
             callers = phones.pop("caller")
             here = Stage(asterisk, size, Path(place), secret, phones, callers)
-            yield here
+            with here.kept:
+                yield here
             phones["caller"] = callers
         finally:
             await close_phones(phones.values())

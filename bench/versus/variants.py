@@ -64,7 +64,11 @@ class Watched(Callrouter):
 
 
 class OnPostgres(Callrouter):
-    """`callrouter run` with a PostgreSQL server of its own."""
+    """`callrouter run` on PostgreSQL, with a database of its own for all its turns.
+
+    Asterisk remembers the last epoch of a cluster. With a new database for each turn, the epochs would begin again at 1
+    and the router would have to catch up before its first call.
+    """
 
     name = "postgres"
     entry = "callrouter"
@@ -72,22 +76,14 @@ class OnPostgres(Callrouter):
     def __init__(self) -> None:
         """Nothing runs yet."""
         super().__init__()
-        self._server: PostgresServer | None = None
         self._url = ""
 
     async def start(self, stage: Stage) -> None:
-        """Start the server and the router."""
-        self._server = await asyncio.to_thread(PostgresServer)
-        await asyncio.to_thread(self._server.start)
-        self._url = await asyncio.to_thread(self._server.database)
+        """Make the database before the first turn, and start the router."""
+        if self.name not in stage.databases:
+            stage.databases[self.name] = await _new_database(stage)
+        self._url = stage.databases[self.name]
         await super().start(stage)
-
-    async def stop(self) -> None:
-        """Stop both."""
-        await super().stop()
-        if self._server is not None:
-            await asyncio.to_thread(self._server.close)
-            self._server = None
 
     def configured(self, stage: Stage) -> str:
         """Return the file with the database."""
@@ -143,6 +139,14 @@ class Clustered(OnPostgres):
     def _named(self, stage: Stage, node: str, port: int) -> str:
         text = without_http(super().configured(stage))
         return f"{text}http: {{listen: 127.0.0.1:{port}}}\ncluster: {{name: {node}, pool: main}}\n"
+
+
+async def _new_database(stage: Stage) -> str:
+    """Return the address of a new database on a server that runs until the end of the run."""
+    server = await asyncio.to_thread(PostgresServer)
+    stage.kept.callback(server.close)
+    await asyncio.to_thread(server.start)
+    return await asyncio.to_thread(server.database)
 
 
 async def _answers(port: int, within: float = 60.0) -> bool:
