@@ -198,6 +198,8 @@ def report(found: Results, head: str) -> str:
         efforts = [found.effort(name, results.BACKLOG) for name in pair]
         work = [effort.router_ms() if effort else None for effort in efforts]
         lines.append(_line("router's processor time for a call", work))
+        beside = [effort.asterisk_ms() if effort else None for effort in efforts]
+        lines.append(_line("Asterisk's processor time for a call", beside))
         more = other.median / one.median - 1
         met = "met" if more <= MOST_MORE else "missed"
         lines.append(f"  the median at most {MOST_MORE:+.0%}".ljust(66) + f"{more:+.1%}  {met}")

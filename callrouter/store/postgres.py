@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.pool import NullPool
 
+from callrouter.clock import since_boot
 from callrouter.store.location import REFUSED, Address, EpochFence, FencedError, StoreError
 from callrouter.store.schemas import enter_to_write
 
@@ -58,7 +59,7 @@ class Postgres:
         self._address = address
         self._fence = fence
         self._link: psycopg.Connection[Any] | None = None
-        self._patience: _Patience | None = None
+        self._patience: Patience | None = None
         self._engine = sa.create_engine(
             "postgresql+psycopg://", creator=self._connect, poolclass=NullPool
         )
@@ -128,7 +129,7 @@ class Postgres:
         if link is None or link.closed:
             yield
             return
-        before, self._patience = self._patience, _Patience(link)
+        before, self._patience = self._patience, Patience(link)
         mine = self._patience
         mine.ends_in(HANGS)
         try:
@@ -206,43 +207,74 @@ class Postgres:
         return StoreError(self._address.without_password(text))
 
 
-class _Patience:
-    """Cuts a connection after a given time.
+class Patience:
+    """Shuts a connection's socket down after a given time, so that a driver that waits for an answer gets an error.
 
-    A thread shuts the socket down, so that a driver that waits for an answer gets an error.
+    A store opens one of these for each transaction, dozens in a second. So all of them share a thread.
     """
 
     def __init__(self, link: psycopg.Connection[Any]) -> None:
         # Uses its own duplicate of the descriptor: the driver may close the original at any moment.
         self._own = socket.socket(fileno=os.dup(link.fileno()))
-        self._timer: threading.Timer | None = None
 
     def ends_in(self, seconds: float) -> None:
         """Cut it in `seconds` from now, not earlier.
 
         An earlier limit no longer counts.
         """
-        self._stop()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
+        _watchdog.expect(self, since_boot() + seconds)
 
     def close(self) -> None:
         """Cancel the cut.
 
         The connection itself stays open. Only the duplicate of its descriptor is closed.
         """
-        self._stop()
+        _watchdog.forget(self)
         self._own.close()
 
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Shut the connection down now. Only the thread does, and never after `close`."""
         with contextlib.suppress(OSError):
             self._own.shutdown(socket.SHUT_RDWR)
+
+
+class _Watchdog:
+    """The thread. It sleeps until the earliest limit and ends when there was none to wait for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._limits: dict[Patience, float] = {}
+        self._sleeps_until: float | None = None
+        """None: there is no thread."""
+
+    def expect(self, one: Patience, limit: float) -> None:
+        with self._changed:
+            self._limits[one] = limit
+            if self._sleeps_until is None:
+                self._sleeps_until = limit
+                threading.Thread(target=self._run, name="patience", daemon=True).start()
+            elif limit < self._sleeps_until:
+                self._changed.notify()
+
+    def forget(self, one: Patience) -> None:
+        # The thread is not woken: it finds nothing to cut, and waits for the next limit then.
+        with self._changed:
+            self._limits.pop(one, None)
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._limits:
+                now = since_boot()
+                for one in [one for one, limit in self._limits.items() if limit <= now]:
+                    del self._limits[one]
+                    one.cut()
+                if self._limits:
+                    self._sleeps_until = min(self._limits.values())
+                    self._changed.wait(max(0.0, self._sleeps_until - now))
+            self._sleeps_until = None
+
+
+_watchdog: Final = _Watchdog()
 
 
 def _set(setting: str, seconds: float) -> bytes:
