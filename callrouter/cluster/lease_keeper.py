@@ -88,8 +88,13 @@ class LeaseKeeper:
         # Guarded by the condition.
         self._stopping = False
         self._campaigning = False
-        self._release_to: str | None = None
-        self._released = threading.Event()
+        self._woken = False
+        """Whether there is something to do at once, also if the thread has just decided to wait."""
+        self._hurried = False
+        self._to_release: tuple[Term, str] | None = None
+        """The term to end, and the node that may take the lease at once."""
+        self._was_released = False
+        self._release_tried = threading.Event()
         self._newest = 0
         # Of the thread alone, and read by others.
         self._link = LeaseLink(address)
@@ -122,7 +127,7 @@ class LeaseKeeper:
         """Take the lease as soon as it can be taken. It ends with the lease."""
         with self._changed:
             self._campaigning = True
-            self._changed.notify()
+            self._wake()
 
     def rest(self) -> None:
         """Take no lease until `campaign` is called."""
@@ -137,14 +142,14 @@ class LeaseKeeper:
     def hurry(self) -> None:
         """Renew the lease now: the row has something to tell, such as a wish to hand over."""
         with self._changed:
-            self._renew_at = 0.0
-            self._changed.notify()
+            self._hurried = True
+            self._wake()
 
     def give_up(self, term: Term) -> None:
         """End a term without telling the database, which may be away: another epoch is in force."""
         term.end()
         with self._changed:
-            self._changed.notify()
+            self._wake()
 
     def release(self, term: Term, to: str = ANY) -> None:
         """End a term and give the lease back, soon. See `wait_released`.
@@ -155,28 +160,37 @@ class LeaseKeeper:
         """
         term.end()
         with self._changed:
-            self._released.clear()
-            self._release_to = to
-            self._changed.notify()
+            self._release_tried.clear()
+            self._to_release = (term, to)
+            self._wake()
 
     def wait_released(self, within: float) -> bool:
-        """Wait until the lease was given back. Returns False if that took longer than `within` seconds."""
-        return self._released.wait(within)
+        """Wait until the lease was given back.
+
+        Returns False if the database could not be told, or if that took longer than `within` seconds.
+        """
+        return self._release_tried.wait(within) and self._was_released
 
     def close(self, within: float) -> None:
         """Stop watching and renewing, and take this node off the list. A lease that is held stays until it ends."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._wake()
         self._thread.join(within)
+
+    def _wake(self) -> None:
+        """Let the thread take its next step at once. The caller has the condition."""
+        self._woken = True
+        self._changed.notify()
 
     # ------------------------------------------------------------ in the thread
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                if self._stopping and self._release_to is None:
+                if self._stopping and self._to_release is None:
                     break
+                self._woken = False
             try:
                 until = self._step()
                 self._works()
@@ -186,7 +200,7 @@ class LeaseKeeper:
                 logger.exception("a fault in keeping the lease")
                 until = self._failed(str(error))
             with self._changed:
-                if not self._stopping and self._release_to is None:
+                if not self._woken:
                     self._changed.wait(max(0.0, until - self._clock()))
         self._leave()
 
@@ -196,8 +210,8 @@ class LeaseKeeper:
             self._watch.lost_sight()
             self._prepared = False
         term = self._term
-        if self._release_to is not None:
-            return self._give_back(term)
+        if self._to_release is not None:
+            return self._give_back(*self._to_release)
         if term is not None and term.over:
             self._term = term = None
             self._watch.lost_sight()
@@ -208,7 +222,7 @@ class LeaseKeeper:
 
     def _hold(self, term: Term) -> float:
         now = self._clock()
-        if now < self._renew_at:
+        if not self._is_due(now):
             return self._renew_at
         stood = now - self._alive_at()
         if stood > STALLED:
@@ -222,6 +236,14 @@ class LeaseKeeper:
         if renewed.hand_to:
             self._hand_over(renewed)
         return self._renew_at
+
+    def _is_due(self, now: float) -> bool:
+        """Whether to renew the lease. Once `hurry` was called, it is due until it has been renewed."""
+        with self._changed:
+            if self._hurried:
+                self._hurried = False
+                self._renew_at = now
+        return now >= self._renew_at
 
     def _lost(self, term: Term) -> None:
         row = read_pool(self._link, self.node.pool)
@@ -306,18 +328,20 @@ class LeaseKeeper:
         state = self._state()
         return replace(state, problem=state.problem or self._unfit)
 
-    def _give_back(self, term: Term | None) -> float:
+    def _give_back(self, term: Term, to: str) -> float:
         """Give the lease back, once: if the database is away, it ends by itself."""
-        to = self._release_to or ANY
+        released = False
         try:
-            if term is not None:
-                release(self._link, self.node, term.epoch, to)
+            release(self._link, self.node, term.epoch, to)
+            released = True
         finally:
             with self._changed:
-                self._release_to = None
-            self._term = None
+                self._to_release = None
+                self._was_released = released
+            if self._term is term:
+                self._term = None
             self._watch.lost_sight()
-            self._released.set()
+            self._release_tried.set()
         return self._clock()
 
     def _leave(self) -> None:
