@@ -94,6 +94,9 @@ class LeaseLink:
         except OSError as error:
             self.close()
             raise StoreError(str(error)) from error
+        except psycopg.Error as error:
+            self.close()
+            raise self._failure(str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -142,8 +145,6 @@ class LeaseLink:
             rows = self._answers(link, deadline)
         except TimeoutError:
             raise self._failure(f"it did not answer within {ANSWER_WITHIN:.0f} s") from None
-        except psycopg.Error as error:
-            raise self._failure(str(error)) from error
         if self._warned:
             # Such as: the wait for the synchronous standby was given up. Then the commit may be
             # lost, so it does not count.

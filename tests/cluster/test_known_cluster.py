@@ -23,6 +23,8 @@ from callrouter.cluster.lease_queries import (
     take,
 )
 from callrouter.cluster.pool_reader import read_key, read_pools
+from callrouter.cluster_views import ClusterPool
+from callrouter.daemon.clustered import known_cluster
 from callrouter.daemon.clustered.cluster_member import ClusterMember
 from callrouter.daemon.clustered.known_cluster import KnownCluster
 from callrouter.settings.loaded import ClusterSettings
@@ -171,3 +173,31 @@ def test_a_row_that_was_never_taken_is_held_by_no_node(link: LeaseLink) -> None:
     assert read_pool(link, "main") == PoolRow()
     [main] = read_pools(link)
     assert (main.holder, main.active, main.lease_left_s) == ("", None, 0.0)
+
+
+def test_a_fault_does_not_end_the_thread_that_asks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = iter([ValueError("odd"), ValueError("odd")])
+
+    def read(*_: object, **__: object) -> tuple[ClusterPool, ...]:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return (
+            ClusterPool(
+                name="main", holder="south", epoch=3, lease_left_s=1.0, taken_at=None, hand_to="",
+                released=False, nodes=(),
+            ),
+        )  # fmt: skip
+
+    monkeypatch.setattr(known_cluster, "EVERY", 0.01)
+    monkeypatch.setattr(known_cluster, "read_key", lambda _: b"k")
+    monkeypatch.setattr(known_cluster, "read_pools", read)
+    settings = ClusterSettings(name="north", pool="main", url="http://127.0.0.1:1")
+    known = KnownCluster(settings, Address("postgresql://127.0.0.1/x"), "run")
+    known.start()
+    try:
+        until(lambda: known.known() is not None, 10)
+    finally:
+        known.close()
+    assert caplog.text.count("a fault in reading the cluster") == 1

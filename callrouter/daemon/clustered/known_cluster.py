@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from callrouter.api.forwarding.cluster_directory import DirectoryAwayError
 from callrouter.clock import since_boot
@@ -26,6 +26,13 @@ T = TypeVar("T")
 
 EVERY: Final = 0.5
 """Seconds between two questions."""
+
+
+class PoolsRead(NamedTuple):
+    """The pools as the database told them, and when: in seconds since boot."""
+
+    pools: tuple[ClusterPool, ...]
+    at: float
 
 
 class KnownCluster:
@@ -54,8 +61,9 @@ class KnownCluster:
         self._thread = threading.Thread(target=self._poll, name="cluster", daemon=True)
         # Written by the thread: each is replaced as a whole.
         self._key = b""
-        self._pools: tuple[ClusterPool, ...] = ()
-        self._read_at = since_boot()
+        self._read = PoolsRead((), since_boot())
+        # Of the thread alone.
+        self._fault = ""
 
     def start(self) -> None:
         """Begin to ask."""
@@ -96,7 +104,7 @@ class KnownCluster:
         It does so although its lease is over, until another takes it: the database may be away for
         all of them.
         """
-        pool = self._own_pool()
+        pool = self._own_pool(self._read)
         return None if pool is None or pool.released else pool.node(pool.holder)
 
     def known(self) -> ClusterPool | None:
@@ -104,10 +112,11 @@ class KnownCluster:
 
         Its nodes have grown older since, so while the database is away none counts as ready.
         """
-        pool = self._own_pool()
+        read = self._read
+        pool = self._own_pool(read)
         if pool is None:
             return None
-        past = since_boot() - self._read_at
+        past = since_boot() - read.at
         nodes = tuple(replace(node, seen_s=node.seen_s + past) for node in pool.nodes)
         return replace(pool, nodes=nodes, lease_left_s=pool.lease_left_s - past)
 
@@ -128,8 +137,8 @@ class KnownCluster:
         await asyncio.to_thread(self._ask, lambda link: ask_to_hand_over(link, pool, to))
         self.on_hand_over()
 
-    def _own_pool(self) -> ClusterPool | None:
-        return next((pool for pool in self._pools if pool.name == self._own.pool), None)
+    def _own_pool(self, read: PoolsRead) -> ClusterPool | None:
+        return next((pool for pool in read.pools if pool.name == self._own.pool), None)
 
     def _ask(self, question: Callable[[LeaseLink], T]) -> T:
         with self._one_at_a_time:
@@ -140,17 +149,28 @@ class KnownCluster:
 
     def _is_due(self) -> bool:
         """Whether to ask now. The node that serves passes no request on, so it asks half as often."""
-        return not self.active or since_boot() - self._read_at > 1.5 * EVERY
+        return not self.active or since_boot() - self._read.at > 1.5 * EVERY
 
     def _poll(self) -> None:
         while not self._stop.is_set():
             try:
-                if not self._key:
-                    self._key = read_key(self._polling)
-                if self._is_due():
-                    self._pools = read_pools(self._polling, made=self._key != b"")
-                    self._read_at = since_boot()
+                self._poll_once()
+                self._fault = ""
             except StoreError:
                 logger.debug("the cluster cannot be read", exc_info=True)  # the keeper warns of it
+            except Exception as error:
+                # Without this thread, requests would go to the router of this moment for good.
+                if repr(error) != self._fault:
+                    logger.exception("a fault in reading the cluster")
+                self._fault = repr(error)
             self._stop.wait(EVERY)
         self._polling.close()
+        with self._one_at_a_time:
+            self._asking.close()
+
+    def _poll_once(self) -> None:
+        if not self._key:
+            self._key = read_key(self._polling)
+        if self._is_due():
+            pools = read_pools(self._polling, made=self._key != b"")
+            self._read = PoolsRead(pools, since_boot())
