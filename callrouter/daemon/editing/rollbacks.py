@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from callrouter.api.change_json import change_json
@@ -164,33 +165,17 @@ def _put_back_in_folder(config: LiveConfig, files: EarlierFiles, who: str, how: 
         raise ApiProblem(409, "not-writable", why)
     touched = [*files.put_back, *files.removed]
     for name in touched:
-        if is_link_outside(config.folder, name):
-            detail = phrase(
-                "file-is-a-link",
-                "{name} is a link to a file outside of the configuration folder",
-                name=name,
-            )
-            raise ApiProblem(409, "is-a-link", detail)
+        _check_not_linked(config, name)
     before = {name: files.texts.snapshot.contents.get(name) for name in touched}
     done: list[str] = []
     try:
         aside = file_changes.set_aside(config, before, files.texts)
-        wanted = files.reading.snapshot.files
-        config.history.announce(who=who, how=how, files=wanted)
-        for name in files.put_back:
-            old, file = before[name], wanted[name]
-            if old is None:
-                put_back(config.folder, name, file.content, file.mode)
-            else:
-                save_file(config.folder, name, file.content, old)
-            done.append(name)
-        for name in files.removed:
-            if read_snapshot(config.folder).contents.get(name) != before[name]:
-                raise FileChangedError(str(config.folder / name))
-            remove_file(config.folder, name)
+        config.history.announce(who=who, how=how, files=files.reading.snapshot.files)
+        for name in touched:
+            _make_as_then(config.folder, files, name)
             done.append(name)
     except OSError as error:
-        _undo(config, done, before)
+        _undo(config.folder, files, done)
         config.history.withdraw()
         if isinstance(error, FileChangedError):
             texts = files.texts.again(read_snapshot(config.folder))
@@ -203,14 +188,55 @@ def _put_back_in_folder(config: LiveConfig, files: EarlierFiles, who: str, how: 
     return aside
 
 
-def _undo(config: LiveConfig, done: list[str], before: Mapping[str, bytes | None]) -> None:
+def _check_not_linked(config: LiveConfig, name: str) -> None:
+    """Check that a file is in the folder and not only linked from there.
+
+    Raises:
+        ApiProblem: 409.
+    """
+    if is_link_outside(config.folder, name):
+        detail = phrase(
+            "file-is-a-link",
+            "{name} is a link to a file outside of the configuration folder",
+            name=name,
+        )
+        raise ApiProblem(409, "is-a-link", detail)
+
+
+def _make_as_then(folder: Path, files: EarlierFiles, name: str) -> None:
+    """Give a file the content that it had then; remove one that was not there.
+
+    Raises:
+        FileChangedError: it has changed since the editor has read it.
+        OSError: it cannot be written.
+    """
+    now = files.texts.snapshot.contents.get(name)
+    then = files.reading.snapshot.files.get(name)
+    if then is None:
+        if read_snapshot(folder).contents.get(name) != now:
+            raise FileChangedError(str(folder / name))
+        remove_file(folder, name)
+    elif now is None:
+        put_back(folder, name, then.content, then.mode)
+    else:
+        save_file(folder, name, then.content, now)
+
+
+def _undo(folder: Path, files: EarlierFiles, done: Sequence[str]) -> None:
+    """Make files as they were again, with their permissions, because a later one could not be changed.
+
+    One that another program has changed since stays as that left it.
+    """
+    then = files.reading.snapshot.files
     for name in done:
-        content = before[name]
+        old = files.texts.snapshot.files.get(name)
         with suppress(OSError):
-            if content is None:
-                remove_file(config.folder, name)
+            if old is None:
+                remove_file(folder, name)
+            elif name in then:
+                save_file(folder, name, old.content, then[name].content)
             else:
-                put_back(config.folder, name, content, 0o640)
+                put_back(folder, name, old.content, old.mode)
 
 
 def change_detail(history: ConfigHistory, number: int, texts: FolderTexts) -> ChangeDetailJson:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callrouter.daemon.editing import rollbacks
 from callrouter.policies import REGISTRY
 from tests.api.edited_house import (
     AGENTS,
@@ -221,6 +224,30 @@ async def test_a_rollback_by_the_page(house: EditedHouse, boss: Editing, sam: Ed
     for given in ("99", "x", "1e3", "9" * 50):
         await boss.get(f"history/{given}", 404)
     await sam.post("rollback", {"number": 1}, 403)
+
+
+async def test_a_rollback_that_fails_halfway_gives_files_their_permissions_again(
+    house: EditedHouse, boss: Editing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await boss.change("queues.yaml", "20s", "30s")
+    new = {"pauses.yaml": "pauses: {lunch: {}}\n", "quiet.yaml": "# nothing yet\n"}
+    await boss.post(
+        "files", {"files": [{"name": n, "text": t, "etag": ""} for n, t in new.items()]}
+    )
+    (house.folder / "pauses.yaml").chmod(0o600)
+    real = rollbacks.remove_file
+
+    def remove(folder: Path, name: str) -> None:
+        if name == "quiet.yaml":
+            raise OSError(errno.EIO, "the disk is broken")
+        real(folder, name)
+
+    monkeypatch.setattr(rollbacks, "remove_file", remove)
+    problem = await boss.post("rollback", {"number": 1, "confirm": True}, 409)
+    assert "the disk is broken" in problem["detail"]
+    assert house.read("queues.yaml") == QUEUES.replace("20s", "30s")
+    assert {name: house.read(name) for name in new} == new
+    assert (house.folder / "pauses.yaml").stat().st_mode & 0o777 == 0o600
 
 
 async def test_back_to_what_is_in_force(house: EditedHouse, boss: Editing) -> None:
