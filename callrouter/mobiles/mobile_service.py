@@ -306,7 +306,7 @@ class MobileService:
         verifications = self._registrar.verifications
         return {
             **states,
-            "calls_today": len(verifications.call_log),
+            "calls_today": verifications.call_log.placed(self._parts.now()),
             "refused": dict(sorted(self._registrar.refused.items())),
         }
 

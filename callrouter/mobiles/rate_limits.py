@@ -33,9 +33,6 @@ class VerificationCallLog:
     def __init__(self) -> None:
         self._rows: deque[DialledRow] = deque()
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def restore(self, rows: Iterable[DialledRow]) -> None:
         """Add the calls of an earlier run, which may have been read after the first new ones."""
         self._rows = deque(sorted([*rows, *self._rows], key=lambda row: row.at))
@@ -43,6 +40,11 @@ class VerificationCallLog:
     def add(self, row: DialledRow) -> None:
         """Record a call that is being placed."""
         self._rows.append(row)
+
+    def placed(self, now: float) -> int:
+        """Return how many calls were placed in the 24 hours before `now` (epoch seconds)."""
+        self._forget(now)
+        return len(self._rows)
 
     def limit_reached(
         self, agent: str, number: str, country: str, settings: NumberSettings, now: float

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.mobiles.mobile_records import DAY
 from callrouter.mobiles.registration_events import (
     RequestDone,
     Requester,
@@ -87,6 +88,8 @@ async def test_a_restart_finds_them(floor: Floor, tmp_path: Path) -> None:
     await after.mobiles.start()
     assert after.devices("alice") == ["desk", "mobile"]
     assert after.mobiles.status()["calls_today"] == 1
+    after.world.clock.at += DAY + 1
+    assert after.mobiles.status()["calls_today"] == 0
     [(row, reason)] = after.mobiles.mobiles_of("alice")
     assert (row.number, reason) == ("+447400123456", "")
     await after.close()
