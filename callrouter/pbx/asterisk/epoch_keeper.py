@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from callrouter.clock import since_boot
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
     Action,
@@ -28,7 +29,6 @@ from callrouter.pbx.asterisk.execution.write_gate import (
     ASK_WITHIN,
     WriteGate,
     epoch_number,
-    steady,
 )
 from callrouter.pbx.asterisk.tracking.channels import LegChannel
 from callrouter.pbx.interface import Authority
@@ -270,7 +270,7 @@ class EpochKeeper:
         found = await self._read_now()
         if found == ours or not self.active:
             return self.active
-        asked_at = steady()
+        asked_at = since_boot()
         sure = self._authority.sure()
         if not sure and found == 0 and self.gate.epoch:
             found = await self._recall()
@@ -306,7 +306,7 @@ class EpochKeeper:
         def permit() -> bool:
             if recalled_at is None:
                 return self._authority.sure()
-            return steady() - recalled_at <= ASK_WITHIN + RECALLED_WITHIN
+            return since_boot() - recalled_at <= ASK_WITHIN + RECALLED_WITHIN
 
         tick = [self._next_tick()] if self._next_tick is not None else []
         answers = self._client.send([self._write_epoch(), *tick], permit=permit)

@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import time
 from typing import Final
 
+from callrouter.clock import since_boot
 from callrouter.pbx.interface import Authority
 
 LEASE_KNOWN_AFTER: Final = 2.5
@@ -28,7 +28,6 @@ _LOOK_EVERY: Final = 0.1
 _STOOD_STILL: Final = 1.0
 """Seconds between two looks after which the process must have stood still."""
 
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _TOKEN: Final = re.compile(r"([1-9][0-9]{0,17})\.[\w-]+")
 
 
@@ -82,7 +81,7 @@ class RequestGate:
             await asyncio.sleep(_LOOK_EVERY)
 
     def _look(self) -> None:
-        now = time.clock_gettime(_CLOCK)
+        now = since_boot()
         passed, self._looked_at = now - self._looked_at, now
         if self._authority.sure() or passed > _STOOD_STILL:
             self._unsure_for = 0.0

@@ -70,10 +70,10 @@ Other orders:
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final
 
+from callrouter.clock import since_boot
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiReply
 from callrouter.pbx.asterisk.execution import actions
@@ -92,14 +92,7 @@ HELD_FOR: Final = 1.0
 """Seconds after which what is still held is not written any more: it is out of date."""
 
 MOST_HELD: Final = 20_000
-
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Runs while the process is stopped and while the machine is asleep (clock_gettime(2))."""
-
-
-def steady() -> float:
-    """Seconds by a clock that cannot be set and that counts suspend."""
-    return time.clock_gettime(_CLOCK)
+"""Writes that are held at most. Further ones are dropped, so that a silent Asterisk costs no memory."""
 
 
 def epoch_number(text: str) -> int:
@@ -173,7 +166,7 @@ class WriteGate:
             self.not_written += count
             dropped()
             return
-        self._held.append((steady(), write, self._counting(dropped, count)))
+        self._held.append((since_boot(), write, self._counting(dropped, count)))
         if self._asked_at is None:
             self._ask()
 
@@ -186,7 +179,7 @@ class WriteGate:
 
     def _ask(self) -> None:
         self.asked_first += 1
-        self._asked_at = asked_at = steady()
+        self._asked_at = asked_at = since_boot()
         [future] = self._client.send([actions.getvar("", contract.EPOCH)])
         future.add_done_callback(lambda done: self._answered(asked_at, done))
         asyncio.get_running_loop().call_later(ASK_WITHIN, self._ask_again, asked_at)
@@ -196,7 +189,7 @@ class WriteGate:
         if self._asked_at != asked_at:
             return
         self._asked_at = None
-        if self._drop_held(until=steady() - HELD_FOR):
+        if self._drop_held(until=since_boot() - HELD_FOR):
             self._on_out_of_date()
         if not self._held:
             return
@@ -214,7 +207,7 @@ class WriteGate:
             return
 
         def permit() -> bool:
-            return steady() - asked_at <= ASK_WITHIN
+            return since_boot() - asked_at <= ASK_WITHIN
 
         if permit():
             if self._asked_at == asked_at:
