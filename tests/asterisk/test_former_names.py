@@ -35,7 +35,7 @@ async def test_lists_music_and_lamps() -> None:
     sent: list[Any] = []
     places = LampPlaces("office", before)
     lamps = BlfLamps(board, lambda *actions: sent.extend(actions), lambda: True, places)
-    lamps.refresh()
+    lamps.refresh({})
     lit = {
         "DEVICE_STATE(Custom:callrouter-ann)": "NOT_INUSE",
         "DEVICE_STATE(Custom:callrouter-queue-support)": "NOT_INUSE",
@@ -54,7 +54,7 @@ async def test_lists_music_and_lamps() -> None:
         )
     )
     play.pause("annette").call("c1", "support")
-    lamps.refresh()
+    lamps.refresh({})
     lit = {
         "DEVICE_STATE(Custom:callrouter-annette)": "ONHOLD",
         "DEVICE_STATE(Custom:callrouter-ann)": "ONHOLD",

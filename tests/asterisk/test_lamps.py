@@ -144,6 +144,25 @@ async def test_who_is_taken_out_is_unavailable(here: Floor) -> None:
     await here.quiet()
 
 
+async def test_who_is_taken_out_while_no_router_runs_is_unavailable(here: Floor) -> None:
+    both = [queue("support", ["a1"]), queue("sales", ["a2"])]
+    await here.fresh(*staff(2), queues=both)
+    here.post(PauseRequested(agent="a2"))
+    await comes_to(here, "a2", "ONHOLD")
+    here.post(PauseRequested(agent="a1"))
+    await comes_to(here, "a1", "ONHOLD")
+    await here.lab.asterisk.cli("devstate change Custom:callrouter-queue-sales INUSE")
+    await here.lab.asterisk.cli("devstate change Custom:callrouter.site INUSE")
+    await here.crash()
+    await here.fresh(*staff(1), queues=both[:1])
+    await comes_to(here, "a2", "UNAVAILABLE")
+    await comes_to(here, "queue-sales", "NOT_INUSE")
+    await comes_to(here, "a1", "NOT_INUSE")
+    found = await here.lab.asterisk.cli("devstate list")
+    assert re.search(r"'Custom:callrouter\.site'\s+State: 'INUSE'", found), "it is none of ours"
+    await here.quiet()
+
+
 async def test_a_lamp_never_shows_in_use_before_the_phone_rings(here: Floor) -> None:
     """The 180 comes long after the INVITE: free, ringing, in use, free."""
     await here.fresh(person("slow", desk("slow", "1001")), queues=[queue("support", ["slow"])])

@@ -8,7 +8,7 @@ lamp.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from callrouter.model.agent_status import AgentState
@@ -21,7 +21,7 @@ from callrouter.model.notices import (
     TableReloaded,
 )
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.lamp_places import AGENT, QUEUE, LampPlaces
+from callrouter.pbx.asterisk.lamp_places import AGENT, QUEUE, LampPlaces, is_lamp
 from callrouter.pbx.interface import DeviceBoard
 
 AFTER: Final = 0.25
@@ -90,12 +90,24 @@ class BlfLamps:
         if self._places.has_queue(queue):
             self._mark(QUEUE + name for name in self._queue_names(queue))
 
-    def refresh(self) -> None:
-        """Set all lamps again, in case Asterisk was restarted or another program has set one."""
+    def refresh(self, devices: Mapping[str, str]) -> None:
+        """Set all lamps again, in case Asterisk was restarted or another program has set one.
+
+        Asterisk keeps lamps over every restart. So one whose agent or queue was removed while no
+        router was connected is found among its devices, and shows nothing from now on.
+
+        Args:
+            devices: the states that Asterisk has, by device.
+        """
         known = list(self._shown)
         self._shown.clear()
         self._mark(known)
         self._mark(self._all_lamps())
+        self._mark(
+            lamp
+            for lamp, state in devices.items()
+            if is_lamp(lamp) and lamp not in self._marked and state != self._state(lamp)
+        )
 
     def show(self, lamps: Iterable[str]) -> None:
         """Show lamps that a key watches from now on."""

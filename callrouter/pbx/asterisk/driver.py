@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -346,14 +346,14 @@ class AsteriskPbx:
     def _on_forged(self, name: str) -> None:
         self._forged.dropped(name)
 
-    def _on_in_step(self) -> None:
+    def _on_in_step(self, devices: Mapping[str, str]) -> None:
         """The core has the first snapshot of this connection."""
         if self._epochs is not None:
             self._epochs.adopt(self.tracker.legs.values())
         self.queue_log.write()
         self._publish_fallback_again()
         self._heartbeat.beat()  # from here on, callers know that there is a router
-        self._blf.refresh()
+        self._blf.refresh(devices)
         self._tasks.spawn(self._read_hints(), f"{self.name}: hints")
         self._tasks.spawn(self._login_check.run(), f"{self.name}: checking permissions")
         if self._epochs is None:

@@ -21,6 +21,11 @@ _LIST_HINTS: Final = {"Action": "ExtensionStateList"}
 _LAMP: Final = re.compile(r"Custom:callrouter-[A-Za-z0-9_-]+")
 
 
+def is_lamp(device: str) -> bool:
+    """Whether the name of a device is one that an agent's or a queue's lamp could have."""
+    return _LAMP.fullmatch(device) is not None
+
+
 class LampPlaces:
     """The lamps that one Asterisk shows.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from callrouter.pbx.asterisk.ami import AmiClient, AmiDown, AmiError, AmiMessage, AmiRejected
@@ -61,7 +61,7 @@ class Resync:
         tasks: Tasks,
         post: Post,
         acknowledge: Callable[[CallerChannel], None],
-        on_in_step: Callable[[], None],
+        on_in_step: Callable[[Mapping[str, str]], None],
         dials: bool = False,
     ) -> None:
         """Compare on request. Nothing is read before `link_up`.
@@ -76,7 +76,7 @@ class Resync:
             tasks: owns the task of a resync.
             post: receives the snapshots.
             acknowledge: called for each caller who is not marked as known to a router.
-            on_in_step: called after the first snapshot of each connection.
+            on_in_step: called after the first snapshot of each connection, with the states of all devices.
             dials: whether this PBX has a dial_number.
         """
         self.in_step = False
@@ -261,7 +261,7 @@ class Resync:
                 len(snapshot.endpoints),
             )
             self._warn_of_missing_phones()
-            self._on_in_step()
+            self._on_in_step({one.get("Device"): one.get("State") for one in devices})
 
     def _count_drift(self, differences: set[TrackedItem]) -> None:
         """Count and log drift: events were lost, or one was misunderstood."""
