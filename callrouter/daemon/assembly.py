@@ -449,6 +449,7 @@ def _make_feature_codes(
         clock=runtime.clock,
         tasks=tasks,
         region=lambda: config.settings.numbers.region,
+        codes=lambda: config.settings.codes,
         locks=store.lockouts,
         mobiles=mobiles,
         record=acts.add,

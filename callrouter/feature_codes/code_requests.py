@@ -16,7 +16,7 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
-from callrouter.model.ivr import Code
+from callrouter.model.ivr import NAMES, Code, PhoneCodes
 from callrouter.model.projections import AgentView
 from callrouter.model.routing_table import PauseSpec
 
@@ -133,16 +133,25 @@ _ACTS: Final[Mapping[type[AgentRequest], str]] = {
 """The same words as for requests over HTTP."""
 
 
-def act_of(request: AgentRequest, code: Code, by: str, *, refused: bool) -> Act:
+def dialled(codes: PhoneCodes, code: Code, digit: str = "") -> str:
+    """What an agent dialled, for people who read the log or the audit: ``*66``, ``*661``.
+
+    Where `codes` leaves the code out, a number of the site led to its name, which is returned then.
+    """
+    digits = codes.named(code)
+    return digits + digit if digits else "-".join(filter(None, (NAMES[code], digit)))
+
+
+def act_of(request: AgentRequest, code: str, by: str, *, refused: bool) -> Act:
     """What the audit says about a request by phone.
 
     Args:
         request: the request.
-        code: the code that was dialled.
+        code: the code that was dialled, as people read it.
         by: the phone, and how the agent was identified.
         refused: whether the core refuses it.
     """
-    values = {"code": code.value}
+    values = {"code": code}
     if isinstance(request, PauseRequested):
         values["reason"] = request.reason
     return Act(
@@ -150,7 +159,7 @@ def act_of(request: AgentRequest, code: Code, by: str, *, refused: bool) -> Act:
         role="agent",
         via=ActVia.PHONE,
         source=by,
-        act=_ACTS.get(type(request), code.value),
+        act=_ACTS.get(type(request), code),
         agent=request.agent,
         values=values,
         outcome=ActOutcome.REFUSED if refused else ActOutcome.DONE,

@@ -19,7 +19,16 @@ from callrouter.feature_codes.pins import PinChecker, PinClaim, PinResult
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.access_rows import LockRow, LockStore
 from callrouter.model.events import AgentRequest, Event
-from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
+from callrouter.model.ivr import (
+    SHIPPED_CODES,
+    Code,
+    CodeDialled,
+    DigitsKeyed,
+    PersonLeft,
+    PhoneCodes,
+    PhoneEvent,
+    Say,
+)
 from callrouter.model.projections import AgentView
 from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
@@ -84,6 +93,7 @@ class FeatureCodes:
         clock: for lockouts.
         tasks: owns the background tasks.
         region: returns the home country, for numbers not in international form.
+        codes: returns the digits that agents dial, for the log and the audit.
         locks: stores lockouts across a restart.
         mobiles: registers mobiles. If None, the codes for that announce that they are not available.
         record: takes the requests down in the audit.
@@ -98,6 +108,7 @@ class FeatureCodes:
         clock: Clock,
         tasks: Tasks,
         region: Callable[[], str] = lambda: "",
+        codes: Callable[[], PhoneCodes] = lambda: SHIPPED_CODES,
         locks: LockStore | None = None,
         mobiles: MobileService | None = None,
         record: Callable[[Act], None] = lambda _act: None,
@@ -105,6 +116,7 @@ class FeatureCodes:
         self._record = record
         self._locks = locks
         self._region = region
+        self._codes = codes
         self._clock = clock
         self.pins = PinChecker(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
         self._mobiles = mobiles
@@ -305,9 +317,10 @@ class FeatureCodes:
 
     def _request(self, call: CodeCall, agent: AgentView, request: AgentRequest) -> None:
         why = self._board.refusal(request)
-        self._record(code_requests.act_of(request, call.code, call.by, refused=bool(why)))
+        dialled = code_requests.dialled(self._codes(), call.code, call.digit)
+        self._record(code_requests.act_of(request, dialled, call.by, refused=bool(why)))
         if why:
-            logger.info("%s at %s: %s", call.code.value, call.endpoint, why)
+            logger.info("%s at %s: %s", dialled, call.endpoint, why)
             self._say_last(call, code_requests.refusal_prompt(agent))
             return
         self._post(request)

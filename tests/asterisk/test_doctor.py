@@ -213,7 +213,9 @@ async def test_who_else_has_the_codes(install: Install, tmp_path: Path, reportin
     assert f"✗ *45 in [lab-phones] is {whose} as well" in said
     assert "✗ *46 in [lab-phones] is that of" in said
     assert "*49 in" not in said
-    assert "cannot dial the codes (*65 and others)" in moved
+    assert "[callrouter-codes] does not have the codes of codes: *65, *66, *67, *68, *69" in moved
+    assert "cannot dial the codes" not in moved, "they include what there is"
+    assert "does not have the codes" not in written
     assert "cannot dial the codes" not in written
     assert "✓ dialplan is there, of this version" in written
     assert "as well" not in written

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
@@ -14,11 +15,20 @@ from callrouter.audit.act_log import Act
 from callrouter.core.router import Router
 from callrouter.credentials.lockout import FIRST
 from callrouter.feature_codes import FeatureCodes, prompts
+from callrouter.feature_codes.code_requests import dialled
 from callrouter.feature_codes.dialogue import MOST_OTHERS
 from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
 from callrouter.model.access_rows import LockRow
 from callrouter.model.events import PbxSnapshot
-from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Say
+from callrouter.model.ivr import (
+    SHIPPED_CODES,
+    Code,
+    CodeDialled,
+    DigitsKeyed,
+    PersonLeft,
+    PhoneCodes,
+    Say,
+)
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.runtime import Runtime
 from callrouter.tasks import Tasks
@@ -71,9 +81,11 @@ class House:
             clock=self.clock,
             tasks=self.tasks,
             region=lambda: "GB",
+            codes=lambda: self.codes,
             locks=self.locks,
             record=self.acts.append,
         )
+        self.codes = SHIPPED_CODES
         self.feature_codes.attach(PBX, self)  # type: ignore[arg-type]  # it only says
 
     def say(self, command: Say) -> None:
@@ -190,3 +202,24 @@ async def test_what_a_code_asks_for_is_on_record() -> None:
         ("ann", "agents.sign-out", "phone PJSIP/ann", "done"),
     ]
     assert house.acts[0].values == {"code": "*45"}
+
+
+async def test_the_record_and_the_log_name_the_code_that_the_site_has(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    house.codes = PhoneCodes(sign_in="*65", pause="*66", ready="")
+    house.dial("c1", "PJSIP/ann")
+    with caplog.at_level("INFO"):
+        house.dial("c2", "PJSIP/ann")
+        for code, digit in ((Code.PAUSE_RESUME, ""), (Code.READY, "")):
+            house.feature_codes.handle(
+                CodeDialled(
+                    pbx=PBX, channel=code.name, code=code, digit=digit, endpoint="PJSIP/ann"
+                )
+            )
+    assert [one.values["code"] for one in house.acts] == ["*65", "*65", "*66", "ready"]
+    assert "*66 at PJSIP/ann: ann is not signed in" in caplog.text
+    assert "*46" not in caplog.text
+    assert dialled(house.codes, Code.PAUSE_RESUME, "2") == "*662"
+    assert dialled(PhoneCodes(pause=""), Code.PAUSE_RESUME, "2") == "pause-2"

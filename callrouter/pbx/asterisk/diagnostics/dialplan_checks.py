@@ -199,6 +199,9 @@ _FREEPBX: Final = {
 """Global variables that hold the feature codes of FreePBX's own queues, and FreePBX's names for
 them.
 """
+_WRITE_AGAIN: Final = (
+    'write the dialplan again (callrouter dialplan), then asterisk -rx "dialplan reload"'
+)
 _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
 
 
@@ -213,6 +216,7 @@ async def check_codes(
         codes: the feature codes as configured.
     """
     wanted = [codes.named(code) for code in Code if codes.named(code)]
+    unwritten = await _missing(asterisk, contract.CODES, wanted)
     phones_by_context: dict[str, list[str]] = {}
     for phone in phones:
         tech, _, name = phone.partition("/")
@@ -220,26 +224,36 @@ async def check_codes(
             context := await asterisk.variable(f"PJSIP_ENDPOINT({name},context)")
         ):
             phones_by_context.setdefault(context, []).append(phone)
+    nowhere: dict[str, None] = {}
     for context, own in phones_by_context.items():
-        missing = [
-            code
-            for code in wanted
-            if await asterisk.variable(f"DIALPLAN_EXISTS({context},{code},1)") == "0"
-        ]
-        if missing:
+        missing = await _missing(asterisk, context, wanted)
+        nowhere.update((code, None) for code in missing if code in unwritten)
+        if not_included := [code for code in missing if code not in unwritten]:
             more = f" and {len(own) - 1} more" if len(own) > 1 else ""
-            others = " and others" if missing[1:] else ""
+            others = " and others" if not_included[1:] else ""
             yield Finding(
                 None,
-                f"{own[0]}{more} cannot dial the codes ({missing[0]}{others})",
+                f"{own[0]}{more} cannot dial the codes ({not_included[0]}{others})",
                 f"include => {contract.CODES} in [{context}], if agents are to use them",
             )
         for code in wanted:
             if code not in missing and (other_use := await _other_use(asterisk, context, code)):
                 yield Finding(False, f"{code} in [{context}] is {other_use} as well", _MOVE)
+    if nowhere:
+        what = f"[{contract.CODES}] does not have the codes of codes: {', '.join(nowhere)}"
+        yield Finding(False, what, _WRITE_AGAIN)
     if await asterisk.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
         what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
         yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
+
+
+async def _missing(asterisk: InspectedAsterisk, context: str, codes: Iterable[str]) -> list[str]:
+    """The codes that cannot be dialled in a context."""
+    return [
+        code
+        for code in codes
+        if await asterisk.variable(f"DIALPLAN_EXISTS({context},{code},1)") == "0"
+    ]
 
 
 async def _other_use(asterisk: InspectedAsterisk, context: str, code: str) -> str:
