@@ -29,7 +29,7 @@ def sentences() -> dict[str, Sentence]:
     found: dict[str, Sentence] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         if path == SOURCE / "model" / "text.py":
-            continue  # it defines `phrase`; its one sentence is used for every list
+            continue  # it defines `phrase`; its two sentences are used for every list
         text = path.read_text("utf-8")
         if "phrase(" not in text:
             continue
@@ -37,6 +37,7 @@ def sentences() -> dict[str, Sentence]:
             if found.setdefault(code, sentence) != sentence:
                 raise ValueError(f"{path}:{line}: {code!r} stands for another sentence elsewhere")
     found["both"] = "{first}; {second}"
+    found["names-and-more"] = "{names} and {count} more"
     return dict(sorted(found.items()))
 
 

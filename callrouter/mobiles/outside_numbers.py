@@ -86,11 +86,11 @@ def beginning_fault(begin: str) -> str:
         begin: ``+`` and digits.
     """
     if len(begin) > len("+") + _MOST_DIGITS:
-        return "too many digits for a phone number"
+        return phrase("beginning-too-long", "too many digits for a phone number")
     if not any(_is_country(begin[1 : 1 + length]) for length in (1, 2, 3)):
-        return "no country has numbers that begin so"
+        return phrase("beginning-of-no-country", "no country has numbers that begin so")
     expensive = high_cost(begin)
-    return f"that is {expensive}" if expensive else ""
+    return phrase("that-is-expensive", "that is {what}", what=expensive) if expensive else ""
 
 
 def _is_country(digits: str) -> bool:

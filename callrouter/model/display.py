@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from callrouter.model.text import stopwatch
+from callrouter.model.text import phrase, stopwatch
 
 FIELDS: Final = ("queue", "name", "number", "tag", "wait")
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
@@ -19,9 +19,9 @@ def fault(template: str) -> str:
     """
     for name in _FIELD.findall(template):
         if name not in FIELDS:
-            return f"there is no field {{{name}}}"
+            return phrase("no-field", "there is no field {field}", field=f"{{{name}}}")
     if "{" in _FIELD.sub("", template) or "}" in _FIELD.sub("", template):
-        return "a brace stands alone"
+        return phrase("brace-alone", "a brace stands alone")
     return ""
 
 

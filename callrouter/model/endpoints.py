@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from callrouter.model.events import DeviceState
+from callrouter.model.text import phrase
 
 
 class EndpointKind(Enum):
@@ -85,10 +86,11 @@ def read(text: str) -> Endpoint:
     """
     found = _ENDPOINT.fullmatch(text)
     if found is None:
-        raise ValueError("is no phone such as PJSIP/1001")
+        raise ValueError(phrase("no-phone", "is no phone such as {example}", example="PJSIP/1001"))
     tech, rest = technology(found["tech"], found["rest"]), found["rest"]
     if tech.lower() in {"custom", "hint"}:
-        raise ValueError(f"is a state, not a phone; write it as state: {tech}:{rest}")
+        said = "is a state, not a phone; write it as {better}"
+        raise ValueError(phrase("state-not-phone", said, better=f"state: {tech}:{rest}"))
     spelled = f"{tech}/{rest}"
     if tech == "Local":
         return _route(spelled, rest)
@@ -114,14 +116,14 @@ def technology(word: str, rest: str) -> str:
     if plain in _GONE:
         module, instead = _GONE[plain]
         place = _for_pjsip(rest) if plain == "sip" else rest
+        said = "is a phone of {module}, which Asterisk no longer has; write {better}"
         raise ValueError(
-            f"is a phone of {module}, which Asterisk no longer has; write {instead}/{place}"
+            phrase("phone-of-driver-gone", said, module=module, better=f"{instead}/{place}")
         )
     like = difflib.get_close_matches(plain, _SPELLED, n=1, cutoff=_MISTYPED)
     if like:
-        raise ValueError(
-            f"is of no technology of Asterisk; did you mean {_SPELLED[like[0]]}/{rest}?"
-        )
+        said = "is of no technology of Asterisk; did you mean {better}?"
+        raise ValueError(phrase("no-technology", said, better=f"{_SPELLED[like[0]]}/{rest}"))
     return word
 
 
@@ -182,8 +184,9 @@ def _kind_of(address: str) -> EndpointKind:
 
 def _route(spelled: str, rest: str) -> Endpoint:
     if not _ROUTE.fullmatch(rest):
+        said = "does not say where in the dialplan; write it as {example}"
         raise ValueError(
-            "does not say where in the dialplan; write it as Local/1001@from-internal/n"
+            phrase("not-where-in-dialplan", said, example="Local/1001@from-internal/n")
         )
     return Endpoint(spelled, EndpointKind.ROUTE, spelled.partition("@")[0] + "@" + _context(rest))
 
@@ -200,14 +203,18 @@ def _pjsip(spelled: str, rest: str) -> Endpoint:
     """
     endpoint, slash, uri = rest.partition("/")
     if slash and not uri.startswith(("sip:", "sips:")):
-        raise ValueError(f"has a / too many; another PBX's extension is PJSIP/{uri}@{endpoint}")
+        said = "has a / too many; another PBX's extension is {better}"
+        raise ValueError(phrase("slash-too-many", said, better=f"PJSIP/{uri}@{endpoint}"))
     if slash:
         return Endpoint(spelled, EndpointKind.TRUNK, f"PJSIP/{endpoint.rpartition('@')[2]}")
     user, at, trunk = rest.partition("@")
     if not at and _PLAIN.fullmatch(user):
         return Endpoint(spelled, EndpointKind.PHONE, spelled)
     if not _PLAIN.fullmatch(user) or not _PLAIN.fullmatch(trunk):
-        raise ValueError("is no phone such as PJSIP/1001 or PJSIP/2004@branch")
+        examples = ("PJSIP/1001", "PJSIP/2004@branch")
+        raise ValueError(
+            phrase("no-phone-of-both", "is no phone such as {examples_or}", examples_or=examples)
+        )
     return Endpoint(spelled, EndpointKind.TRUNK, f"PJSIP/{trunk}")
 
 
@@ -222,7 +229,10 @@ def state_source(text: str) -> str:
     if _HINT.fullmatch(text):
         return text
     if not _STATE.fullmatch(text) or text.lower().startswith("hint:"):
-        raise ValueError("is no state such as hint:1001@ext-local, Custom:DND1001 or PJSIP/1001")
+        examples = ("hint:1001@ext-local", "Custom:DND1001", "PJSIP/1001")
+        raise ValueError(
+            phrase("no-state", "is no state such as {examples_or}", examples_or=examples)
+        )
     tech, slash, rest = text.partition("/")
     return f"{technology(tech, rest)}/{rest}" if slash else text
 

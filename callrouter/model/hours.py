@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import inf
 
+from callrouter.model.text import phrase
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
 LOOK_AHEAD = 400
@@ -240,14 +242,23 @@ def parse_spans(text: str) -> tuple[Span, ...]:
     for part in text.split(";"):
         words = part.split(maxsplit=1)
         if len(words) != 2:
-            raise ValueError(
-                f"'{part.strip()}' is not days and times, such as 'mon-fri 09:00-17:30'"
-            )
+            raise ValueError(not_days_and_times(f"'{part.strip()}'"))
         days = parse_days(words[0])
         for times in words[1].split(","):
             start, end = _times(times.strip())
             spans.extend(Span(day, start, end) for day in days)
     return tuple(sorted(set(spans), key=lambda span: (span.day, span.start, span.end)))
+
+
+def not_days_and_times(text: str) -> str:
+    """Say that a text, as it is shown, is not what `parse_spans` reads."""
+    example = "'mon-fri 09:00-17:30'"
+    return phrase(
+        "not-days-and-times",
+        "{text} is not days and times, such as {example}",
+        text=text,
+        example=example,
+    )
 
 
 def parse_days(text: str) -> tuple[int, ...]:
@@ -272,27 +283,34 @@ def parse_days(text: str) -> tuple[int, ...]:
 
 def _day(word: str) -> int:
     if word not in DAYS:
-        raise ValueError(f"'{word}' is no day; days are {', '.join(DAYS)}, or daily")
+        raise ValueError(
+            phrase("no-day", "'{word}' is no day; days are {days}, or daily", word=word, days=DAYS)
+        )
     return DAYS.index(word)
 
 
 def _times(text: str) -> tuple[int, int]:
     if text[:3].lower() in DAYS:
-        raise ValueError(f"write a semicolon before '{text}': a comma is between times of one day")
+        said = "write a semicolon before '{text}': a comma is between times of one day"
+        raise ValueError(phrase("semicolon-between-days", said, text=text))
     first, dash, last = text.partition("-")
     if not dash:
-        raise ValueError(f"'{text}' is no time span, such as '09:00-17:30'")
+        said = "'{text}' is no time span, such as '{example}'"
+        raise ValueError(phrase("no-time-span", said, text=text, example="09:00-17:30"))
     start, end = _minutes(first.strip()), _minutes(last.strip())
     if start in (DAY, end):
-        raise ValueError(f"'{text}' is empty; a whole day is '00:00-24:00'")
+        said = "'{text}' is empty; a whole day is '{day}'"
+        raise ValueError(phrase("empty-time-span", said, text=text, day="00:00-24:00"))
     return start, end if end > start else end + DAY
 
 
 def _minutes(text: str) -> int:
     match = _CLOCK.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text}' is no time of day, such as '09:00'")
+        said = "'{text}' is no time of day, such as '{example}'"
+        raise ValueError(phrase("no-time-of-day", said, text=text, example="09:00"))
     hours, minutes = int(match[1]), int(match[2])
     if hours > 24 or minutes > 59 or (hours == 24 and minutes):
-        raise ValueError(f"'{text}' is no time of day; the last is '24:00'")
+        said = "'{text}' is no time of day; the last is '{last}'"
+        raise ValueError(phrase("after-last-time-of-day", said, text=text, last="24:00"))
     return hours * 60 + minutes

@@ -103,7 +103,9 @@ def first_few(names: Sequence[str], most: int, total: int | None = None) -> str:
     """
     shown = names[:most]
     more = (len(names) if total is None else total) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    if more <= 0:
+        return ", ".join(shown)
+    return phrase("names-and-more", "{names} and {count} more", names=shown, count=more)
 
 
 # ---------------------------------------------------------------- durations, from seconds
@@ -225,7 +227,8 @@ def phrase(code: str, text: str, /, many: str = "", **values: PhraseValue) -> Ph
             ``_exact_s`` if every unit counts, in ``_whole_s`` if there are no units but seconds);
             shares of 1 in keys that end in ``_share``; places in keys that end in ``_th``; large
             numbers in keys that end in ``_many``;
-            alternatives in keys that end in ``_or``; and phrases.
+            alternatives in keys that end in ``_or``; what counts together in keys that end in
+            ``_and``; and phrases.
     """
     form = many if many and values["count"] != 1 else text
     shown = {name: _shown(name, value) for name, value in values.items()}
@@ -303,7 +306,9 @@ def _shown(name: str, value: PhraseValue) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, int | float):
-        return listed(value, "or") if name.endswith("_or") else ", ".join(value)
+        if name.endswith(("_or", "_and")):
+            return listed(value, name.rpartition("_")[2])
+        return ", ".join(value)
     if name.endswith("_exact_s"):
         return exact_duration(value)
     if name.endswith("_whole_s"):

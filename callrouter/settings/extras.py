@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes.util
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
-from callrouter.model.text import listed
+from callrouter.model.text import phrase
 
 POSTGRESQL: Final = "postgresql://"
 """How the URL of a database begins that needs the extra ``postgres``."""
@@ -38,11 +39,16 @@ def lacks(extra: str) -> str:
         KeyError: there is no such extra; see `REQUIREMENTS`.
     """
     if missing := [module for module in _MODULES[extra] if find_spec(module) is None]:
-        verb = "is" if len(missing) == 1 else "are"
-        return f"{listed(missing)}, which {verb} not installed here"
+        return _not_installed(missing)
     if extra == "postgres" and not _has_libpq():
-        return "libpq, which is not installed here"
+        return _not_installed(["libpq"])
     return ""
+
+
+def _not_installed(missing: Sequence[str]) -> str:
+    one = "{modules_and}, which is not installed here"
+    many = "{modules_and}, which are not installed here"
+    return phrase("not-installed-here", one, many, count=len(missing), modules_and=missing)
 
 
 def _has_libpq() -> bool:

@@ -168,7 +168,9 @@ def _build(
         queue_log=root.queue_log,
         queue_log_file=root.queue_log_file,
         removals_at_once=root.reload is not None and root.reload.removals == "at-once",
-        warnings=in_order(document.findings.warnings, document.findings.warning_count, "warning"),
+        warnings=in_order(
+            document.findings.warnings, document.findings.warning_count, mistakes=False
+        ),
         files=document.files,
     )
 

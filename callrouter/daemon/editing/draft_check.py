@@ -154,7 +154,8 @@ def whole(edited: Mapping[str, str | None], texts: FolderTexts, trees: TreeCache
             trees.tree(restored.text)
             found.restored[name] = restored
         except MovedMarkError as error:
-            found.refused.append(f"{name}: {error}")
+            said = phrase("in-file", "{file}: {error}", file=name, error=sentence_of(error))
+            found.refused.append(said)
         except TooManyValuesError as error:
             found.too_large.append(unreadable(name, error))
         except UnreadableTextError as error:
@@ -227,7 +228,8 @@ def _twice(kept: Mapping[str, str], trees: TreeCache) -> list[FileMistakeJson]:
             continue
         for section, entry in tree.root.entries.items():
             if section in first:
-                text, hint = f"section {quoted(section)} stands twice", f"first in {first[section]}"
+                text = phrase("section-twice", "section {name} stands twice", name=quoted(section))
+                hint = phrase("first-in", "first in {place}", place=first[section])
                 line, column = tree.place(entry.start)
                 found.append(plain_mistake(Problem(name, line, column, text, hint)))
             first.setdefault(section, name)

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from callrouter.alerting.alert_rules import MEASURES, AlertRule, Limit, Measure
-from callrouter.model.text import phrase
+from callrouter.model.text import phrase, sentence_of
 from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.site_builder import is_loopback
@@ -25,8 +25,12 @@ from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import KeyPath
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how a secret begins
-_SECRET_IS: Final = f"{SECRET_PREFIX} and 24 to 64 bytes in base64"
-_MAKE_ONE: Final = 'echo "whsec_$(openssl rand -base64 32)" makes one'
+_SECRET_IS: Final = phrase(
+    "form-of-secret", "{prefix} and 24 to 64 bytes in base64", prefix=SECRET_PREFIX
+)
+_MAKE_ONE: Final = phrase(
+    "command-makes-one", "{command} makes one", command='echo "whsec_$(openssl rand -base64 32)"'
+)
 
 
 def build_destinations(root: RootOptions, context: BuildContext) -> dict[str, Destination]:
@@ -277,9 +281,10 @@ def _condition(
         if error.word:
             hint = context.nearest.hint(error.word, tuple(MEASURES))
             hint = hint or phrase(
-                "measures-are", "measures are {measures}", measures=", ".join(MEASURES)
+                "measures-are", "measures are {measures}", measures=tuple(MEASURES)
             )
-        context.document.error((*path, key), f"{key}: {error}", hint)
+        text = phrase("wrong-condition", "{key}: {error}", key=key, error=sentence_of(error))
+        context.document.error((*path, key), text, hint)
         return None
     return measure, when, clear
 
@@ -333,6 +338,7 @@ def _destinations(
 
 
 def _check_queues(path: KeyPath, names: Sequence[str], context: BuildContext) -> None:
-    context.refuse_empty((*path, "queues"), "it would be about nothing")
+    nothing = phrase("would-be-about-nothing", "it would be about nothing")
+    context.refuse_empty((*path, "queues"), nothing)
     for place, name in enumerate(names):
         context.check_name("queues", name, (*path, "queues", place), "queue")

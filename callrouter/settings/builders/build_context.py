@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from callrouter.model.hours import DayOff, Hours, Span, parse_spans
-from callrouter.model.text import phrase
+from callrouter.model.hours import DayOff, Hours, Span, not_days_and_times, parse_spans
+from callrouter.model.text import phrase, sentence_of
 from callrouter.settings.errors import hints
-from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.errors.problems import Nearest, did_you_mean, quoted
 from callrouter.settings.loaded import PbxSettings
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
@@ -97,8 +97,10 @@ class BuildContext:
         """
         written = self.document.written(*path)
         if isinstance(written, Items) and not written and not written.thinned:
-            text = f"{path[-1]} names none"
-            self.document.error(path, text, f"{why}; for all queues take {path[-1]} out")
+            key = str(path[-1])
+            text = phrase("names-none", "{key} names none", key=key)
+            hint = "{why}; for all queues take {key} out"
+            self.document.error(path, text, phrase("for-all-queues", hint, why=why, key=key))
 
     def within(self, timezone: str | None, path: KeyPath) -> BuildContext:
         """Return this context, or a copy with its own time zone if one is given.
@@ -150,7 +152,9 @@ def warn_of_missing_file(document: Document, path: KeyPath, file: Path) -> None:
         written = document.written(*path)
         # What stands behind ${NAME} may be a secret that was put in the wrong place.
         name = quoted(written.written) if isinstance(written, Substituted) else file
-        document.warning(path, f"there is no file {name}", "without it the daemon does not start")
+        text = phrase("no-file-there", "there is no file {name}", name=str(name))
+        hint = phrase("daemon-needs-it", "without it the daemon does not start")
+        document.warning(path, text, hint)
     except OSError:
         return
 
@@ -169,9 +173,11 @@ def is_damaged(written: object) -> bool:
 def _why(written: object, error: ValueError) -> str:
     if isinstance(written, Substituted):
         # The parser would quote part of a value that must not be shown.
-        return f"{quoted(written.written)} is not days and times, such as 'mon-fri 09:00-17:30'"
-    why = str(error)
-    return why if why.isprintable() and len(why) < 200 else "not days and times"
+        return not_days_and_times(quoted(written.written))
+    why = sentence_of(error)
+    if why.isprintable() and len(why) < 200:
+        return why
+    return phrase("no-days-and-times", "not days and times")
 
 
 # ---------------------------------------------------------------- time zones
@@ -193,9 +199,8 @@ def find_zone(name: str, path: KeyPath, document: Document, nearest: Nearest) ->
     zones = sorted(zoneinfo.available_timezones())
     if zones:
         close = {zone.lower(): zone for zone in zones}
-        hint = "" if _OFFSET.fullmatch(name) else nearest.hint(name, tuple(close))
-        for small, zone in close.items():
-            hint = hint.replace(f"'{small}'", f"'{zone}'")
+        near = "" if _OFFSET.fullmatch(name) else nearest.name(name, tuple(close))
+        hint = did_you_mean(quoted(close[near])) if near else ""
         text = phrase("unknown-time-zone", "unknown time zone {name}", name=quoted(name))
         document.error(path, text, hint or phrase("such-as-europe-london", "such as Europe/London"))
     elif name != "UTC":

@@ -77,12 +77,13 @@ def http_address(http: HttpSettings) -> str:
 
 def _only_here(host: str) -> str:
     """Return why an address to listen on is none to reach this machine by; empty: it is one."""
+    this_machine = phrase("this-machine-only", "which is this machine only")
     if host == "localhost":
-        return "which is this machine only"
+        return this_machine
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return ""
     if address.is_loopback:
-        return "which is this machine only"
-    return "which says no address" if address.is_unspecified else ""
+        return this_machine
+    return phrase("says-no-address", "which says no address") if address.is_unspecified else ""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from callrouter.model.text import phrase
 from callrouter.settings import extras
+from callrouter.settings.errors.hints import such_as, write
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.extras import POSTGRESQL
 from callrouter.settings.schema.root_options import RootOptions
@@ -30,6 +31,7 @@ _SSL: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-ful
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?P<port>[^:]*))?")
 _KEYWORDS: Final = re.compile(r"(?<!\S)(?:host|hostaddr|port|dbname|user|password|service) ?=")
 """libpq's other form of an address, which would be taken for a file's name."""
+_EXAMPLE: Final = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -43,8 +45,8 @@ def check_database(root: RootOptions, document: Document, nearest: Nearest) -> N
     path: KeyPath = ("database",)
     if not url.startswith(POSTGRESQL):
         if _KEYWORDS.search(url):
-            text = "database is neither the name of a file nor an address"
-            document.error(path, text, "write postgresql://USER:PASSWORD@HOST/DATABASE")
+            said = "database is neither the name of a file nor an address"
+            document.error(path, phrase("database-neither", said), write(_EXAMPLE))
         return
     faults = list(_faults(url, nearest))
     for text, hint in faults:
@@ -87,48 +89,48 @@ def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
     be a part of the password.
     """
     who, places, name, query = _parts(url)
-    example = "postgresql://USER:PASSWORD@HOST/DATABASE"
     if re.search(r"[\s\x00-\x1f\x7f#]", url) or _BROKEN.search(url):
-        yield "the address has a character that must be written as %XX", "such as %23 for #"
+        said = "the address has a character that must be written as %XX"
+        yield phrase("address-percent", said), such_as("%23 = #")
         return
     if "@" in who or "@" in name or ":" in who.partition(":")[2]:
-        yield (
-            "user or password has a character that must be written as %XX",
-            "%40 for @, %3A for :, %2F for /",
-        )
+        said = "user or password has a character that must be written as %XX"
+        yield phrase("user-or-password-percent", said), "%40 = @, %3A = :, %2F = /"
         return
     for place in places.split(","):
         yield from _place(place)
     given = parse_qsl(query, keep_blank_values=True)
     keys = [key for key, _ in given]
     if not name and not {"dbname", "service"} & set(keys):
-        yield "the address names no database", example
+        yield phrase("address-no-database", "the address names no database"), _EXAMPLE
     elif "/" in unquote(name):
-        yield "the name of the database has a /", example
+        yield phrase("database-slash", "the name of the database has a /"), _EXAMPLE
     for key, value in given:
         if key not in _KEYS:
             # Not quoted: if the password contains a ?, this is part of it.
-            hint = nearest.hint(key, tuple(sorted(_KEYS))) or "in a password, write %3F for ?"
-            yield "an option behind the ? is not known", hint
+            hint = nearest.hint(key, tuple(sorted(_KEYS)))
+            hint = hint or phrase("in-a-password", "in a password, write {signs}", signs="%3F = ?")
+            yield phrase("unknown-database-option", "an option behind the ? is not known"), hint
         elif key == "sslmode" and value not in _SSL:
-            hint = nearest.hint(value, _SSL) or f"one of {', '.join(_SSL)}"
-            yield "unknown sslmode", hint
+            hint = nearest.hint(value, _SSL)
+            hint = hint or phrase("one-of", "one of {names}", names=_SSL)
+            yield phrase("unknown-sslmode", "unknown sslmode"), hint
         elif keys.count(key) > 1:
-            yield f"the option {key} stands twice", ""
+            yield phrase("option-twice", "the option {key} stands twice", key=key), ""
 
 
 def _place(place: str) -> Iterator[tuple[str, str]]:
     found = _PLACE.fullmatch(place)
     if found is None:
         # Not quoted: if the password contains a / or @, this is part of it.
-        yield (
-            "the host can't be read",
-            "a name or an address; in a password, %2F for / and %40 for @",
-        )
+        hint = "a name or an address; in a password, write {signs}"
+        said = phrase("unreadable-host", "the host can't be read")
+        yield said, phrase("name-or-address", hint, signs="%2F = /, %40 = @")
         return
     port = found["port"]
     if port is not None and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-        yield "the port is no number from 1 to 65535", "5432; in a password, write %2F for /"
+        said = phrase("no-port", "the port is no number from 1 to 65535")
+        yield said, phrase("in-a-password", "in a password, write {signs}", signs="%2F = /")
 
 
 def _is_open(url: str) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from callrouter.mobiles.number_policy import form_fault
 from callrouter.model import endpoints
 from callrouter.model.routing_table import ACCEPT_WITHIN, DeviceSpec
-from callrouter.model.text import listed, phrase
+from callrouter.model.text import phrase, sentence_of
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
-from callrouter.settings.builders.pbx_builder import dials_numbers
+from callrouter.settings.builders.pbx_builder import address_fault, dials_numbers
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.schema.agent_options import DeviceOptions
@@ -22,7 +22,12 @@ from callrouter.settings.yaml.source import KeyPath
 _TWILIO_PHONE = re.compile(
     r"sip/[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+|client/[A-Za-z0-9][A-Za-z0-9._@+-]*"
 )
-_TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
+_TWILIO_PHONES = phrase(
+    "phones-of-twilio",
+    "{sip}, {client} and numbers",
+    sip="sip/USER@NAME.sip.twilio.com",
+    client="client/NAME",
+)
 _SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
 """Bounds of `accept_within`, in seconds."""
 
@@ -221,9 +226,9 @@ def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tup
     if len(able) > 1:
         text = phrase(
             "needs-pbx-there-are",
-            "{path} needs a 'pbx': there are {able}",
+            "{path} needs a 'pbx': there are {able_and}",
             path=path[-1],
-            able=listed(able),
+            able_and=able,
         )
         key = "endpoint" if device.endpoint else "dial"
         hint = phrase(
@@ -360,7 +365,7 @@ def _address(
         ):
             # The simulated PBX rings Twilio's phones too.
             return _DeviceAddress(written, may_forward=False)
-        context.document.error(at, f"{quoted(written)} {fault}", "")
+        context.document.error(at, address_fault(written, sentence_of(fault)))
         return None
     if device.auto_answer and found.kind is endpoints.EndpointKind.ROUTE:
         text = phrase(
@@ -416,7 +421,7 @@ def _states(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tupl
             source = endpoints.state_source(text)
         except ValueError as fault:
             at = (*path, "state") if isinstance(device.state, str) else (*path, "state", place)
-            context.document.error(at, f"{quoted(text)} {fault}", "")
+            context.document.error(at, address_fault(text, sentence_of(fault)))
             return None
         if source not in found:
             found.append(source)

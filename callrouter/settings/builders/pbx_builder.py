@@ -10,7 +10,7 @@ from typing import Final
 from callrouter.model import endpoints
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
-from callrouter.model.text import phrase
+from callrouter.model.text import Phrase, phrase, sentence_of
 from callrouter.settings import extras
 from callrouter.settings.builders.build_context import warn_of_missing_file
 from callrouter.settings.errors.problems import quoted
@@ -86,13 +86,29 @@ def _dial_strings(id_: str, pbx: AsteriskOptions, document: Document) -> list[st
             spelled = endpoints.read(text.replace(_PLACE, _SAMPLE)).text
         except ValueError as fault:
             path: KeyPath = ("pbx", id_, "dial_number")
-            said = str(fault).replace(_SAMPLE, _PLACE)
-            document.error(path if one else (*path, place), f"{quoted(text)} {said}")
+            said = address_fault(text, _with_field(sentence_of(fault)))
+            document.error(path if one else (*path, place), said)
             found.append(text)
         else:
             tech = spelled.partition("/")[0]
             found.append(f"{tech}/{text.partition('/')[2]}")
     return found
+
+
+def address_fault(written: str, fault: str) -> str:
+    """Say what is wrong with an address as it was written; `fault` is of `model.endpoints`."""
+    return phrase("address-fault", "{written} {fault}", written=quoted(written), fault=fault)
+
+
+def _with_field(fault: str) -> str:
+    """Return a fault with the field for the number in place of the sample that was read."""
+    if not isinstance(fault, Phrase):
+        return fault.replace(_SAMPLE, _PLACE)
+    values = {
+        name: value.replace(_SAMPLE, _PLACE) if isinstance(value, str) else value
+        for name, value in fault.values.items()
+    }
+    return Phrase(fault.replace(_SAMPLE, _PLACE), fault.code, **values)
 
 
 def _number_format(

@@ -142,7 +142,8 @@ def _show(id_: str, queue: QueueOptions, context: BuildContext) -> str:
     fault = display.fault(written)
     if fault:
         text = phrase("show", "show {written}: {fault}", written=quoted(written), fault=fault)
-        hint = "fields are " + ", ".join(f"{{{name}}}" for name in display.FIELDS)
+        fields = [f"{{{name}}}" for name in display.FIELDS]
+        hint = phrase("fields-are", "fields are {fields}", fields=fields)
         context.document.error(("queues", id_, "show"), text, hint)
         return ""
     return written
@@ -196,7 +197,7 @@ def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, 
     path: KeyPath = ("queues", id_, "policy")
     one = isinstance(queue.policy, str)
     names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
-    known = phrase("known", "known: {sorted}", sorted=", ".join(sorted(context.policies)))
+    known = phrase("known", "known: {sorted}", sorted=sorted(context.policies))
     if not names and "policy" in queue.model_fields_set:
         written = context.document.written(*path)
         # Otherwise there was an unusable name, which has been reported.
@@ -207,7 +208,8 @@ def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, 
         if name not in context.policies:
             hint = hints.policy(context.nearest, name, context.policies)
             text = phrase("unknown-policy", "unknown policy {name}", name=quoted(name))
-            context.document.error(at, text, f"{hint} {known}".strip())
+            both = phrase("advice-and-known", "{advice} {known}", advice=hint, known=known)
+            context.document.error(at, text, both if hint else known)
         elif name in names[:index]:
             context.document.error(
                 at, phrase("policy-stands-twice", "policy {name} stands twice", name=quoted(name))

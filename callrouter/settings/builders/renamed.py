@@ -66,8 +66,16 @@ def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, li
     queues = renamed(old.table.queues, new.table.queues)
     if not agents and not queues:
         return old, []
-    lines = [f"agent {before} is called {after} from now on" for before, after in agents.items()]
-    lines += [f"queue {before} is called {after} from now on" for before, after in queues.items()]
+    text = "agent {before} is called {after} from now on"
+    lines: list[str] = [
+        phrase("agent-renamed", text, before=before, after=after)
+        for before, after in agents.items()
+    ]
+    text = "queue {before} is called {after} from now on"
+    lines += [
+        phrase("queue-renamed", text, before=before, after=after)
+        for before, after in queues.items()
+    ]
     settings = replace(
         old,
         table=under_new_names(old.table, new.table),

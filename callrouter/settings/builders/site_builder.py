@@ -221,7 +221,8 @@ def _check_queues_of(
         what: ``token`` or ``user``.
         context: where problems are reported.
     """
-    context.refuse_empty(path, "it would be limited to nothing")
+    nothing = phrase("would-be-limited-to-nothing", "it would be limited to nothing")
+    context.refuse_empty(path, nothing)
     if queues and role != "supervisor":
         text = phrase(
             "role-not-limited-by-queues",
@@ -375,8 +376,8 @@ def build_history(root: RootOptions, document: Document) -> HistorySettings:
             keep = format_duration(history.keep)
             text = phrase(
                 "longer-than-calls-are-kept",
-                "{reversed} is longer than calls are kept ({keep})",
-                reversed=" of ".join(reversed(path[1:])),
+                "{key} is longer than calls are kept ({keep})",
+                key=_key_of_history(path),
                 keep=keep,
             )
             document.error(
@@ -395,6 +396,14 @@ def build_history(root: RootOptions, document: Document) -> HistorySettings:
             numbers=NumberRetention(**spec_values(numbers, keep=min(numbers.keep, history.keep))),
         )
     )
+
+
+def _key_of_history(path: KeyPath) -> str:
+    """Return the key of a duration in ``history``, with the group it is in, if there is one."""
+    *group, key = map(str, path[1:])
+    if not group:
+        return key
+    return phrase("key-of-group", "{key} of {group}", key=key, group=group[0])
 
 
 def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:

@@ -194,10 +194,10 @@ def _holiday(text: str) -> str:
     if plain:
         return write(plain)
     if _DATE.fullmatch(text):
-        return "there is no such day"
+        return phrase("no-such-day", "there is no such day")
     first, dots, last = text.partition("..")
     if dots and _DATE.fullmatch(first) and _DATE.fullmatch(last) and last < first:
-        return "a range must not end before it begins"
+        return phrase("range-ends-first", "a range must not end before it begins")
     like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
     if not like or "-" not in text:
         return ""

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from callrouter.model.text import counted, in_quotes, phrase, unless_cut
+from callrouter.model.text import in_quotes, phrase, unless_cut
 from callrouter.settings.errors import hiding
 
 MOST: Final = 100
@@ -53,17 +53,19 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Collection[Problem], count: int | None = None) -> None:
         self.count = len(problems) if count is None else count
-        self.problems: tuple[Problem, ...] = in_order(problems, self.count, "mistake")
+        self.problems: tuple[Problem, ...] = in_order(problems, self.count)
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Problem, ...]:
+def in_order(
+    problems: Collection[Problem], count: int, *, mistakes: bool = True
+) -> tuple[Problem, ...]:
     """Sort problems, and limit them to `MOST`.
 
     Args:
         problems: The problems that were kept.
         count: How many there were.
-        what: What they are, in the singular, for the line that counts the others.
+        mistakes: Whether they are mistakes, and not warnings, for the line that counts the others.
 
     Returns:
         The problems by file and line, and a last one that says how many are not listed.
@@ -72,9 +74,21 @@ def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Prob
     more = count - len(kept)
     if not more or not kept:
         return tuple(kept)
-    text = f"{counted(more, f'more {what}')}, which are not listed"
+    text = _not_listed(more) if mistakes else _warnings_not_listed(more)
     last = kept[-1]
     return (*kept, Problem(last.file, last.line, last.column, text))
+
+
+def _not_listed(more: int) -> str:
+    one = "{count} more mistake, which is not listed"
+    many = "{count} more mistakes, which are not listed"
+    return phrase("more-mistakes", one, many, count=more)
+
+
+def _warnings_not_listed(more: int) -> str:
+    one = "{count} more warning, which is not listed"
+    many = "{count} more warnings, which are not listed"
+    return phrase("more-warnings", one, many, count=more)
 
 
 @dataclass(slots=True)
@@ -171,10 +185,11 @@ class Nearest:
         Returns:
             ``did you mean 'x'?``; empty: no name is close, or the budget is used up.
         """
-        found = self._nearest(word, names)
+        found = self.name(word, names)
         return did_you_mean(in_quotes(found)) if found else ""
 
-    def _nearest(self, word: str, names: Names) -> str:
+    def name(self, word: str, names: Names) -> str:
+        """Return the name that is nearest to `word`; empty: none is close, or the budget is used up."""
         known = self._found.get((word, names))
         if known is not None:
             return known

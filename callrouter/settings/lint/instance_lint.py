@@ -82,7 +82,9 @@ def _agents(root: RootOptions, table: Table, document: Document) -> None:
     for id_, agent in table.agents.items():
         if not any(device.enabled for device in agent.devices):
             all_off = bool(root.agents[id_].devices)
-            text = f"agent {id_} has no phone" + (" that is enabled" if all_off else "")
+            text = phrase("agent-no-phone", "agent {id} has no phone", id=id_)
+            if all_off:
+                text = phrase("agent-all-off", "agent {id} has no phone that is enabled", id=id_)
             document.warning(
                 ("agents", id_), text, phrase("no-call-can-ring", "no call can ring"), key=True
             )

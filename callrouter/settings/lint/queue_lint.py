@@ -17,7 +17,7 @@ from callrouter.model.routing_table import (
     Table,
     ToQueue,
 )
-from callrouter.model.text import phrase
+from callrouter.model.text import first_few, phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.lint import week
 from callrouter.settings.schema.durations import format_duration
@@ -185,7 +185,7 @@ def _behind_shifts(queue: QueueSpec, document: Document) -> None:
         text = phrase(
             "agent-can-never-be-rung-for",
             "agent {hidden} can never be rung for {id}",
-            hidden=_and_more(hidden),
+            hidden=first_few(hidden, 1),
             id=queue.id,
         )
         document.warning((*path, _place(hidden[0], path, document)), text, hint, key=True)
@@ -368,16 +368,11 @@ def _never_serve(
     text = phrase(
         "agent-can-never-serve",
         "agent {unfit} can never serve {queue}",
-        unfit=_and_more(unfit),
+        unfit=first_few(unfit, 1),
         queue=queue,
     )
     hint = phrase("asks-for", "it asks for {least}", least=skills(least))
     document.warning((*path, _place(unfit[0], path, document)), text, hint, key=True)
-
-
-def _and_more(names: list[str]) -> str:
-    """Summarize a list in one line; a table may have hundreds of agents."""
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _place(agent: str, path: KeyPath, document: Document) -> str | int:

@@ -107,10 +107,10 @@ def why_weak(secret: str, least: int) -> str:
         return ""
     small = secret.lower()
     if any(word in text for word in _WORDS for text in (small, small.translate(_LOOKS_LIKE))):
-        return "it has a word that is tried first"
+        return phrase("weak-word", "it has a word that is tried first")
     if len(_without_patterns(secret)) < 0.7 * len(secret):
-        return "it repeats itself or counts up"
-    return "it is short"
+        return phrase("weak-pattern", "it repeats itself or counts up")
+    return phrase("weak-short", "it is short")
 
 
 def _alphabet(secret: str) -> int:

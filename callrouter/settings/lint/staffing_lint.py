@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callrouter.model.routing_table import KeepWaiting, QueueSpec, Table, ToQueue
-from callrouter.model.text import phrase
+from callrouter.model.text import first_few, phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.lint import week
 from callrouter.settings.schema.durations import format_duration
@@ -54,14 +54,14 @@ def _wrong_trunks(root: RootOptions, table: Table, document: Document) -> None:
                     continue
                 path: KeyPath = ("agents", agent.id, "devices", device.id, "endpoint", pbx)
                 plain = address.rpartition("@")[0]
-                text = f"{address} leads to {there}, and no address says that the phone is there"
+                said = "{address} leads to {pbx}, and no address says that the phone is there"
+                text = phrase("leads-elsewhere", said, address=address, pbx=there)
+                hint = "where it is registered it has no @: {better}"
+                advice = phrase("no-at-at-home", hint, better=f"{there}: {plain}")
                 if device.homes:
-                    hint = (
-                        f"it is registered at {device.homes[0]}: such as {plain}@{device.homes[0]}"
-                    )
-                else:
-                    hint = f"where it is registered it has no @: {there}: {plain}"
-                document.warning(path, text, hint)
+                    home, hint = device.homes[0], "it is registered at {pbx}: such as {better}"
+                    advice = phrase("registered-at", hint, pbx=home, better=f"{plain}@{home}")
+                document.warning(path, text, advice)
 
 
 def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:
@@ -132,16 +132,13 @@ def _not_reached_from(
             missed |= {n: None for n in names if n not in there and any(_pbxes(table, n))}
     if not missed:
         return
-    named = list(missed)[:_NAMED]
-    more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
     text = phrase(
         "callers-on-do-not-reach",
-        "callers on {pbx} do not reach {named}{more}",
+        "callers on {pbx} do not reach {agents}",
         pbx=pbx,
-        named=", ".join(named),
-        more=more,
+        agents=first_few(list(missed), _NAMED),
     )
-    home = next(_pbxes(table, named[0]))
+    home = next(_pbxes(table, next(iter(missed))))
     hint = phrase(
         "no-phone-theirs-has-address-there",
         'no phone of theirs has an address there, such as {{{home}: PJSIP/1001, {pbx}: "PJSIP/1001@{home}"}}',
@@ -177,12 +174,10 @@ def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
         if not week.without(is_open, week.without(is_open, rings)):
             never.append(name)
     if never:
-        more = f" and {len(never) - 1} more" if len(never) > 1 else ""
         text = phrase(
             "agents-can-never-be-rung-for",
-            "agent {never}{more} can never be rung for {id}",
-            never=never[0],
-            more=more,
+            "agent {agents} can never be rung for {id}",
+            agents=first_few(never, 1),
             id=queue.id,
         )
         path: KeyPath = ("queues", queue.id)

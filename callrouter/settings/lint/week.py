@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from callrouter.model.hours import DAY, DAYS, Hours, Span
+from callrouter.model.text import phrase
 from callrouter.settings.schema import written_values
 
 WEEK: Final = 7 * DAY
@@ -71,7 +72,7 @@ def first_in_words(parts: Parts) -> str:
     `parts` must not be empty. A part longer than a day is described by its two ends.
     """
     if parts == WHOLE:
-        return "at any time"
+        return phrase("at-any-time", "at any time")
     wrapped = list(parts)
     if wrapped[0][0] == 0 and wrapped[-1][1] == WEEK:
         # Treat the night from Sunday to Monday as one part.
@@ -93,7 +94,9 @@ def _long(span: Span) -> str:
     end = span.end
     # People think of midnight as the end of a day; 00:00 would look like the start of the next.
     day, minutes = divmod(end - 1, DAY)
-    return (
-        f"from {DAYS[span.day]} {written_values.clock(span.start)} "
-        f"to {DAYS[(span.day + day) % 7]} {written_values.clock(minutes + 1)}"
+    return phrase(
+        "from-to",
+        "from {begin} to {end}",
+        begin=f"{DAYS[span.day]} {written_values.clock(span.start)}",
+        end=f"{DAYS[(span.day + day) % 7]} {written_values.clock(minutes + 1)}",
     )

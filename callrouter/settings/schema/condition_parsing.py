@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from callrouter.alerting.alert_rules import MEASURES, Limit, Measure, Unit
-from callrouter.model.text import in_quotes, listed
+from callrouter.model.text import in_quotes, phrase
 from callrouter.settings.schema.durations import format_duration, parse_duration
 
 _SIGNS: Final = ("<=", ">=", "<", ">", "=")
@@ -13,6 +13,12 @@ _MISTAKEN: Final = {"==": "=", "=>": ">=", "=<": "<=", "≥": ">=", "≤": "<=",
 _EXAMPLE: Final = {Unit.COUNT: "5", Unit.DURATION: "2m", Unit.PERCENT: "80"}
 _MOST: Final = {Unit.COUNT: 1_000_000, Unit.DURATION: 366 * 86400.0, Unit.PERCENT: 100}
 _TINY: Final = 0.5
+_UNITS: Final = {
+    Unit.COUNT: phrase("unit-count", "a whole number"),
+    Unit.DURATION: phrase("unit-duration", "a duration such as {example}", example="2m"),
+    Unit.PERCENT: phrase("unit-percent", "a percentage from 0 to 100"),
+}
+"""The units in words; the same as their values."""
 
 
 class ConditionError(ValueError):
@@ -37,13 +43,17 @@ def parse_condition(text: str) -> tuple[Measure, Limit]:
     """
     name, sign, value = _split(text)
     if not name:
-        raise ConditionError("it names no measure", f"such as {in_quotes('waiting > 5')}")
+        raise ConditionError(
+            phrase("condition-no-measure", "it names no measure"), _such_as("waiting > 5")
+        )
     measure = MEASURES.get(name)
     if measure is None:
-        raise ConditionError(f"unknown measure {in_quotes(name)}", word=name)
+        text_ = phrase("unknown-measure", "unknown measure {name}", name=in_quotes(name))
+        raise ConditionError(text_, word=name)
     if not sign:
-        hint = f"such as {in_quotes(f'{name} > {_EXAMPLE[measure.unit]}')}"
-        raise ConditionError(f"{in_quotes(text)} compares {name} with nothing", hint)
+        said = "{text} compares {name} with nothing"
+        text_ = phrase("compares-with-nothing", said, text=in_quotes(text), name=name)
+        raise ConditionError(text_, _such_as(f"{name} > {_EXAMPLE[measure.unit]}"))
     limit = Limit(sign, _value(measure, value))
     _check_possible(measure, limit)
     return measure, limit
@@ -60,20 +70,33 @@ def parse_clear(text: str, measure: Measure, when: Limit) -> Limit:
     name, sign, value = _split(text)
     if not sign:
         example = limit_text(measure, when.opposite())
-        raise ConditionError(f"{in_quotes(text)} is no comparison", f"such as {in_quotes(example)}")
+        text_ = phrase("no-comparison", "{text} is no comparison", text=in_quotes(text))
+        raise ConditionError(text_, _such_as(example))
     if name not in {"", measure.word}:
-        text_ = f"{in_quotes(name)} is not what the alarm watches"
-        raise ConditionError(text_, f"leave it out, or write {measure.word}")
+        text_ = phrase(
+            "not-what-alarm-watches", "{name} is not what the alarm watches", name=in_quotes(name)
+        )
+        hint = "leave it out, or write {measure}"
+        raise ConditionError(text_, phrase("leave-out-or-write", hint, measure=measure.word))
     limit = Limit(sign, _value(measure, value))
     _check_possible(measure, limit)
     both = next((v for v in _samples(when, limit) if when.holds(v) and limit.holds(v)), None)
     if both is not None:
-        shown = value_text(measure, both)
+        said = "at {value}, {limit} holds, and when as well"
+        shown, clear = value_text(measure, both), in_quotes(limit_text(measure, limit))
         raise ConditionError(
-            f"at {shown}, {in_quotes(limit_text(measure, limit))} holds, and when as well",
-            f"such as {in_quotes(limit_text(measure, when.opposite()))}",
+            phrase("both-hold", said, value=shown, limit=clear),
+            _such_as(limit_text(measure, when.opposite())),
         )
     return limit
+
+
+def _such_as(example: str) -> str:
+    return phrase("such-as", "such as {example}", example=in_quotes(example))
+
+
+def _write(value: str) -> str:
+    return phrase("write", "write {value}", value=value)
 
 
 def condition_text(measure: Measure, limit: Limit) -> str:
@@ -109,17 +132,23 @@ def _split(text: str) -> tuple[str, str, str]:
         end += 1
     name, sign, value = text[:start].strip(), text[start:end], text[end:].strip()
     if any(c in "<>=" for c in value) or {"and", "or"} & set(value.lower().split()):
-        hint = "make an alarm of each comparison"
-        raise ConditionError(f"{in_quotes(text)} is more than one comparison", hint)
+        text_ = "{text} is more than one comparison"
+        raise ConditionError(
+            phrase("several-comparisons", text_, text=in_quotes(text)),
+            phrase("alarm-of-each", "make an alarm of each comparison"),
+        )
     if sign and sign not in _SIGNS:
         right = _MISTAKEN.get(sign, "")
-        hint = f"write {right}" if right else f"signs are {listed(_SIGNS, 'or')}"
-        raise ConditionError(f"{in_quotes(sign)} is not a sign", hint)
+        hint = phrase("signs-are", "signs are {signs_or}", signs_or=_SIGNS)
+        raise ConditionError(
+            phrase("no-sign", "{sign} is not a sign", sign=in_quotes(sign)),
+            _write(right) if right else hint,
+        )
     if not sign and " " in name:
         first, _, rest = name.partition(" ")
         if first in MEASURES and rest.strip():
-            hint = f"write {in_quotes(f'{first} > {rest.strip()}')}"
-            raise ConditionError(f"{in_quotes(text)} has no sign", hint)
+            text_ = phrase("sign-missing", "{text} has no sign", text=in_quotes(text))
+            raise ConditionError(text_, _write(in_quotes(f"{first} > {rest.strip()}")))
     return name, sign, value
 
 
@@ -129,10 +158,13 @@ def _value(measure: Measure, text: str) -> float:
     Raises:
         ConditionError: it is missing, of another unit or too large.
     """
-    hint = f"{measure.word} is {measure.unit.value}"
+    hint = phrase("measure-is", "{name} is {unit}", name=measure.word, unit=_UNITS[measure.unit])
     if not text:
-        raise ConditionError("the comparison has no value", hint)
-    wrong = ConditionError(f"{in_quotes(text)} is no value of {measure.word}", hint)
+        raise ConditionError(phrase("no-value", "the comparison has no value"), hint)
+    said = "{text} is no value of {name}"
+    wrong = ConditionError(
+        phrase("no-value-of", said, text=in_quotes(text), name=measure.word), hint
+    )
     if measure.unit is Unit.DURATION:
         try:
             value = parse_duration(text)
@@ -153,9 +185,12 @@ def _check_possible(measure: Measure, limit: Limit) -> None:
     values = [v for v in _samples(limit) if 0 <= v <= _MOST[measure.unit]]
     found = {limit.holds(value) for value in values}
     if len(found) == 1:
-        what = "always holds" if found == {True} else "never holds"
-        text = f"{in_quotes(condition_text(measure, limit))} {what}"
-        raise ConditionError(text, f"{measure.word} is {measure.unit.value}, 0 or more")
+        shown = in_quotes(condition_text(measure, limit))
+        text = phrase("always-holds", "{condition} always holds", condition=shown)
+        if found != {True}:
+            text = phrase("never-holds", "{condition} never holds", condition=shown)
+        hint, unit = "{name} is {unit}, 0 or more", _UNITS[measure.unit]
+        raise ConditionError(text, phrase("measure-is-from-0", hint, name=measure.word, unit=unit))
 
 
 def _samples(*limits: Limit) -> list[float]:

@@ -39,7 +39,9 @@ _FLOAT: Final = re.compile(
 )
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
 _TIMES: Final = re.compile(r"[0-9]:[0-9]{2}-[0-9]{1,2}:[0-9]{2}")
-_ALIAS: Final = "write the value again; or put a text that begins with * in quotes"
+_ALIAS: Final = phrase(
+    "yaml-write-again", "write the value again; or put a text that begins with * in quotes"
+)
 _DROPPED: Final = object()
 """Stands for a value that was reported and is treated as not written."""
 
@@ -122,13 +124,15 @@ class YamlReader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._bad(mark, "a second document begins here", "one is allowed")
+                    text_ = phrase("yaml-second-document", "a second document begins here")
+                    self._bad(mark, text_, phrase("yaml-one-document", "one is allowed"))
                     return None
             elif isinstance(event, yaml.MappingStartEvent):
                 found = self._mapping(event)
             elif isinstance(event, yaml.NodeEvent) and self._value(event) is not None:
                 hint = "such as 'queues:' with the queues indented below it"
-                self._bad(mark, "the file must consist of sections", hint)
+                text_ = phrase("yaml-sections", "the file must consist of sections")
+                self._bad(mark, text_, phrase("yaml-such-as-section", hint))
                 found = None
         return found
 
@@ -217,12 +221,13 @@ class YamlReader:
         mark = event.start_mark
         if type(event) is not yaml.ScalarEvent:
             if self._value(event) is not _DROPPED:
-                self._bad(mark, "a key must be a plain name, not a mapping or a list")
+                text = "a key must be a plain name, not a mapping or a list"
+                self._bad(mark, phrase("yaml-plain-key", text))
             return None
         self._plainly(event)
         if event.implicit[0] and event.value in {"", "<<"}:
             why = (
-                "merge keys (<<) are not supported"
+                phrase("yaml-merge-keys", "merge keys (<<) are not supported")
                 if event.value
                 else phrase("yaml-key-missing", "a key is missing before ':'")
             )
@@ -238,7 +243,9 @@ class YamlReader:
                 break
             value = self._value(event)
             if value is None:
-                self._bad(event.start_mark, "an empty item in a list", "write a value after '-'")
+                text = phrase("yaml-empty-item", "an empty item in a list")
+                hint = phrase("yaml-value-after-dash", "write a value after '-'")
+                self._bad(event.start_mark, text, hint)
             if value is None or value is _DROPPED:
                 found.thinned = True
             else:
@@ -263,10 +270,13 @@ class YamlReader:
                 return _DROPPED
         if _CONTROL.search(text):
             secret = bool(self._keys) and is_secret(self._keys[-1])
-            what = "a text"
+            said = "a text must stand on one line, without control characters"
+            wrong = phrase("text-on-one-line", said)
             if isinstance(text, Substituted):
-                what = f"the value of {'${…}' if secret else quoted(text.written)}"
-            self._bad(mark, f"{what} must stand on one line, without control characters")
+                name = "${…}" if secret else quoted(text.written)
+                said = "the value of {name} must stand on one line, without control characters"
+                wrong = phrase("value-on-one-line", said, name=name)
+            self._bad(mark, wrong)
             return _DROPPED
         return text
 

@@ -136,8 +136,9 @@ class Document:
         for key, at in more.at.items():
             if key in own.at:
                 place = (source, at[0].line + 1, at[0].column + 1)
-                text = f"{quoted(f'http: {key}')} stands twice"
-                self.findings.error(*place, text, f"first in {self.line(('http', key))}")
+                text = phrase("stands-twice", "{key} stands twice", key=quoted(f"http: {key}"))
+                hint = phrase("first-in", "first in {place}", place=self.line(("http", key)))
+                self.findings.error(*place, text, hint)
                 continue
             self._second[key] = source
             own.at[key] = at
@@ -294,7 +295,8 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
     except UnicodeDecodeError as error:
         before = _BREAK.split(raw[: error.start].decode("utf-8"))
         source.lines = _BREAK.split(raw.decode("utf-8", "replace"))
-        text_ = f"not UTF-8 text (byte 0x{raw[error.start]:02x})"
+        wrong = f"0x{raw[error.start]:02x}"
+        text_ = phrase("not-utf-8", "not UTF-8 text (byte {byte})", byte=wrong)
         findings.error(
             source,
             len(before),
@@ -307,7 +309,8 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         before = _BREAK.split(text[: odd.start()])
-        text_ = f"control character U+{ord(odd[0]):04X}"
+        code = f"U+{ord(odd[0]):04X}"
+        text_ = phrase("control-character", "control character {character}", character=code)
         findings.error(
             source, len(before), len(before[-1]) + 1, text_, phrase("take-out", "take it out")
         )
@@ -329,13 +332,20 @@ def readers(path: Path, error: Exception) -> str:
         return ""
     try:
         status = path.stat()
-        names = ["root", pwd.getpwuid(status.st_uid).pw_name]
-        if status.st_mode & stat.S_IRGRP:
-            names.append(f"the members of group {grp.getgrgid(status.st_gid).gr_name}")
+        users = list(dict.fromkeys(("root", pwd.getpwuid(status.st_uid).pw_name)))
+        group = grp.getgrgid(status.st_gid).gr_name if status.st_mode & stat.S_IRGRP else ""
     except (OSError, KeyError):
-        return "run this as root or as the user the daemon runs as"
-    return f"{' and '.join(dict.fromkeys(names))} may read it"
+        return phrase("run-as-root", "run this as root or as the user the daemon runs as")
+    if not group:
+        return phrase("may-read", "{users} may read it", users=" and ".join(users))
+    text = "{users} and the members of group {group} may read it"
+    return phrase("may-read-or-group", text, users=" and ".join(users), group=group)
 
 
 def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "not a usable name"
+    if isinstance(error, FileNotFoundError):
+        return phrase("os-not-found", "No such file or directory")
+    if isinstance(error, PermissionError):
+        return phrase("os-not-permitted", "Permission denied")
+    unusable = phrase("os-not-a-name", "not a usable name")
+    return (isinstance(error, OSError) and error.strerror) or unusable

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from callrouter.files import read_file
+from callrouter.model.text import phrase
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import quoted
 
@@ -23,7 +24,13 @@ _MOST_IN_ALL: Final = 16 * 1024 * 1024
 """Size limit of all replacements in a configuration, in bytes."""
 _LEAST: Final = 256
 """Bytes that even a short one counts as, since a file has to be opened for it."""
-_ESCAPE_HINT = "write ${NAME} or ${file:PATH}; for a literal ${ write $${"
+_ESCAPE_HINT = phrase(
+    "reference-forms",
+    "write {forms_or}; for a literal {sign} write {escape}",
+    forms_or=("${NAME}", "${file:PATH}"),
+    sign="${",
+    escape="$${",
+)
 
 Keys: TypeAlias = tuple[str, ...]
 """The keys that lead to a value; list items add none."""
@@ -49,8 +56,11 @@ _TAKES: Final = frozenset(
 """Where references are replaced; "*" is any name."""
 _FREE: Final = frozenset({"pbx", "users", "agents", "destinations"})
 """Sections whose keys are names."""
-_WHERE_HINT: Final = (
-    "that is done for secrets, paths, URLs and addresses only; for a literal ${ write $${"
+_WHERE_HINT: Final = phrase(
+    "reference-places",
+    "that is done for secrets, paths, URLs and addresses only; for a literal {sign} write {escape}",
+    sign="${",
+    escape="$${",
 )
 
 
@@ -134,8 +144,11 @@ class Substituter:
             # Only an escape: nothing came from outside, so nothing needs hiding.
             return text.replace("$${", "${")
         if not takes(keys):
-            where = quoted(keys[-1]) if keys else "a text without a key"
-            raise SubstitutionError(f"${{…}} is not replaced in {where}", _WHERE_HINT)
+            where = quoted(keys[-1]) if keys else phrase("text-without-key", "a text without a key")
+            text_ = "{reference} is not replaced in {where}"
+            raise SubstitutionError(
+                phrase("not-replaced-in", text_, reference="${…}", where=where), _WHERE_HINT
+            )
         secret = is_secret(keys[-1])
         result = _REFERENCE.sub(lambda match: self._counted(self._one(match, secret=secret)), text)
         return Substituted(result, text)
@@ -143,43 +156,65 @@ class Substituter:
     def _counted(self, value: str) -> str:
         self._left -= max(len(value), _LEAST)
         if self._left < 0:
-            raise SubstitutionError("all that ${…} stands for is larger than 16 MiB")
+            text = "all that {reference} stands for is larger than 16 MiB"
+            raise SubstitutionError(phrase("references-too-large", text, reference="${…}"))
         return value
 
     def _one(self, match: re.Match[str], *, secret: bool) -> str:
         if match[0] == "$${":
             return "${"
         if not match[2]:
-            raise SubstitutionError("'${' without '}'", _ESCAPE_HINT)
+            raise SubstitutionError(
+                phrase("reference-open", "{sign} without {end}", sign="'${'", end="'}'"),
+                _ESCAPE_HINT,
+            )
         name = match[1]
         if name.startswith("file:"):
             return self._file(name.removeprefix("file:"), secret=secret)
         if not _VARIABLE.fullmatch(name):
-            what = "what stands in ${…}" if secret else quoted(match[0])
-            raise SubstitutionError(f"{what} is not an environment variable", _ESCAPE_HINT)
+            hidden = phrase("in-reference", "what stands in {reference}", reference="${…}")
+            written = hidden if secret else quoted(match[0])
+            raise SubstitutionError(
+                phrase("no-variable", "{what} is not an environment variable", what=written),
+                _ESCAPE_HINT,
+            )
         value = self._environ.get(name)
-        what = "the environment variable in ${…}" if secret else f"environment variable {name}"
+        what: str = phrase("variable-named", "environment variable {name}", name=name)
+        if secret:
+            text = "the environment variable in {reference}"
+            what = phrase("variable-in-reference", text, reference="${…}")
         if value is None:
-            raise UnresolvedError(f"{what} is not set")
+            raise UnresolvedError(phrase("reference-not-set", "{what} is not set", what=what))
         if len(value) > _MOST:
-            raise SubstitutionError(f"{what} is larger than 64 KiB")
+            raise SubstitutionError(_too_large(what))
         return value
 
     def _file(self, name: str, *, secret: bool) -> str:
-        what = "the file in ${file:…}" if secret else f"file {quoted(name)}"
+        what = phrase("file-named", "file {name}", name=quoted(name))
+        if secret:
+            what = phrase("file-in-reference", "the file in {reference}", reference="${file:…}")
         try:
             path = self._folder / name
             raw = read_file(path, _MOST + 1) if path.exists() else None
             if raw is None:
                 if secret:
-                    raise UnresolvedError("the file in ${file:…} does not exist")
-                raise UnresolvedError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
+                    raise UnresolvedError(phrase("not-there", "{what} does not exist", what=what))
+                hint = phrase("looked-in", "looked in {folder}", folder=str(path.parent))
+                text_ = phrase("no-such-file", "no such file: {name}", name=quoted(name))
+                raise UnresolvedError(text_, hint)
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            raise SubstitutionError(f"{what} is not UTF-8 text") from None
+            text_ = phrase("what-not-utf-8", "{what} is not UTF-8 text", what=what)
+            raise SubstitutionError(text_) from None
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not a file name"
-            raise UnresolvedError(f"{what} cannot be read: {why}") from None
+            said = phrase("not-a-file-name", "not a file name")
+            why = (error.strerror or "") if isinstance(error, OSError) else said
+            text_ = phrase("what-unreadable", "{what} cannot be read: {why}", what=what, why=why)
+            raise UnresolvedError(text_) from None
         if len(raw) > _MOST:
-            raise SubstitutionError(f"{what} is larger than 64 KiB")
+            raise SubstitutionError(_too_large(what))
         return text.removesuffix("\n").removesuffix("\r")
+
+
+def _too_large(what: str) -> str:
+    return phrase("what-too-large", "{what} is larger than 64 KiB", what=what)

@@ -1,13 +1,15 @@
 // What the daemon says, in the language of the page: its sentences come with codes and values.
 
-import { count, either, filled, language, LANGUAGES, sentences, share, span, t, wordFor } from "./words.js";
+import { count, either, filled, language, LANGUAGES, sentences, share, span, t, together, wordFor } from "./words.js";
 
 /** A name inside a sentence that runs from right to left keeps its own direction. */
 const isolated = (text) => (LANGUAGES[language.value].dir === "rtl" ? `\u2068${text}\u2069` : text);
 
+const inARow = (name, items) => (name.endsWith("_or") ? either(items) : name.endsWith("_and") ? together(items) : items.join(t("board.and")));
+
 /** A value of a sentence; the end of its name says what kind it is. */
 function shown(name, value) {
-  if (Array.isArray(value)) return name.endsWith("_or") ? either(value.map((item) => isolated(item))) : value.map(isolated).join(t("board.and"));
+  if (Array.isArray(value)) return inARow(name, value.map(isolated));
   if (typeof value === "object") return inWords(value.text, value);
   if (typeof value === "string") return isolated(value);
   if (name.endsWith("_share")) return share(value);

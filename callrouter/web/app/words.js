@@ -54,6 +54,7 @@ const FORMATS = {
   minute: (locale) => unit(locale, "minute"),
   hour: (locale) => unit(locale, "hour"),
   either: (locale) => new Intl.ListFormat(locale, { type: "disjunction" }),
+  together: (locale) => new Intl.ListFormat(locale, { type: "conjunction" }),
   units: (locale) => new Intl.ListFormat(locale, { type: "unit", style: "long" }),
   share: (locale) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }),
   clock: (locale) => new Intl.DateTimeFormat(locale, { timeStyle: "short" }),
@@ -87,6 +88,9 @@ export function duration(seconds) {
 
 /** Alternatives: a, b or c. */
 export const either = (names) => intl("either").format(names);
+
+/** Names that count together: a, b and c. */
+export const together = (names) => intl("together").format(names);
 
 /** A duration inside a sentence, rounded down: 0.4 seconds, 12 minutes and 40 seconds. All its units if `exact`, otherwise two. */
 export function span(seconds, exact = false) {
