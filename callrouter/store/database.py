@@ -142,6 +142,15 @@ class Database:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._recorded: dict[RecordedTable[Any], str] = {}
+        # Built once: building one takes as long as its execution, and leaves cycles for the garbage collector.
+        self._upserts = {kind: self._upsert(kind) for kind in STATE_TABLES}
+        self._deletes = {kind: _delete(kind) for kind in STATE_TABLES}
+        self._additions = {
+            journal: server.insert(_TABLES[journal]).on_conflict_do_nothing(
+                index_elements=["entry"]
+            )
+            for journal in JOURNAL_TABLES
+        }
         with self._explained():
             self._link = server.open()
         try:
@@ -273,24 +282,15 @@ class Database:
         journal row has a unique `entry`, and a conflict on it does nothing.
         """
         for kind, changes in rows.states.items():
-            table = _TABLES[kind]
             if put := [values(row) for row in changes.values() if row is not None]:
-                yield self._upsert(kind), put
+                yield self._upserts[kind], put
             if gone := [key for key, row in changes.items() if row is None]:
-                same = [table.c[name] == sa.bindparam(f"key_{name}") for name in kind.key]
                 names = [f"key_{name}" for name in kind.key]
-                yield (
-                    sa.delete(table).where(*same),
-                    [dict(zip(names, key, strict=True)) for key in gone],
-                )
+                yield self._deletes[kind], [dict(zip(names, key, strict=True)) for key in gone]
         for journal, entries in rows.entries.items():
             if entries:
-                yield (
-                    self._server.insert(_TABLES[journal]).on_conflict_do_nothing(
-                        index_elements=["entry"]
-                    ),
-                    [{"entry": entry, **values(row)} for entry, row in entries],
-                )
+                added = [{"entry": entry, **values(row)} for entry, row in entries]
+                yield self._additions[journal], added
 
     def _upsert(self, kind: StateTable[Any]) -> Any:
         statement = self._server.insert(_TABLES[kind])
@@ -393,3 +393,11 @@ class Database:
             raise self._server.explain(error) from error
         except sa.exc.SQLAlchemyError as error:
             raise StoreError(str(error)) from error
+
+
+def _delete(kind: StateTable[Any]) -> sa.Delete:
+    """Return the statement that deletes rows by ``key_NAME`` for each column of the key."""
+    table = _TABLES[kind]
+    return sa.delete(table).where(
+        *(table.c[name] == sa.bindparam(f"key_{name}") for name in kind.key)
+    )
