@@ -12,6 +12,7 @@ import yaml
 
 from callrouter.settings import ConfigError, Settings, load
 from callrouter.settings.bootstrap import bootstrap_of
+from callrouter.settings.schema.options import walk
 from callrouter.settings.schema.queue_options import QueueOptions
 from callrouter.settings.schema.root_options import RootOptions
 
@@ -76,6 +77,8 @@ def completed(folder: Path, text: str) -> Settings:
     assert set(data) <= SECTIONS, f"no sections: {set(data) - SECTIONS}"
     data.setdefault("pbx", {"office": {"driver": "asterisk", "username": "x", "secret": "x",
                                        "dial_number": "PJSIP/{number}@carrier"}})  # fmt: skip
+    if "cluster" in data:
+        data.setdefault("database", "postgresql://callrouter@db.example.com/callrouter")
     for _ in range(20):
         (folder / "example.yaml").write_text(
             yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
@@ -138,6 +141,17 @@ def test_an_example_loads_and_takes_effect(tmp_path: Path, where: str, text: str
         if "shift" in warning.text and VAIN.search(warning.text)
     ]
     assert vain == []
+
+
+def test_the_sample_files_explain_every_key() -> None:
+    samples = "\n".join(path.read_text("utf-8") for path in (ROOT / "config").glob("*.yaml"))
+    missing = {
+        ".".join((*place, key))
+        for place, group in walk(RootOptions)
+        for key in (written.alias or name for name, written in group.model_fields.items())
+        if not re.search(rf"\b{key}\b", samples)
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("folder", ["config"])
