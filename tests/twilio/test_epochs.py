@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from callrouter.clock import since_boot
 from callrouter.model.call_notices import CallCompleted
 from callrouter.pbx.interface import ClusterPbx
 from callrouter.pbx.twilio import epochs
@@ -130,8 +131,7 @@ async def test_unsure_of_the_lease_it_waits_until_a_renewal_has_failed_for_good(
 async def test_time_in_which_it_stood_still_is_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(epochs, "LEASE_KNOWN_AFTER", 0.5)
     clock: dict[str, float] = {"ahead": 0.0}
-    real = epochs.since_boot
-    monkeypatch.setattr(epochs, "since_boot", lambda: real() + clock["ahead"])
+    monkeypatch.setattr(epochs, "since_boot", lambda: since_boot() + clock["ahead"])
     lease = Lease(valid=False)
     gate = epochs.RequestGate(lease)
     await _waits(gate)

@@ -10,6 +10,7 @@ import pytest
 
 from callrouter.daemon.editing import rollbacks
 from callrouter.policies import REGISTRY
+from callrouter.settings.config_files import remove_file
 from tests.api.edited_house import (
     AGENTS,
     QUEUES,
@@ -235,12 +236,11 @@ async def test_a_rollback_that_fails_halfway_gives_files_their_permissions_again
         "files", {"files": [{"name": n, "text": t, "etag": ""} for n, t in new.items()]}
     )
     (house.folder / "pauses.yaml").chmod(0o600)
-    real = rollbacks.remove_file
 
     def remove(folder: Path, name: str) -> None:
         if name == "quiet.yaml":
             raise OSError(errno.EIO, "the disk is broken")
-        real(folder, name)
+        remove_file(folder, name)
 
     monkeypatch.setattr(rollbacks, "remove_file", remove)
     problem = await boss.post("rollback", {"number": 1, "confirm": True}, 409)
