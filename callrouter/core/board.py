@@ -158,6 +158,10 @@ class Board:
         """The ids of all queues, including removed ones that still serve calls."""
         return tuple(self._floor.queues)
 
+    def nobody_waits(self) -> bool:
+        """Whether no caller is in line, nor on the way to an agent."""
+        return all(call.state is CallState.TALKING for call in self._floor.calls.values())
+
     def former_queue_ids(self) -> tuple[str, ...]:
         """The ids that queues had before they were renamed.
 

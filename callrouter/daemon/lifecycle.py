@@ -15,7 +15,7 @@ from callrouter.api.control_socket import ControlSocket
 from callrouter.api.live import LiveViews
 from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import listen_tcp
-from callrouter.background import keep_for_good
+from callrouter.background import ShortCollections, keep_for_good
 from callrouter.daemon.assembly import ClusterRole, Parts
 from callrouter.daemon.clustered.config_comparison import ConfigComparison
 from callrouter.daemon.process import LastResort, LoopErrors
@@ -240,6 +240,8 @@ class Daemon:
             comparison = ConfigComparison(cluster.node, cluster.known, parts.backend.config)
             parts.tasks.spawn(comparison.run(), "the others' configuration")
         parts.tasks.spawn(parts.self_check.run(), "self-check")
+        collections = ShortCollections(parts.runtime.router.board.nobody_waits)
+        parts.tasks.spawn(collections.run(), "short collections")
         if self._systemd.watchdog is not None:
             parts.tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         parts.loop_lag.start()
