@@ -252,6 +252,47 @@ async def test_a_calls_story_is_found_and_sent_to_a_colleague(
     await expect(colleague.locator(".timeline")).to_contain_text("Alice Martin")
 
 
+async def test_an_answer_that_comes_late_changes_no_other_view(
+    floor: PageFloor, visits: Visits
+) -> None:
+    await floor.quiet()
+    await floor.sign_in("alice")
+    floor.phone("alice").behaviour = Answer(after=0.1)
+    caller = await floor.caller("support", name="Late Caller", number="02079460199")
+    await floor.until(lambda: _talking(floor))
+    await caller.bye()
+    await floor.until(lambda: _some(floor))
+    page, t = await visits.log_in("sam", view="floor"), words("en")
+    visits.expect_fault("404.*/api/calls/last")
+    release = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await release.wait()
+        await route.continue_()
+
+    await page.route("**/api/calls/last**", hold)
+    await page.route("**/api/records/calls?queue=support**", hold)
+    await page.goto(f"{floor.url}#call/last")
+    await expect(page.get_by_text(t("story.reading"))).to_be_visible()
+    await page.goto(f"{floor.url}#records?queue=support")
+    await expect(page.get_by_text(t("story.reading"))).to_be_visible()
+    await page.goto(f"{floor.url}#records?queue=sales")
+    await expect(page.get_by_text(t("records.none"))).to_be_visible()
+    late: list[str] = []
+    page.on("response", lambda one: late.append(one.url))
+    release.set()
+    await floor.until(lambda: _answered(late, "calls/last/why", "queue=support"))
+    await page.wait_for_timeout(300)  # in which a late answer would be shown
+    await expect(page).to_have_url(f"{floor.url}#records?queue=sales")
+    await expect(page.get_by_text(t("records.none"))).to_be_visible()
+    await expect(page.get_by_text("Late Caller")).to_have_count(0)
+    await page.unroute_all(behavior="ignoreErrors")
+
+
+async def _answered(urls: list[str], *parts: str) -> bool:
+    return all(any(part in url for url in urls) for part in parts)
+
+
 async def _talking(floor: PageFloor) -> bool:
     return any(one["state"] == "talking" for one in await live_calls(floor))
 

@@ -46,6 +46,6 @@ export function AgentPage() {
       <h2>${t("floor.message")}</h2><${Message} agent=${agent} />
       ${agent.messages.length > 0 && html`<ul class="plain messages" aria-label=${t("messages")}>${agent.messages.map((item, n) => html`<li key=${item.at + item.text}><small>${clockTime(item.at)}</small> <bdi>${inWords(item.text, agent.messages_phrases[n])}</bdi></li>`).reverse()}</ul>`}
       <p><a href=${address("records", "", { agent: id })}>${t("floor.ended-calls")}</a></p></section>
-    <${WhyNot} agent=${agent} />
-    <${AgentPhones} id=${id} /></main>`;
+    <${WhyNot} key=${`why ${id}`} agent=${agent} />
+    <${AgentPhones} key=${id} id=${id} /></main>`;
 }

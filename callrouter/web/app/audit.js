@@ -1,6 +1,7 @@
 // The audit: who did what, the last act first, by person and by what it is about.
 
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { useAnswers } from "./answers.js";
 import { ask } from "./api.js";
 import { dayAndTime, t, wordFor } from "./words.js";
 
@@ -42,18 +43,18 @@ export function Audit() {
   const [next, setNext] = useState(null);
   const [problem, setProblem] = useState("");
   const [wanted, setWanted] = useState({});
-  const newest = useRef(0);
   const form = useRef(null);
+  const answers = useAnswers(wanted);
   const load = async (cursor) => {
-    const number = ++newest.current;
+    const counts = answers();
     try {
       const page = await ask("GET", queryOf(wanted, cursor));
-      if (number !== newest.current) return; // another question was asked since
+      if (!counts()) return;
       setActs((before) => (cursor ? [...before, ...page.acts] : page.acts));
       setNext(page.next);
       setProblem("");
     } catch (error) {
-      if (number === newest.current) setProblem(error instanceof TypeError ? t("unreachable") : error.message);
+      if (counts()) setProblem(error instanceof TypeError ? t("unreachable") : error.message);
     }
   };
   useEffect(() => { load(null); }, [wanted]);

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Refused, wordsOf } from "./acts.js";
+import { useAnswers } from "./answers.js";
 import { CallControls, standingOf, subjectOf, talks } from "./call_controls.js";
 import { calls, running } from "./live.js";
 import { Num, said, Time } from "./parts.js";
@@ -51,15 +52,19 @@ export function CallPage() {
   const [told, setTold] = useState(null);
   const [problem, setProblem] = useState("");
   const [asking, setAsking] = useState(false);
+  const answers = useAnswers(id);
   const look = async () => {
+    const counts = answers();
     setAsking(true);
     try {
       const found = await tell(id);
+      if (!counts()) return;
       // A part of an id, or `last`, is enough to find a call; the address then has the whole of it.
       if (found.why && found.why.call !== id) location.replace(address("call", found.why.call));
       setTold(found);
       setProblem("");
     } catch (error) {
+      if (!counts()) return;
       setProblem(wordsOf(error));
     }
     setAsking(false);

@@ -4,6 +4,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { act, busy, Controls, Do, Refused, wordsOf } from "./acts.js";
 import { LONGEST } from "./agent_controls.js";
+import { useAnswers } from "./answers.js";
 import { ask } from "./api.js";
 import { agents } from "./live.js";
 import { Dialogue, Num } from "./parts.js";
@@ -81,8 +82,13 @@ export function AgentPhones({ id }) {
   const [problem, setProblem] = useState("");
   const [turn, setTurn] = useState(0);
   const stamp = JSON.stringify(agents.value.get(id)?.devices?.map((item) => [item.id, item.enabled, item.state, item.trouble]));
+  const answers = useAnswers(id);
   useEffect(() => {
-    ask("GET", agentPath(id, "devices")).then((found) => { setPhones(found); setProblem(""); }, (error) => setProblem(wordsOf(error)));
+    const counts = answers();
+    ask("GET", agentPath(id, "devices")).then(
+      (found) => { if (counts()) { setPhones(found); setProblem(""); } },
+      (error) => { if (counts()) setProblem(wordsOf(error)); },
+    );
   }, [id, stamp, turn]);
   const again = () => setTurn((n) => n + 1);
   return html`<section class="card phones" aria-label=${t("phones")}><h2>${t("phones")}</h2>

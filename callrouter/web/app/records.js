@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { wordsOf } from "./acts.js";
+import { useAnswers } from "./answers.js";
 import { ask } from "./api.js";
 import { Num } from "./parts.js";
 import { AgentMenu, agentName, QueueMenu, queueName } from "./names.js";
@@ -55,14 +56,18 @@ export function Records() {
   const [page, setPage] = useState({ calls: [], next: null });
   const [problem, setProblem] = useState("");
   const [asking, setAsking] = useState(false);
+  const answers = useAnswers(stamp);
   const look = async (cursor, before) => {
+    const counts = answers();
     setAsking(true);
     try {
       const found = await ask("GET", `/api/records/calls?${queryOf(values, cursor)}`);
-      setPage({ calls: [...before, ...found.calls], next: found.next, stamp });
+      if (!counts()) return;
+      setPage({ calls: [...before, ...found.calls], next: found.next });
       setProblem("");
     } catch (error) {
-      if (!before.length) setPage({ calls: [], next: null, stamp });
+      if (!counts()) return;
+      if (!before.length) setPage({ calls: [], next: null });
       setProblem(wordsOf(error));
     }
     setAsking(false);
