@@ -14,7 +14,7 @@ from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, rin
 from callrouter.api.json_values import moment, phrase_json, seconds
 from callrouter.api.schemas.why_answers import StepJson, WhyJson, WhyWaitingJson
 from callrouter.core.floor import Floor
-from callrouter.core.state import CallState
+from callrouter.core.state import Call, CallState
 from callrouter.model.call_notices import (
     CallAbandoned,
     CallCompleted,
@@ -217,9 +217,7 @@ async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
     call = floor.calls.get(name)
     if call is None or call.state is not CallState.WAITING:
         return None
-    queue = call.queue
-    place = queue.waiting.position(call)
-    members = list(queue.members.values())
+    members = list(call.queue.members.values())
     groups = await grouped(
         (
             member.agent.id,
@@ -227,11 +225,33 @@ async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
         )
         for member in members
     )
-    text = "waits in {queue} for {waited_s}, place {place} of {waiting}"
-    waited, all_waiting = now - call.queued_at, len(queue.waiting)
+    words = _waits(call, len(members), now)
+    return {
+        "text": words,
+        "phrase": phrase_json(words),
+        "position": call.queue.waiting.position(call),
+        "ringing": sorted(call.offers),
+        "passed_over": groups,
+    }
+
+
+def _waits(call: Call, members: int, now: float) -> str:
+    """Say for how long a call has waited, at which place, and whether an agent is being rung.
+
+    Args:
+        call: a waiting call.
+        members: how many agents its queue has.
+        now: the time of the request.
+    """
+    queue = call.queue
     parts: list[str] = [
         phrase(
-            "waits", text, queue=queue.id, waited_s=waited, place=place or 0, waiting=all_waiting
+            "waits",
+            "waits in {queue} for {waited_s}, place {place} of {waiting}",
+            queue=queue.id,
+            waited_s=now - call.queued_at,
+            place=queue.waiting.position(call) or 0,
+            waiting=len(queue.waiting),
         )
     ]
     if not members:
@@ -245,12 +265,5 @@ async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
             "none of its {count} agent can be rung",
             "none of its {count} agents can be rung",
         )
-        parts.append(phrase("none-can-be-rung", one, many, count=len(members)))
-    words = joined(parts)
-    return {
-        "text": words,
-        "phrase": phrase_json(words),
-        "position": place,
-        "ringing": rung,
-        "passed_over": groups,
-    }
+        parts.append(phrase("none-can-be-rung", one, many, count=members))
+    return joined(parts)

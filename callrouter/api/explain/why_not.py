@@ -9,13 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from callrouter.api.calllog.agent_timelines import Standing
-from callrouter.api.explain.explanation_text import (
-    in_a_row,
-    lacking,
-    standing_words,
-    values,
-)
+from callrouter.api.explain.explanation_text import lacking, standing_words
 from callrouter.api.explain.outcome_names import RESULTS
+from callrouter.api.explain.queue_order import place_words
 from callrouter.api.json_values import phrase_json, phrases_json
 from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
@@ -23,19 +19,15 @@ from callrouter.core.agents import agent_availability, presence, unavailability_
 from callrouter.core.agents.agent_availability import Unavailable
 from callrouter.core.calls.eligibility import preference
 from callrouter.core.floor import Floor
-from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
 from callrouter.model.agent_status import AgentStatus
 from callrouter.model.text import joined, phrase
-from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
 """Waiting calls explained individually; the others are only counted."""
 PBXES: Final = 5
 """PBXes named of which none can ring the agent; the others are only counted."""
-AHEAD: Final = 3
-"""Number of agents ahead of this one that are named."""
 ABOUT_TO_RING: Final = phrase("about-to-be-rung", "about to be rung")
 
 
@@ -133,7 +125,7 @@ def _in_queue(
                 joined([_closed(queue, now), phrase("no-caller-waits", "no caller waits")])
             )
         else:
-            place = _place(member, now, names=names)
+            place = place_words(member, now, names=names)
             lines.append(joined([phrase("no-caller-waits", "no caller waits"), place]))
     elif waiting:
         one, many = "{count} caller waiting", "{count} callers waiting"
@@ -255,89 +247,6 @@ def _why_none(
         one, many = "and {count} more caller", "and {count} more callers"
         lines.append(phrase("more-callers", one, many, count=more))
     return lines
-
-
-def _place(member: Membership, now: float, *, names: bool) -> str:
-    """Say where an available agent stands in the queue's order, and who or how many are ahead.
-
-    Agents of the same escalation step who can be rung on the same PBX (the first of the agent's)
-    are compared. If a policy draws, only those with a better rank are ahead: chance decides among
-    equals.
-
-    Args:
-        member: of an available agent: at least one PBX can ring it.
-        now: the time of the request.
-        names: whether other agents may be named.
-    """
-    agent, queue = member.agent, member.queue
-    pbx = agent.open[0]
-    there = [
-        m
-        for m in queue.members.values()
-        if pbx in m.agent.open and m.escalation_step == member.escalation_step
-    ]
-    policies = [REGISTRY[name] for name in queue.spec.policy]
-    draws = next((n for n, policy in enumerate(policies) if policy.draws), None)
-    ranked = policies if draws is None else policies[: draws + 1]
-
-    def place(one: Membership) -> RankedAgent:
-        ranks = tuple(policy.rank(one, queue.spec.skills) for policy in ranked)
-        return (ranks, one.idle_since if draws is None else 0.0, one.agent.id)
-
-    places = sorted(place(one) for one in there)
-    mine = place(member)
-    total = phrase("available-in", "{count} available in {queue}", count=len(there), queue=queue.id)
-    if len(there) == 1:
-        text = "the only one available in {queue}"
-        total = phrase("only-available-in", text, queue=queue.id)
-    if member.escalation_step:
-        text = "{available} (open to calls that have waited {after_s})"
-        after = queue.spec.widen[member.escalation_step - 1].after
-        total = phrase("available-later", text, available=total, after_s=after)
-    if len(there) == 1:
-        text = "{available}: would be rung for the next call"
-        return phrase("next-of-all", text, available=total)
-    ahead = [one for one in places if (one[0], one[1]) < (mine[0], mine[1])]
-    if draws is not None:
-        equals = sum(one[0] == mine[0] for one in places)
-        if not ahead:
-            text = "one of {equals} equals of {available}: chance decides"
-            return phrase("one-of-equals", text, equals=equals, available=total)
-    else:
-        ahead = places[: places.index(mine)]
-    if not ahead:
-        text = "1st of {available}: would be rung for the next call"
-        return phrase("next-of", text, available=total)
-    nth, before = len(ahead) + 1, len(ahead)
-    if not names:
-        one = "{place_th} of {available}: {count} other is before"
-        many = "{place_th} of {available}: {count} others are before"
-        return phrase("others-before", one, many, place_th=nth, available=total, count=before)
-    named = in_a_row([_ranked(queue, one, now) for one in ahead[-AHEAD:]])
-    if before > AHEAD:
-        named = phrase(
-            "names-and-more", "{names} and {more} more", names=named, more=before - AHEAD
-        )
-    own = values(queue.spec.policy, mine[0], now - member.idle_since)
-    one = "{place_th} of {available} ({own}): {agents} is before"
-    many = "{place_th} of {available} ({own}): {agents} are before"
-    return phrase(
-        "agents-before",
-        one,
-        many,
-        place_th=nth,
-        available=total,
-        own=own,
-        agents=named,
-        count=before,
-    )
-
-
-def _ranked(queue: Queue, ranked: RankedAgent, now: float) -> str:
-    """Name an agent with the values that rank it."""
-    ranks, _, name = ranked
-    found = values(queue.spec.policy, ranks, now - queue.members[name].idle_since)
-    return phrase("agent-ranked", "{agent} ({values})", agent=name, values=found)
 
 
 # ---------------------------------------------------------------- an agent and a call
