@@ -58,3 +58,21 @@ def check_query(request: web.Request, names: Collection[str]) -> None:
 def wrong_query(text: str) -> ApiProblem:
     """Return the answer for a query that makes no sense."""
     return ApiProblem(422, "wrong-query", text)
+
+
+def one_of(name: str, value: str, known: Collection[str]) -> str:
+    """Return the value of a parameter that can only be one of a few.
+
+    Args:
+        name: of the parameter.
+        value: what the query says.
+        known: the values that there are.
+
+    Raises:
+        ApiProblem: 422, it is none of them.
+    """
+    if value in known:
+        return value
+    close = get_close_matches(value, known, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    raise wrong_query(f"'{name}' must be {listed(known, 'or')}, not {in_quotes(value)}{hint}")

@@ -22,7 +22,7 @@ from aiohttp import ClientTimeout
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api.record_access import RecordAccess
-from callrouter.api.routes import record_routes
+from callrouter.api.routes import report_routes
 from callrouter.api.watched_reports import ReportCancelledError
 from callrouter.record.number_fates import NumberChange, StoredNumber
 from callrouter.record.own_values import make_number_secret
@@ -330,7 +330,7 @@ async def test_reports_are_made_one_at_a_time_shared_and_bounded(
     world: RecordedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = SlowReading()
-    monkeypatch.setattr(record_routes, "MOST_REPORTS", 3)
+    monkeypatch.setattr(report_routes, "MOST_REPORTS", 3)
     assert world.backend.record is not None
     world.backend.record = replace(world.backend.record, reports=slow)
     async with TestClient(TestServer(world.app), headers=SUPERVISOR) as client:

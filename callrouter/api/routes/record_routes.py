@@ -1,4 +1,4 @@
-"""``/api/reports/{what}`` and ``/api/records/calls``: what is on record, as figures and as calls."""
+"""``/api/records/calls``: ended calls on record, page by page; and what other routes need of the record."""
 
 from __future__ import annotations
 
@@ -6,50 +6,39 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final
 
 from aiohttp import web
 
 from callrouter.api.access.auth import identify, not_yours
 from callrouter.api.context import SIGHT, backend_of
-from callrouter.api.json_answers import answer, encoded
+from callrouter.api.json_answers import answer
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.query_parameters import LONGEST, read_query, wrong_query
-from callrouter.api.record_access import RecordAccess, scope_of
+from callrouter.api.query_parameters import LONGEST, one_of, read_query, wrong_query
+from callrouter.api.record_access import RecordAccess
 from callrouter.api.schemas.record_answers import RecordedCallJson, RecordedCallsJson
-from callrouter.api.shared_answers import MOST_REPORTS, RATES, REPORTS
-from callrouter.api.watched_reports import WATCHED, send
-from callrouter.model.text import in_quotes, listed, mask, phrase, sentence_of
+from callrouter.api.shared_answers import RATES
+from callrouter.model.text import in_quotes, mask, phrase, sentence_of
 from callrouter.record.number_fates import number_key
 from callrouter.record.own_values import read_number_secret
 from callrouter.record.record_reader import CallFilter, Cursor, RecordReader
 from callrouter.record.rows import CallOutcome, CallRow
-from callrouter.reports.periods import PeriodError, read_period
-from callrouter.reports.request import ReportError, ReportRequest, Site
 from callrouter.store.location import StoreError
 
-REPORT_QUERY: Final = ("period", "by", "queue", "agent", "call", "figure", "format")
 _NO_AGENT: Final = "-"
 """No agent has this name."""
 CALLS_QUERY: Final = (*("from", "to", "queue", "agent", "number", "outcome", "cursor", "limit"),)
-FORMATS: Final = ("json", "csv", "xlsx", "png")
 MOST_CALLS: Final = 1000
 """Calls on a page."""
 USUAL_CALLS: Final = 100
-_COST: Final = 25.0
-"""A report costs its caller as much as so many requests."""
 
 
 def add_record_routes(app: web.Application) -> None:
-    """Add the routes of this module."""
-    app.add_routes(
-        [web.get("/api/reports/{what}", report), web.get("/api/records/calls", recorded_calls)]
-    )
+    """Add the route of this module."""
+    app.router.add_get("/api/records/calls", recorded_calls)
 
 
 def record_of(request: web.Request) -> RecordAccess:
@@ -75,159 +64,6 @@ def unreadable_call(name: str, error: StoreError) -> ApiProblem:
         error=str(error),
     )
     return ApiProblem(503, "no-record", detail)
-
-
-def _one_of(name: str, value: str, known: Collection[str]) -> str:
-    """Return a value if it is known.
-
-    Raises:
-        ApiProblem: 422, it is not.
-    """
-    if value in known:
-        return value
-    close = get_close_matches(value, known, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise wrong_query(f"'{name}' must be {listed(known, 'or')}, not {in_quotes(value)}{hint}")
-
-
-# ---------------------------------------------------------------- reports
-
-
-async def report(request: web.Request) -> web.StreamResponse:
-    """``GET /api/reports/{what}``: a report as JSON, or as a file.
-
-    Reports are made one at a time in a thread, and once for all who ask for the same; files that are
-    drawn or packed are made by a process of their own. A report that no client waits for any more is given up.
-
-    Raises:
-        ApiProblem: 404 there is no such report, or no record; 422 the query is wrong or the report
-            cannot be had in this format; 501 a library for the format is not installed; 503 too many
-            reports wait, or the database cannot be read.
-    """
-    record, what, query = (
-        record_of(request),
-        request.match_info["what"],
-        read_query(request, REPORT_QUERY),
-    )
-    form = _one_of("format", query.get("format", "json"), FORMATS)
-    _check_can(form)
-    wanted = _wanted(request, record, what, query)
-    scope = scope_of(request[SIGHT])
-    reports = request.app[REPORTS]
-    key = (wanted, scope, form)
-    if not reports.is_coming(key):
-        if reports.waiting >= MOST_REPORTS:
-            detail = phrase(
-                "reports-wait",
-                "{most} reports wait to be made; try again in a minute",
-                most=MOST_REPORTS,
-            )
-            raise ApiProblem(503, "too-many-reports", detail, {"Retry-After": "60"})
-        request.app[RATES].charge(identify(request), _COST)
-    now = backend_of(request).clock.now()
-    watched = request.app[WATCHED].of(key, reports)
-
-    def make(reader: RecordReader) -> bytes:
-        watched.tell(0.0)
-        site = Site.of(record.settings(), now)
-        return _made(reader, wanted, site, scope=scope, form=form, progress=watched.tell)
-
-    async def asked() -> bytes:
-        try:
-            return await record.reports.ask(make)
-        except (ReportError, PeriodError) as error:
-            raise wrong_query(sentence_of(error)) from error
-        except StoreError as error:
-            raise ApiProblem(503, "record-away", sentence_of(error)) from error
-
-    content, lines = await watched.wait(
-        request, reports.begin(key, asked), says_how_far=form == "json"
-    )
-    whole = _file(content, what, form) if form != "json" else encoded(content)
-    return await send(content, lines, whole)
-
-
-def _wanted(
-    request: web.Request, record: RecordAccess, what: str, query: dict[str, str]
-) -> ReportRequest:
-    """Return what is asked for.
-
-    Raises:
-        ApiProblem: 404 there is no such report, 422 the period makes no sense.
-    """
-    from callrouter.reports.catalog import WHATS  # noqa: PLC0415 - loads all reports
-
-    if what not in WHATS:
-        close = get_close_matches(what[:LONGEST], WHATS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there are {listed(WHATS)}"
-        raise ApiProblem(404, "unknown-report", f"there is no report {in_quotes(what)}; {hint}")
-    if (what == "call") != ("call" in query):
-        raise wrong_query("'call' is the id of the call for the report 'call', and only for it")
-    zone = record.settings().table.zone
-    try:
-        period = read_period(query.get("period", ""), backend_of(request).clock.now(), zone)
-    except PeriodError as error:
-        raise wrong_query(sentence_of(error)) from error
-    return ReportRequest(
-        what=what,
-        period=period,
-        by=query.get("by", ""),
-        queue=query.get("queue", ""),
-        agent=query.get("agent", ""),
-        call=query.get("call", ""),
-        figure=query.get("figure", ""),
-    )
-
-
-def _check_can(form: str) -> None:
-    from callrouter.reports.formats.file_formats import FILE_FORMATS  # noqa: PLC0415 - only here
-
-    if form in FILE_FORMATS and (lack := FILE_FORMATS[form].lacks()):
-        raise ApiProblem(501, "format-not-installed", lack)
-
-
-def _made(
-    reader: RecordReader,
-    wanted: ReportRequest,
-    site: Site,
-    *,
-    scope: Any,
-    form: str,
-    progress: Callable[[float], None],
-) -> bytes:
-    """Return a report in a format. Runs in the thread that reads the record.
-
-    Raises:
-        ReportError: it cannot be made, or not in this format.
-    """
-    from callrouter.reports.catalog import make  # noqa: PLC0415 - loads all reports
-    from callrouter.reports.formats import file_process, report_csv, report_json  # noqa: PLC0415
-
-    with reader.connection() as link:
-        found = make(wanted, site, scope, link, progress)
-    if form == "json":
-        return report_json.encode_report(found)
-    if form == "csv":
-        return report_csv.to_csv(found).encode("utf-8", "replace")
-    try:
-        return file_process.make_file(report_json.encode_report(found), form)
-    except file_process.FileNotMadeError as error:
-        raise ReportError(sentence_of(error)) from error
-
-
-def _file(content: bytes, what: str, form: str) -> web.Response:
-    from callrouter.reports.formats.file_formats import FILE_FORMATS  # noqa: PLC0415 - only here
-
-    shown = "inline" if form == "png" else "attachment"
-    return web.Response(
-        body=content,
-        content_type=FILE_FORMATS[form].media,
-        charset="utf-8" if form == "csv" else None,
-        headers={"Content-Disposition": f'{shown}; filename="{what}.{form}"'},
-    )
-
-
-# ---------------------------------------------------------------- ended calls
 
 
 async def recorded_calls(request: web.Request) -> web.Response:
@@ -290,7 +126,7 @@ def _filter(request: web.Request, record: RecordAccess, query: dict[str, str]) -
     begin, end = read_span(query, settings.table.zone)
     outcome = query.get("outcome", "")
     if outcome:
-        _one_of("outcome", outcome, [item.value for item in CallOutcome])
+        one_of("outcome", outcome, [item.value for item in CallOutcome])
     return CallFilter(
         begin=begin,
         end=end,

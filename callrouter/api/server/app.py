@@ -52,6 +52,7 @@ from callrouter.api.routes.explain_routes import add_why_routes
 from callrouter.api.routes.oidc_routes import add_oidc_routes
 from callrouter.api.routes.page_routes import add_page_routes
 from callrouter.api.routes.record_routes import add_record_routes
+from callrouter.api.routes.report_routes import add_report_routes
 from callrouter.api.routes.screen_routes import add_screen_routes
 from callrouter.api.routes.session_routes import LOGINS, add_session_routes
 from callrouter.api.routes.status_routes import add_status_routes
@@ -176,6 +177,7 @@ def _add_routes(app: web.Application) -> None:
     add_call_routes(app)
     add_why_routes(app)
     add_record_routes(app)
+    add_report_routes(app)
     add_audit_routes(app)
     add_config_routes(app)
     add_editor_routes(app)
