@@ -84,16 +84,7 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
     Raises:
         ApiProblem: 422 a name or an edit is wrong.
     """
-    shown: dict[str, str | None] = {**texts.shown(), **draft.texts}
-    if len(shown) > MOST_FILES:
-        raise ApiProblem(
-            422, "wrong-body", phrase("most-files", "more than {most} files", most=MOST_FILES)
-        )
-    for name in draft.texts:
-        check_name(name)
-        if isinstance(config.source, DatabaseSource):
-            check_not_own_file(name)
-    present = {name: text for name, text in shown.items() if text is not None}
+    present = _with_draft(texts, draft, config)
     changed: dict[str, str] = {}
     try:
         changed = apply_edits(present, draft.edits)
@@ -124,6 +115,24 @@ def check(texts: FolderTexts, draft: Draft, config: LiveConfig, trees: TreeCache
     if draft.tables:
         answer["tables"] = tables_json(present, texts, trees, found.problems)
     return answer
+
+
+def _with_draft(texts: FolderTexts, draft: Draft, config: LiveConfig) -> dict[str, str]:
+    """Return the texts that the person sees, with those of a draft in their place.
+
+    Raises:
+        ApiProblem: 422 a name is wrong, or there are too many files.
+    """
+    shown: dict[str, str | None] = {**texts.shown(), **draft.texts}
+    if len(shown) > MOST_FILES:
+        raise ApiProblem(
+            422, "wrong-body", phrase("most-files", "more than {most} files", most=MOST_FILES)
+        )
+    for name in draft.texts:
+        check_name(name)
+        if isinstance(config.source, DatabaseSource):
+            check_not_own_file(name)
+    return {name: text for name, text in shown.items() if text is not None}
 
 
 def check_name(name: str) -> None:
