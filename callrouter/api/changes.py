@@ -14,8 +14,9 @@ from typing import Final, Literal, TypeAlias, cast
 from callrouter.api.json_answers import encode
 from callrouter.api.json_values import Json, moment
 from callrouter.api.shared_frames import SharedMessage
-from callrouter.api.views.floor_views import FloorViews, UnknownIdError
+from callrouter.api.views.floor_views import FloorViews
 from callrouter.api.views.sight import Sight
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.clock import Clock
 from callrouter.model.notices import Notice
 

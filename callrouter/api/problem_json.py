@@ -12,7 +12,7 @@ from aiohttp.http import HttpProcessingError
 
 from callrouter.api.access.refused_requests import RefusedRequests
 from callrouter.api.json_values import phrase_json
-from callrouter.api.views.floor_views import UnknownIdError
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.model.text import Phrase, clean, phrase, sentence_of, unless_cut
 
 TYPE: Final = "urn:callrouter:problem:"

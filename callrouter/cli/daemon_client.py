@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from callrouter.api import control_socket
@@ -19,6 +19,10 @@ from callrouter.cli.suggestions import meant
 
 ANSWER_WITHIN = 10.0
 """Seconds for the daemon to answer."""
+
+
+_MEANT: Final = "; did you mean "
+"""Between a sentence of the daemon and the name that it suggests."""
 
 
 class DaemonRefused(Exception):  # noqa: N818 - named for what happened
@@ -182,8 +186,9 @@ class DaemonClient:
         elif status in {404, 409, 422}:
             names = _named_in(query or {}) | _named_in(body or {})
             known = names | _of_path(path) if status == 404 else names
-            hint = "" if "did you mean" in text else self._meant(known)
-            raise DaemonRefused(status, text, hint)
+            said, _, near = text.partition(_MEANT)
+            hint = self._meant(known) or (near and _MEANT[2:] + near)
+            raise DaemonRefused(status, said, hint)
         raise DaemonRefused(status, text)
 
     def _exchange(

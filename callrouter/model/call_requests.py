@@ -1,15 +1,16 @@
 """What people ask of calls and conversations: by the API, the page or a phone.
 
 They are events of the core, as the others are; `events` has the union of all of them. A request that is refused because
-of an id that nothing has is answered in the words below.
+of an id that nothing has is answered in the words below. Suggest only ids that the person may see.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 from callrouter.model.frozen import frozen
-from callrouter.model.text import phrase
+from callrouter.model.text import nearest_name, phrase
 
 
 @frozen
@@ -59,13 +60,19 @@ class CallEndRequested:
     by: str = ""
 
 
-def no_agent(agent: str) -> str:
-    """No agent has this id."""
+def no_agent(agent: str, known: Iterable[str] = ()) -> str:
+    """No agent has this id; of the `known` ones the nearest is suggested."""
+    if near := nearest_name(agent, known):
+        text = "there is no agent '{agent}'; did you mean '{near}'?"
+        return phrase("no-agent-near", text, agent=agent, near=near)
     return phrase("no-agent", "there is no agent '{agent}'", agent=agent)
 
 
-def no_queue(queue: str) -> str:
-    """No queue has this id."""
+def no_queue(queue: str, known: Iterable[str] = ()) -> str:
+    """No queue has this id; of the `known` ones the nearest is suggested."""
+    if near := nearest_name(queue, known):
+        text = "there is no queue '{queue}'; did you mean '{near}'?"
+        return phrase("no-queue-near", text, queue=queue, near=near)
     return phrase("no-queue", "there is no queue '{queue}'", queue=queue)
 
 

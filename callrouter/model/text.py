@@ -7,8 +7,10 @@ and a description of changes. Durations as the files write them (``1m30s``) are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import reduce
+from itertools import islice
 from typing import Any, Final, Self, TypeAlias
 
 _ENDING: Final = 3
@@ -21,6 +23,12 @@ _TIMER_TOLERANCE: Final = 0.01
 """Seconds by which a timer may be early: 2.998 s of ringing are 3 s."""
 _DAYS_FROM: Final = 72
 """Hours from which a duration is given in days."""
+
+
+_LONGEST_NAME: Final = 64
+"""Longest name in characters for which a similar one is searched."""
+_COMPARED: Final = 200
+"""Number of names compared with a mistyped one. This keeps the search within a few milliseconds."""
 
 
 # ---------------------------------------------------------------- text from outside
@@ -64,6 +72,21 @@ def in_quotes(text: str, longest: int = 60) -> str:
 
 
 # ---------------------------------------------------------------- counts and lists
+
+
+def nearest_name(wrong: str, names: Iterable[str]) -> str:
+    """The name that is most like a wrong one, and that its writer may have meant; empty if none is.
+
+    Of many names those come first that begin or end alike. At most `_COMPARED` are compared, and
+    none if the wrong one is longer than any name can be.
+    """
+    if not wrong or len(wrong) > _LONGEST_NAME:
+        return ""
+    small, known = wrong.lower(), list(names)
+    if len(known) > _COMPARED:
+        known.sort(key=lambda name: name[:2] != small[:2] and name[-2:] != small[-2:])
+    close = get_close_matches(small, islice(known, _COMPARED), n=1, cutoff=0.6)
+    return close[0] if close else ""
 
 
 def counted(count: int | str, one: str, more: str = "", *, zero: str = "no") -> str:

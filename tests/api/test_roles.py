@@ -224,6 +224,45 @@ async def test_a_supervisor_of_one_queue(client: Client) -> None:
         assert "limited to the queues sales" in (await answer.json())["detail"]
 
 
+async def test_an_agent_sees_an_own_call_that_ended_as_the_record_shows_it(
+    client: Client, house: World
+) -> None:
+    whole = (await get(client, "alice", "/api/calls/own"))["caller_number"]
+    house.hang_up("own")
+    shown = await get(client, "alice", "/api/calls/own")
+    [listed] = await get(client, "alice", "/api/calls?only=ended")
+    for view in (shown, listed):
+        assert (view["id"], view["caller_number"], view["caller_name"]) == ("own", "+44…018", "")
+        assert view["agent"] == "alice"
+    assert whole == NUMBER, "while they talk"
+    assert (await get(client, "supervisor", "/api/calls/own"))["caller_number"] == NUMBER
+
+
+async def test_the_nearest_name_is_one_that_the_client_may_see(client: Client) -> None:
+    async def detail(path: str, who: str) -> str:
+        return str((await (await client.get(path, headers=headers(who))).json())["detail"])
+
+    assert await detail("/api/agents/alicee", "admin") == (
+        "there is no agent 'alicee'; did you mean 'alice'?"
+    )
+    assert await detail("/api/agents/alicee/why-not", "admin") == (
+        "there is no agent 'alicee'; did you mean 'alice'?"
+    )
+    assert await detail("/api/queues/supprot", "admin") == (
+        "there is no queue 'supprot'; did you mean 'support'?"
+    )
+    assert await detail("/api/calls/owm", "admin") == "there is no call 'owm'"
+    moves = (
+        ("admin", "support-waits", "sale", "there is no queue 'sale'; did you mean 'sales'?"),
+        ("sales", "sales-waits", "sale", "there is no queue 'sale'; did you mean 'sales'?"),
+        ("sales", "sales-waits", "supprot", "there is no queue 'supprot'"),
+    )
+    for who, call, queue, said in moves:
+        path, body = f"/api/calls/{call}/move", {"queue": queue}
+        moved = await client.post(path, json=body, headers=headers(who))
+        assert (await moved.json())["detail"] == said
+
+
 async def test_an_agent_is_not_told_who_the_others_are(client: Client, house: World) -> None:
     """Where alice stands in the order of support, in which bob has been idle for longer."""
     house.hang_up("sales-waits")

@@ -71,3 +71,12 @@ def test_a_duration_that_is_not_known() -> None:
     assert text.clock_duration(None) == ""
     assert text.clock_duration(None, unknown="-") == "-"
     assert text.clock_duration(3.44, digits=1) == "3.4 s"
+
+
+def test_the_nearest_name_is_found_among_thousands() -> None:
+    known = [f"agent-{n}" for n in range(5000)] + ["zachary"]
+    assert text.nearest_name("Zacharu", known) == "zachary"
+    assert text.nearest_name("acharyx", known) == ""  # compared are those that begin or end alike
+    assert text.nearest_name("acharyx", known[-1:]) == "zachary"
+    assert text.nearest_name("", known) == ""
+    assert text.nearest_name("z" * 65, [*known, "z" * 65]) == ""

@@ -18,7 +18,7 @@ from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.context import BACKEND, CALLER, floor_of
 from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.problem_json import PROBLEM_KIND, Handler
-from callrouter.api.views.floor_views import UnknownIdError
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.audit.act_log import Act
 from callrouter.audit.act_rows import ActOutcome, ActVia
 from callrouter.http_keys import BODY

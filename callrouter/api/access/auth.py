@@ -25,6 +25,7 @@ from callrouter.api.forwarding.node_passes import PASSED_ON
 from callrouter.api.problem_json import REFUSED_REQUESTS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.http_keys import KNOWN
 from callrouter.model.text import phrase
 from callrouter.settings.config_files import owner_name
@@ -68,6 +69,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
 
     Raises:
         ApiProblem: 401 no or a wrong token, 403 not allowed, 429 too many requests.
+        UnknownIdError: as the handler raises it, with the nearest id that the client may see.
     """
     if (
         request.path in _OPEN
@@ -85,7 +87,11 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     _permit(request, caller, seen)
     request[KNOWN] = True
     request.app[RATES].take(caller)
-    return await handler(request)
+    try:
+        return await handler(request)
+    except UnknownIdError as unknown:
+        what, name = unknown.what, unknown.name
+        raise UnknownIdError(what, name, floor_of(request).ids(what, seen)) from None
 
 
 async def _slow_down(request: web.Request) -> None:

@@ -19,6 +19,7 @@ from callrouter.api.schemas.bodies import EmptyBody, MoveBody
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson
 from callrouter.api.views.floor_values import ActiveCall
 from callrouter.api.views.floor_views import FloorViews
+from callrouter.api.views.sight import Sight
 from callrouter.model.call_requests import (
     CallEndRequested,
     CallMoveRequested,
@@ -175,7 +176,7 @@ async def move_call(request: web.Request) -> web.Response:
         return answer(_shown(request, found.id))
     if not found.waiting:
         raise _not_waiting(found, phrase("can-be-moved", "moved"))
-    _check_move(floor, found, body)
+    _check_move(floor, request[SIGHT], found, body)
     backend_of(request).post(
         CallMoveRequested(
             call=found.id,
@@ -188,7 +189,7 @@ async def move_call(request: web.Request) -> web.Response:
     return answer(_shown(request, found.id))
 
 
-def _check_move(floor: FloorViews, found: ActiveCall, body: MoveBody) -> None:
+def _check_move(floor: FloorViews, sight: Sight, found: ActiveCall, body: MoveBody) -> None:
     """Refuse here, with a reason, what the core would ignore with a note.
 
     Raises:
@@ -202,7 +203,7 @@ def _check_move(floor: FloorViews, found: ActiveCall, body: MoveBody) -> None:
         )
     name = body.get("queue", found.queue)
     if not floor.accepts_calls(name):
-        raise ApiProblem(422, "unknown-queue", no_queue(name))
+        raise ApiProblem(422, "unknown-queue", no_queue(name, floor.ids("queue", sight)))
     agent = body.get("agent")
     if agent is not None and not floor.is_member(agent, name):
         raise ApiProblem(422, "unknown-agent", not_agent_of(agent, name))

@@ -32,7 +32,7 @@ from callrouter.api.schemas.bodies import (
     VerifyBody,
 )
 from callrouter.api.shared_answers import RATES
-from callrouter.api.views.floor_views import UnknownIdError
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.mobiles.mobile_records import AuditRow, MobileState
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (

@@ -12,7 +12,7 @@ from callrouter.api.access.auth import SCREENS, WRONG_TOKENS, identify
 from callrouter.api.access.origins import check_origin
 from callrouter.api.access.tokens import ApiCaller
 from callrouter.api.access.wall_screens import KEPT_FOR, SCREEN_COOKIE, TooManyScreensError
-from callrouter.api.context import backend_of, floor_of
+from callrouter.api.context import SIGHT, backend_of, floor_of
 from callrouter.api.json_answers import answer, answer_list
 from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
@@ -75,7 +75,8 @@ async def make_screen(request: web.Request) -> web.Response:
     queues = list(dict.fromkeys(body.get("queues", [])))
     for queue in queues:
         if not floor_of(request).accepts_calls(queue):
-            raise ApiProblem(422, "unknown-queue", no_queue(queue[:80]))
+            known = floor_of(request).ids("queue", request[SIGHT])
+            raise ApiProblem(422, "unknown-queue", no_queue(queue[:80], known))
     if caller.queues and not (queues and set(queues) <= set(caller.queues)):
         detail = phrase(
             "name-your-queues",

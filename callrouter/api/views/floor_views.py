@@ -33,9 +33,11 @@ from callrouter.api.views.sight import (
     sight_of,
     visible_agent,
     visible_call,
+    visible_ended,
     visible_queue,
 )
 from callrouter.api.views.transfer_targets import targets_json
+from callrouter.api.views.unknown_ids import UnknownIdError
 from callrouter.clock import Clock
 from callrouter.core import requests
 from callrouter.core.agents.requested_state import unknown_reason
@@ -46,29 +48,8 @@ from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.mobiles.number_policy import Verdict
 from callrouter.mobiles.outside_numbers import read_outside_number
 from callrouter.model.agent_status import AgentState
-from callrouter.model.call_requests import ConversationRequested, no_agent, no_queue
+from callrouter.model.call_requests import ConversationRequested
 from callrouter.model.events import AgentRequest
-from callrouter.model.text import phrase
-
-
-class UnknownIdError(Exception):
-    """There is no agent, queue or call of this id.
-
-    Args:
-        what: ``agent``, ``queue`` or ``call``.
-        name: the id that was asked for.
-    """
-
-    def __init__(self, what: str, name: str) -> None:
-        unknown = f"there is no {what} '{name[:80]}'"
-        if what == "agent":
-            unknown = no_agent(name[:80])
-        elif what == "queue":
-            unknown = no_queue(name[:80])
-        elif what == "call":
-            unknown = phrase("no-call-named", "there is no call '{call}'", call=name[:80])
-        super().__init__(unknown)
-        self.what = what
 
 
 class FloorViews:
@@ -97,6 +78,13 @@ class FloorViews:
         Valid for one request: it follows the routing table. The live view asks for each message.
         """
         return sight_of(self._floor, caller)
+
+    def ids(self, what: str, sight: Sight) -> Iterator[str]:
+        """Yield the ids of the visible agents, or queues; of calls none, which people do not type."""
+        if what == "agent":
+            yield from filter(sight.sees_agent, self._floor.agents)
+        elif what == "queue":
+            yield from filter(sight.sees_queue, self._floor.queues)
 
     def may_show_call(self, name: str, sight: Sight) -> bool:
         """Return whether a call is shown. Of ended and unknown ones, `call` decides."""
@@ -314,7 +302,7 @@ class FloorViews:
         elif logged is None:
             raise UnknownIdError("call", name)
         elif sight.sees_ended(logged.queue, logged.agent):
-            view = visible_call(ended_json(logged), sight, own=True)
+            view = visible_ended(ended_json(logged), sight)
         else:
             return None
         # What happened to it names other agents.
@@ -352,7 +340,7 @@ class FloorViews:
         how many are kept.
         """
         return (
-            visible_call(ended_json(call), sight, own=True)
+            visible_ended(ended_json(call), sight)
             for call in self._log.ended()
             if sight.sees_ended(call.queue, call.agent)
         )
@@ -404,7 +392,7 @@ class FloorViews:
             over = next((one for one in self._log.ended() if one.call == name), None)
             if over is None:
                 raise UnknownIdError("call", name)
-            return visible_call(ended_json(over), sight, own=True)
+            return visible_ended(ended_json(over), sight)
         return visible_call(self._row(call, self._clock.now()), sight, own=True)
 
     def conversation_refusal(self, request: ConversationRequested) -> str:

@@ -199,3 +199,16 @@ def visible_call(view: CallJson, sight: Sight, *, own: bool) -> CallJson:
         "consulting_state": None,
         "offers": [],
     }
+
+
+def visible_ended(view: CallJson, sight: Sight) -> CallJson:
+    """Return an ended call as the caller may see it: for an agent with the number masked, as on record.
+
+    Args:
+        view: the call as it is. An agent is shown no ended calls but their own.
+        sight: what the caller may see.
+    """
+    shown = visible_call(view, sight, own=True)
+    if not sight.masked:
+        return shown
+    return {**shown, "caller_number": mask(view["caller_number"]), "caller_name": ""}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from callrouter.core import lane_membership
 from callrouter.core.agents import agent_availability, agent_messages, presence
@@ -19,7 +18,7 @@ from callrouter.model.notices import (
     WrapUpEnded,
 )
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
-from callrouter.model.text import phrase
+from callrouter.model.text import nearest_name, phrase
 
 MISSED = "missed calls"
 """The reason of a pause that the router imposed."""
@@ -83,13 +82,12 @@ def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
     """
     if reason_of(pauses, asked) is not None:
         return ""
-    close = get_close_matches(asked.lower()[:100], pauses, n=1, cutoff=0.6)
-    if close:
+    if near := nearest_name(asked, pauses):
         return phrase(
             "no-pause-reason-near",
             "there is no pause reason '{reason}'; did you mean '{near}'? the reasons are: {reasons}",
             reason=asked[:80],
-            near=close[0],
+            near=near,
             reasons=list(pauses),
         )
     text = "there is no pause reason '{reason}'; the reasons are: {reasons}"

@@ -6,7 +6,6 @@ name that exists. The call goes on without the faulty value.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,13 +20,12 @@ from callrouter.model.commands import Leave, Result
 from callrouter.model.events import CallArrived
 from callrouter.model.phone_numbers import Numbering, withheld
 from callrouter.model.routing_table import Rule, Table
+from callrouter.model.text import nearest_name
 
 _NO_SKILLS: Final[Mapping[str, int]] = {}
 
-_LONGEST: Final = 64
-"""Longest name in characters for which similar names are searched."""
 _FEW: Final = 200
-"""Number of names compared with a mistyped one. This keeps the search within a few milliseconds."""
+"""Number of agents whose skills are compared with a mistyped one."""
 
 
 def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
@@ -180,14 +178,9 @@ def _known_skills(floor: Floor, event: CallArrived) -> dict[str, int]:
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or an empty string if no name is similar.
-
-    At most `_FEW` names are compared, and none if the word is longer than `_LONGEST`.
-    """
-    if len(word) > _LONGEST:
-        return ""
-    close = difflib.get_close_matches(word.lower(), islice(names, _FEW), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    """``; did you mean 'x'?``, or an empty string if no name is similar."""
+    close = nearest_name(word, names)
+    return f"; did you mean '{close}'?" if close else ""
 
 
 # ---------------------------------------------------------------- rules

@@ -128,7 +128,7 @@ def _no_transfer(floor: Floor, call: Call, event: ConversationRequested) -> str:
         return phrase("say-where-to", "say where to: a queue, or an agent")
     queue = floor.queues.get(event.queue or call.queue.id)
     if queue is None or queue.gone:
-        return no_queue(event.queue or call.queue.id)
+        return no_queue(event.queue or call.queue.id, floor.queues)
     if not event.agent:
         return ""
     member = queue.members.get(event.agent)
@@ -145,9 +145,9 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
     if bool(event.queue) == bool(event.agent):
         return phrase("say-whom-to-ask", "say whom to ask: an agent, or a queue")
     if event.queue and event.queue not in floor.queues:
-        return no_queue(event.queue)
+        return no_queue(event.queue, floor.queues)
     if event.agent and event.agent not in floor.agents:
-        return no_agent(event.agent)
+        return no_agent(event.agent, call.queue.members)
     if event.agent and (no := _why_not_free(floor, call, floor.agents[event.agent])):
         return no
     if _colleague(floor, call, event):
