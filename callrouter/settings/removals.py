@@ -12,7 +12,7 @@ from typing import Final
 
 from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import renamed, under_new_names
-from callrouter.model.text import counted, first_few, phrase
+from callrouter.model.text import first_few, joined, phrase
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.config_files import ConfigFiles
 
@@ -39,8 +39,12 @@ def losses(
     old = under_new_names(old, new)
     return (
         *_cut(before, after, lines),
-        *_much("queue", gone_queues(old, new), len(old.queues)),
-        *_much("agent", [name for name in old.agents if name not in new.agents], len(old.agents)),
+        *_much(_queues(len(old.queues)), gone_queues(old, new), len(old.queues)),
+        *_much(
+            _agents(len(old.agents)),
+            [name for name in old.agents if name not in new.agents],
+            len(old.agents),
+        ),
         *_places(old, new),
         *_phones(old, new),
     )
@@ -85,13 +89,21 @@ def removals_with_callers(old: Table, new: Table, callers: Mapping[str, int]) ->
     return tuple(found)
 
 
-def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
+def _queues(number: int) -> str:
+    return phrase("queues-counted", "{count} queue", "{count} queues", count=number)
+
+
+def _agents(number: int) -> str:
+    return phrase("agents-counted", "{count} agent", "{count} agents", count=number)
+
+
+def _much(counted: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
     if is_much(len(gone), there_were):
         yield phrase(
             "are-gone",
             "{gone} of {counted} are gone ({names})",
             gone=len(gone),
-            counted=counted(there_were, what),
+            counted=counted,
             names=first_few(gone, _NAMED),
         )
 
@@ -119,7 +131,7 @@ def _places(old: Table, new: Table) -> Iterator[str]:
         now = {member.agent for member in all_members(there)}
         gone = [agent for agent in was if agent not in now]
         if is_much(len(gone), len(was)):
-            places = counted(len(was), "agent")
+            places = _agents(len(was))
             yield phrase(
                 "queue-loses",
                 "queue {id} loses {gone} of {places} ({names})",
@@ -144,7 +156,8 @@ def _phones(old: Table, new: Table) -> Iterator[str]:
         left = () if now is spec else {device.id for device in spec.devices}
         kept = {device.id for device in now.devices}
         gone += [f"{name}'s {device}" for device in left if device not in kept]
-    yield from _much("phone", gone, there_were)
+    text, more = "{count} phone", "{count} phones"
+    yield from _much(phrase("phones-counted", text, more, count=there_were), gone, there_were)
 
 
 def _cut(before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]) -> Iterator[str]:
@@ -157,8 +170,12 @@ def _cut(before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]) -> Itera
     for name, file in before.items():
         how = cut_in_words(file.content, after[name].content if name in after else None)
         if how:
-            more = f"; {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
-            yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
+            effects = joined(lines[:_NAMED])
+            if (more := len(lines) - _NAMED) > 0:
+                effects = phrase(
+                    "effects-and-more", "{effects}; {count} more", effects=effects, count=more
+                )
+            yield phrase("file-cut", "{file} {how}: {effects}", file=name, how=how, effects=effects)
 
 
 def is_only_cut(before: ConfigFiles, after: ConfigFiles) -> bool:
@@ -189,10 +206,10 @@ def cut_in_words(before: bytes, after: bytes | None) -> str:
     if not before.strip():
         return ""
     if after is None:
-        return "is gone"
+        return phrase("file-gone", "is gone")
     if not after.strip():
-        return "is empty"
+        return phrase("file-empty", "is empty")
     left, was = after.rstrip(), before.rstrip()
     if was.startswith(left) and (len(was) - len(left)) * PART > len(was):
-        return "ends early"
+        return phrase("file-ends-early", "ends early")
     return ""

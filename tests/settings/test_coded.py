@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.model.text import Phrase
-from callrouter.settings import Problem
+from callrouter.settings import Problem, changes
 from tests.settings.cases import ENVIRON, loaded, problems
 
 SETTINGS = Path(__file__).parents[2] / "callrouter" / "settings"
@@ -178,3 +178,32 @@ def is_sentence(text: ast.expr) -> bool:
     """Whether an expression is a text, also an f-string, with a blank in it."""
     parts = text.values if isinstance(text, ast.JoinedStr) else [text]
     return any(isinstance(part, ast.Constant) and " " in str(part.value) for part in parts)
+
+
+def test_what_a_change_does(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before = loaded(
+        tmp_path / "a",
+        agents="agents:\n  alice: {devices: {desk: PJSIP/1}}\n  bob: {}\n",
+        alerts=ALERT.format(secret=SECRET, alert='when: "waiting > 5"'),
+        pauses="pauses: {lunch: {longest: 45m, then: resume}}\n",
+        queues="queues:\n  support: {agents: [alice, bob]}\n  sales: {agents: [alice], on_full: hangup}\n",
+    )
+    after = loaded(
+        tmp_path / "b",
+        agents="agents:\n  alice: {devices: {desk: {endpoint: PJSIP/1, hours: mon 09:00-17:00}}, email: a@example.com}\n"
+        "  carol: {renamed_from: bob}\n",
+        alerts=ALERT.format(secret=SECRET, alert='when: "waiting > 6", quiet: mon 09:00-10:00'),
+        hooks="webhooks: [{to: ops, events: [call.ended], queues: [support]}]\n",
+        pauses="pauses: {lunch: {default: true}}\n",
+        queues="queues:\n  support: {agents: [alice, carol], announce: {position: true}, timezone: Europe/Paris}\n"
+        "  sales: {agents: [alice], on_full: hangup}\n",
+        rules="rules: [{name: VIP, when: {}, then: {priority: 1}}]\n",
+        codes='codes: {sign_in: "*65"}\n',
+        http=f"http: {{api_tokens: [{{name: a, role: supervisor, token: {'xK3pq81Zzw5Rt2' * 2}, queues: [sales]}}]}}\n",
+    )
+    lines = changes(before, after)
+    assert len(lines) > 9
+    assert [line for line in lines if not isinstance(line, Phrase)] == []
+    assert [part for line in lines for part in without_code(line)] == []

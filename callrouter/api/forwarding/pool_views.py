@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from callrouter.api.json_values import moment, phrases_json, seconds
 from callrouter.api.schemas.cluster_answers import ClusterJson, ClusterNodeJson, ClusterPoolJson
 from callrouter.cluster_views import ClusterNode, ClusterPool
-from callrouter.model.text import phrase
+from callrouter.model.text import PhraseValue, joined, phrase
 
 
 class HandOverError(Exception):
@@ -36,31 +36,40 @@ def chosen(pool: ClusterPool, wanted: str) -> str:
         HandOverError: none could, none is active, or there is no such node.
     """
     if pool.active is None:
-        detail = f"no node is active for pool {pool.name}; a standby takes over by itself"
+        text = "no node is active for pool {pool}; a standby takes over by itself"
+        detail = phrase("standby-takes-over", text, pool=pool.name)
         raise HandOverError(409, "no-active-node", detail)
     ready = sorted(pool.standbys, key=lambda node: (pool.differs(node), node.seen_s, node.name))
-    names = ", ".join(node.name for node in ready) or "none"
     if not wanted:
         if not ready:
-            detail = (
-                f"pool {pool.name} has no standby that could take over; see `callrouter cluster`"
-            )
+            text = "pool {pool} has no standby that could take over; see `callrouter cluster`"
+            detail = phrase("pool-without-standby", text, pool=pool.name)
             raise HandOverError(409, "no-standby", detail)
         return ready[0].name
     node = pool.node(wanted)
     if node is None:
-        known = ", ".join(sorted(one.name for one in pool.nodes)) or "none"
-        detail = f"pool {pool.name} has no node {wanted}; it has: {known}"
+        text, known = (
+            "pool {pool} has no node {node}; it has: {nodes}",
+            _names(sorted(pool.nodes, key=lambda one: one.name)),
+        )
+        detail = phrase("unknown-node", text, pool=pool.name, node=wanted, nodes=known)
         raise HandOverError(422, "unknown-node", detail)
     if node == pool.active:
-        raise HandOverError(
-            409, "active-already", f"{wanted} is active for pool {pool.name} already"
-        )
+        text = "{node} is active for pool {pool} already"
+        detail = phrase("node-active-already", text, node=wanted, pool=pool.name)
+        raise HandOverError(409, "active-already", detail)
     if node not in ready:
-        why = "; ".join(node_trouble(pool, node))
-        detail = f"{wanted} cannot take pool {pool.name} over: {why}; ready are: {names}"
+        text = "{node} cannot take pool {pool} over: {why}; ready are: {nodes}"
+        why = joined(node_trouble(pool, node))
+        detail = phrase(
+            "node-not-ready", text, node=wanted, pool=pool.name, why=why, nodes=_names(ready)
+        )
         raise HandOverError(409, "not-ready", detail)
     return wanted
+
+
+def _names(nodes: Sequence[ClusterNode]) -> PhraseValue:
+    return [node.name for node in nodes] or phrase("no-nodes", "none")
 
 
 def cluster_json(
@@ -130,7 +139,8 @@ def pool_trouble(pool: ClusterPool) -> list[str]:
 
 def node_trouble(pool: ClusterPool, node: ClusterNode) -> list[str]:
     """Return what is wrong with a node, in words."""
-    found = [node.problem] if node.problem else []
+    told = phrase("node-says", "{problem}", problem=node.problem)
+    found: list[str] = [told] if node.problem else []
     if node.away and node != pool.active:
         one, many = "no sign of life for {count} second", "no sign of life for {count} seconds"
         found.append(phrase("no-sign-of-life", one, many, count=round(node.seen_s)))
@@ -152,7 +162,10 @@ def find_pool(pools: Sequence[ClusterPool], name: str) -> ClusterPool:
     """
     found = next((one for one in pools if one.name == name), None)
     if found is None:
-        known = ", ".join(sorted(one.name for one in pools))
-        there = f"there are: {known}" if known else "no daemon of a cluster has run with it yet"
-        raise HandOverError(404, "unknown-pool", f"there is no pool {name}; {there}")
+        known = sorted(one.name for one in pools)
+        there = phrase("no-daemon-yet", "no daemon of a cluster has run with it yet")
+        if known:
+            there = phrase("pools-there", "there are: {pools}", pools=known)
+        detail = phrase("unknown-pool", "there is no pool {pool}; {hint}", pool=name, hint=there)
+        raise HandOverError(404, "unknown-pool", detail)
     return found

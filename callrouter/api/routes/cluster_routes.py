@@ -22,7 +22,7 @@ from callrouter.api.schemas.bodies import HandOverBody
 from callrouter.api.schemas.cluster_answers import ClusterStatusJson, HandOverJson
 from callrouter.api.shared_answers import FILES
 from callrouter.cluster_views import ClusterPool
-from callrouter.model.text import sentence_of
+from callrouter.model.text import phrase, sentence_of
 
 
 def add_cluster_routes(app: web.Application) -> None:
@@ -99,8 +99,8 @@ def cluster_status(backend: Backend) -> ClusterStatusJson | None:
 def _cluster(request: web.Request) -> ClusterDirectory:
     cluster = backend_of(request).cluster
     if cluster is None:
-        detail = "this daemon belongs to no cluster; give it one with `cluster:` in callrouter.yaml"
-        raise ApiProblem(404, "no-cluster", detail)
+        text = "this daemon belongs to no cluster; give it one with `cluster:` in callrouter.yaml"
+        raise ApiProblem(404, "no-cluster", phrase("no-cluster", text))
     return cluster
 
 
@@ -112,4 +112,6 @@ async def _pools(cluster: ClusterDirectory) -> Sequence[ClusterPool]:
 
 
 def _away(error: DirectoryAwayError) -> ApiProblem:
-    return ApiProblem(503, "no-database", f"the database can't be asked about the cluster: {error}")
+    text = "the database can't be asked about the cluster: {error}"
+    detail = phrase("cluster-database-away", text, error=sentence_of(error))
+    return ApiProblem(503, "no-database", detail)

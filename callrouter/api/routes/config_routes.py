@@ -22,6 +22,7 @@ from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
 from callrouter.api.schemas.config_answers import OutcomeJson
 from callrouter.api.shared_answers import FILES
+from callrouter.model.text import phrase
 
 
 def add_config_routes(app: web.Application) -> None:
@@ -114,7 +115,8 @@ async def history(request: web.Request) -> web.Response:
         try:
             found = await asyncio.to_thread(files.changes)
         except OSError as error:
-            detail = f"the history cannot be read now: {error.strerror}"
+            text = "the history cannot be read now: {error}"
+            detail = phrase("history-unreadable-now", text, error=str(error.strerror))
             raise ApiProblem(503, "no-history", detail) from error
         return encode({"changes": [change_json(change) for change in found]})
 

@@ -49,7 +49,7 @@ from callrouter.mobiles.registration_events import (
     VerificationStarted,
     VerifyRequested,
 )
-from callrouter.model.text import clean, phrase
+from callrouter.model.text import clean, phrase, sentence_of
 from callrouter.settings.schema.durations import parse_duration
 
 MOST_STEPS: Final = 200
@@ -343,7 +343,9 @@ async def audit(request: web.Request) -> web.Response:
     try:
         steps = await mobiles.audit_rows(name, MOST_STEPS)
     except Exception as error:
-        raise ApiProblem(503, "no-store", f"the audit can't be read now: {error}") from error
+        text = "the audit can't be read now: {error}"
+        detail = phrase("audit-unreadable", text, error=sentence_of(error))
+        raise ApiProblem(503, "no-store", detail) from error
     return answer({"steps": [_step(row) for row in steps]})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from callrouter.config_source.config_sources import DatabaseSource, FolderSource
+from callrouter.model.text import phrase
 from callrouter.settings.config_files import owner_name
 
 
@@ -16,7 +17,10 @@ def why_not_writable(source: FolderSource | DatabaseSource) -> str:
     if os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         return ""
     user = owner_name(os.geteuid())
-    return (
-        f"the daemon runs as {user}, who may not write in the configuration folder; give {user} "
-        "that right (docs/operator.md, “Editing on the page”), or edit the files on the server"
+    return phrase(
+        "folder-not-writable",
+        "the daemon runs as {user}, who may not write in the configuration folder; give {user} "
+        "that right ({manual}), or edit the files on the server",
+        user=user,
+        manual="docs/operator.md, “Editing on the page”",
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from callrouter.api.json_values import phrase_json
 from callrouter.api.schemas.editor_answers import FileMistakeJson
 from callrouter.daemon.editing.folder_texts import FolderTexts
+from callrouter.model.text import sentence_of
 from callrouter.settings import Problem
 from callrouter.settings.editing.hidden_text import RestoredText
 from callrouter.settings.editing.text_tree import TextTree, UnreadableTextError
@@ -91,7 +92,7 @@ class MistakePlaces:
 
 def unreadable(name: str, error: UnreadableTextError) -> FileMistakeJson:
     """Return the mistake that keeps a text from being read."""
-    return plain_mistake(Problem(name, error.line, error.column, str(error)))
+    return plain_mistake(Problem(name, error.line, error.column, sentence_of(error)))
 
 
 def plain_mistake(problem: Problem) -> FileMistakeJson:

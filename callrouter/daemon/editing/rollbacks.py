@@ -82,7 +82,8 @@ def earlier(
     try:
         snapshot = config.history.snapshot(config.folder, wanted)
     except OSError as error:
-        detail = f"the files of then are not on record any more: {error.strerror}"
+        text = "the files of then are not on record any more: {error}"
+        detail = phrase("files-not-on-record", text, error=str(error.strerror))
         raise ApiProblem(404, "unknown-change", detail) from error
     now = content_digests(texts.snapshot.files)
     if now == contents_only(wanted):
@@ -115,7 +116,8 @@ def _wanted(history: ConfigHistory, number: int | None) -> FileDigests:
             return _change(history, number).before
         head = history.head()
     except OSError as error:
-        detail = f"the history cannot be read: {error.strerror}"
+        text = "the history cannot be read: {error}"
+        detail = phrase("history-unreadable", text, error=str(error.strerror))
         raise ApiProblem(404, "unknown-change", detail) from error
     if not head:
         raise ApiProblem(

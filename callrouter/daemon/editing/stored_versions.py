@@ -6,7 +6,7 @@ from callrouter.api.problem_json import ApiProblem
 from callrouter.config_source.config_sources import DatabaseSource
 from callrouter.config_source.version_table import OvertakenError
 from callrouter.daemon.config_reading import ConfigReading
-from callrouter.model.text import phrase
+from callrouter.model.text import phrase, sentence_of
 from callrouter.settings.config_files import ConfigSnapshot
 from callrouter.settings.yaml.pool_files import BOOTSTRAP
 from callrouter.store.location import StoreError
@@ -46,7 +46,8 @@ def store(
 
 def no_database(error: Exception) -> ApiProblem:
     """Return the answer while the database cannot be used."""
-    detail = f"the configuration is in the database, which cannot be used now: {error}"
+    text = "the configuration is in the database, which cannot be used now: {error}"
+    detail = phrase("configuration-in-database-away", text, error=sentence_of(error))
     return ApiProblem(503, "no-database", detail)
 
 

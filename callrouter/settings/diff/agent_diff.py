@@ -11,6 +11,7 @@ from callrouter.settings.builders.queue_builder import queues_by_agent
 from callrouter.settings.diff.compare import (
     added_or_removed,
     differing,
+    heading,
     mapping_lines,
     option_differences,
 )
@@ -51,14 +52,17 @@ def agent_changes(old: Settings, new: Settings) -> Iterator[str]:
         else:
             yield from _agent(before[id_], after[id_])
     for what, was, now in (
-        ("PIN", old.pins, new.pins),
-        ("password", old.passwords, new.passwords),
-        ("email", old.emails, new.emails),
+        (phrase("its-pin", "PIN"), old.pins, new.pins),
+        (phrase("its-password", "password"), old.passwords, new.passwords),
+        (phrase("its-email", "email"), old.emails, new.emails),
     ):
         for id_ in differing(was, now):
             # Adding or removing an agent already implies its PIN and password.
             if id_ in before and id_ in after:
-                yield f"{id_}: {what} {added_or_removed(id_, was, now)}"
+                change = added_or_removed(id_, was, now)
+                yield phrase(
+                    "secret-of-agent", "{id}: {what} {change}", id=id_, what=what, change=change
+                )
 
 
 def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
@@ -71,7 +75,7 @@ def _devices(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
     before = {device.id: device for device in old.devices}
     after = {device.id: device for device in new.devices}
     for id_ in differing(before, after):
-        what = f"{new.id}: device {id_}"
+        what = phrase("device-of", "{agent}: device {device}", agent=new.id, device=id_)
         if id_ not in before:
             yield phrase(
                 "added", "{what} added ({address})", what=what, address=_address(after[id_])
@@ -101,7 +105,7 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
             if before != after
             else phrase("number-changed", "{what}: number changed", what=what)
         )
-    yield from map(str, option_differences(f"{what}:", DeviceOptions, old, new))
+    yield from map(str, option_differences(heading(what), DeviceOptions, old, new))
     if old.enabled is not new.enabled:
         yield phrase(
             "switched", "{what} switched {value}", what=what, value=_ON if new.enabled else _OFF
@@ -144,7 +148,10 @@ def pause_changes(old: Table, new: Table) -> Iterator[str]:
 
 
 def _pause(spec: PauseSpec) -> str:
-    longest = "no limit"
+    longest = phrase("pause-no-limit", "no limit")
     if spec.longest is not None:
-        longest = f"longest {format_duration(spec.longest)}, then {spec.then.value}"
-    return longest + (", the default" if spec.default else "")
+        text, most = "longest {longest}, then {then}", format_duration(spec.longest)
+        longest = phrase("pause-longest", text, longest=most, then=spec.then.value)
+    return (
+        phrase("pause-default", "{pause}, the default", pause=longest) if spec.default else longest
+    )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from callrouter.alerting.alert_rules import AlertRule
-from callrouter.model.text import listed, phrase
+from callrouter.model.text import joined, phrase
 from callrouter.outbox.destinations import Destination, MailServer, Subscription
 from callrouter.settings.diff.compare import (
     ADDED,
     REMOVED,
     Difference,
     differing,
+    heading,
     option_differences,
 )
 from callrouter.settings.loaded import Settings
@@ -22,6 +23,8 @@ from callrouter.settings.schema.alert_options import DestinationOptions, SmtpOpt
 from callrouter.settings.schema.condition_parsing import condition_text, limit_text
 from callrouter.settings.schema.durations import format_duration
 
+_NEVER: Final = phrase("value-never", "never")
+_Thing = TypeVar("_Thing")
 _NO_SERVER: Final = MailServer(host="", sender="")
 
 
@@ -34,8 +37,9 @@ def alert_changes(old: Settings, new: Settings) -> Iterator[Difference]:
         yield from map(Difference, _alert(name, before.get(name), after.get(name)))
     was, now = _by_destination(old.webhooks), _by_destination(new.webhooks)
     for to in differing(was, now):
-        text = f"{was.get(to, 'nothing')} -> {now.get(to, 'nothing')}"
-        yield Difference(phrase("webhooks", "webhooks to {to}: {what}", to=to, what=text))
+        before_, after_ = was.get(to, written.NOTHING), now.get(to, written.NOTHING)
+        both = phrase("from-this-to-that", "{was} -> {now}", was=before_, now=after_)
+        yield Difference(phrase("webhooks", "webhooks to {to}: {what}", to=to, what=both))
     if old.smtp is None or new.smtp is None:
         if old.smtp is not new.smtp:
             server = new.smtp or old.smtp or _NO_SERVER
@@ -54,39 +58,48 @@ def alert_changes(old: Settings, new: Settings) -> Iterator[Difference]:
 def _destination(
     id_: str, old: Destination | None, new: Destination | None
 ) -> Iterator[Difference]:
-    what = f"destination {id_}"
+    what = phrase("destination-named", "destination {id}", id=id_)
     if old is None or new is None:
-        which = new or old
-        where = "" if which is None else f" ({_address(which)})"
-        yield Difference(f"{what} {'removed' if new is None else 'added'}{where}")
+        yield from map(Difference, _added_or_removed(what, old, new, _address))
         return
     before, after = _address(old), _address(new)
     if before != after:
-        yield Difference(f"{what}: {before} -> {after}")
+        text = "{what}: {was} -> {now}"
+        yield Difference(phrase("thing-was-now", text, what=what, was=before, now=after))
     elif old.webhook != new.webhook:
         yield Difference(phrase("webhook-changed", "{what}: webhook changed", what=what))
-    yield from option_differences(f"{what}:", DestinationOptions, old, new)
+    yield from option_differences(heading(what), DestinationOptions, old, new)
 
 
 def _address(destination: Destination) -> str:
     """Return the address for people. The path of a URL may be a secret."""
     if destination.mail:
-        return f"mail {destination.mail}"
+        return phrase("mail-to", "mail {address}", address=destination.mail)
     url = urlsplit(destination.webhook)
-    return f"webhook {url.scheme}://{url.netloc}/…"
+    return phrase("webhook-at", "webhook {address}", address=f"{url.scheme}://{url.netloc}/…")
+
+
+def _added_or_removed(
+    what: str, old: _Thing | None, new: _Thing | None, shown: Callable[[_Thing], str]
+) -> Iterator[str]:
+    if new is not None:
+        yield phrase("added", "{what} added ({address})", what=what, address=shown(new))
+    elif old is not None:
+        yield phrase("removed", "{what} removed ({address})", what=what, address=shown(old))
 
 
 def _alert(name: str, old: AlertRule | None, new: AlertRule | None) -> Iterator[str]:
-    what = f"alarm {name}"
+    what = phrase("alarm-named", "alarm {name}", name=name)
     if old is None or new is None:
-        which = new or old
-        shown = "" if which is None else f" ({condition_text(which.measure, which.when)})"
-        yield f"{what} {'removed' if new is None else 'added'}{shown}"
+        yield from _added_or_removed(
+            what, old, new, lambda rule: condition_text(rule.measure, rule.when)
+        )
         return
     was, now = _parts(old), _parts(new)
     for key, before in was.items():
         if before != now[key]:
-            yield f"{what}: {key} {before} -> {now[key]}"
+            text = "{what}: {key} {was} -> {now}"
+            yield phrase("key-was-now", text, what=what, key=key, was=before, now=now[key])
 
 
 def _parts(rule: AlertRule) -> dict[str, str]:
@@ -94,8 +107,8 @@ def _parts(rule: AlertRule) -> dict[str, str]:
         "when": condition_text(rule.measure, rule.when),
         "clear": limit_text(rule.measure, rule.clear),
         "for": format_duration(rule.for_s),
-        "queues": ", ".join(rule.queues) or "all",
-        "quiet": "never" if rule.quiet is None else written.hours(rule.quiet.spans),
+        "queues": written.names_or_all(rule.queues),
+        "quiet": _NEVER if rule.quiet is None else written.hours(rule.quiet.spans),
         "to": ", ".join(rule.to),
     }
 
@@ -104,7 +117,10 @@ def _by_destination(subscriptions: tuple[Subscription, ...]) -> dict[str, str]:
     """Return what each destination gets, in words."""
     found: dict[str, list[str]] = {}
     for each in subscriptions:
-        queues = f" of {listed(each.queues)}" if each.queues else ""
+        events = ", ".join(each.events)
+        if each.queues:
+            text = "{events} of {queues_and}"
+            events = phrase("events-of", text, events=events, queues_and=each.queues)
         for to in each.to:
-            found.setdefault(to, []).append(f"{', '.join(each.events)}{queues}")
-    return {to: "; ".join(parts) for to, parts in found.items()}
+            found.setdefault(to, []).append(events)
+    return {to: joined(parts) for to, parts in found.items()}

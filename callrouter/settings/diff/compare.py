@@ -68,6 +68,11 @@ def option_differences(
             yield Difference(words, declared.restart)
 
 
+def heading(what: str) -> str:
+    """Return what the options of a thing begin with, for `option_differences`."""
+    return phrase("heading", "{what}:", what=what)
+
+
 def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
     """Return the keys whose values differ: first those of `old` in order, then the new ones.
 

@@ -264,7 +264,7 @@ def service_level_changes(old: Settings, new: Settings) -> Iterator[str]:
 
 def _aim(level: ServiceLevel | None) -> str:
     if level is None:
-        return "none"
+        return written.NONE
     within, target = format_duration(level.within), f"{level.target}%"
     if level.short_abandon == SHORT_ABANDON:
         return phrase("target-within", "{target} within {within}", target=target, within=within)

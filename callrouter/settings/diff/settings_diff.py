@@ -88,7 +88,7 @@ def _changed(old: Rule, new: Rule) -> Iterator[str]:
     was, now = _parts(old), _parts(new)
     masked = {"caller": old.callers != new.callers, "called": old.called != new.called}
     for key in dict.fromkeys((*was, *now)):
-        before, after = was.get(key, "none"), now.get(key, "none")
+        before, after = was.get(key, written.NONE), now.get(key, written.NONE)
         if before != after:
             yield phrase(
                 "rule",
@@ -106,7 +106,12 @@ def _whole(rule: Rule) -> str:
     parts = _parts(rule)
     when = [f"{key} {text}" for key, text in parts.items() if key in _WHEN]
     then = [f"{key} {text}" for key, text in parts.items() if key not in _WHEN]
-    return f"{', '.join(when) or 'every call'}: {', '.join(then) or 'nothing'}"
+    return phrase(
+        "rule-in-words",
+        "{when}: {then}",
+        when=when or phrase("every-call", "every call"),
+        then=then or written.NOTHING,
+    )
 
 
 def _parts(rule: Rule) -> dict[str, str]:

@@ -38,9 +38,7 @@ from callrouter.settings.schema.root_options import (
     UserOptions,
 )
 from callrouter.settings.schema.transfer_options import TransfersOptions
-from callrouter.settings.schema.written_values import names_or_none, or_none
-
-_WRITE_AGAIN = "; write the dialplan again with callrouter dialplan"
+from callrouter.settings.schema.written_values import names_or_all, names_or_none, or_none
 
 
 def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
@@ -73,7 +71,8 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
             )
         )
     for change in option_differences("codes:", CodesOptions, old.codes, new.codes):
-        yield Difference(change.text + _WRITE_AGAIN)
+        text = "{change}; write the dialplan again with callrouter dialplan"
+        yield Difference(phrase("and-write-dialplan", text, change=change.text))
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)
@@ -95,7 +94,8 @@ def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
     for key in ("config", "queue_log", "queue_log_file"):
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
-            yield Difference(f"{key} {before} -> {after}", needs_restart=True)
+            text = phrase("entry-of-site", "{key} {was} -> {now}", key=key, was=before, now=after)
+            yield Difference(text, needs_restart=True)
 
 
 def _cluster(old: ClusterSettings | None, new: ClusterSettings | None) -> Iterator[Difference]:
@@ -189,7 +189,7 @@ def _derived(pbx: PbxSettings) -> dict[str, str]:
         "ca": or_none(pbx.ca),
     }
     if pbx.number_format == "national":
-        found["region of national numbers"] = pbx.home.region
+        found[phrase("region-of-national", "region of national numbers")] = pbx.home.region
     return found
 
 
@@ -226,10 +226,12 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
 
 
 def _token(name: str, old: Mapping[str, ApiToken], new: Mapping[str, ApiToken]) -> Iterator[str]:
-    what = f"api token {name}"
-    if name not in old or name not in new:
-        role = f" ({new[name].role})" if name in new else ""
-        yield f"{what} {added_or_removed(name, old, new)}{role}"
+    what = phrase("api-token", "api token {name}", name=name)
+    if name not in old:
+        yield phrase("added", "{what} added ({address})", what=what, address=new[name].role)
+        return
+    if name not in new:
+        yield phrase("token-removed", "{what} removed", what=what)
         return
     before, after = old[name], new[name]
     if before.role != after.role:
@@ -249,7 +251,7 @@ def _token(name: str, old: Mapping[str, ApiToken], new: Mapping[str, ApiToken]) 
             now=or_none(after.agent),
         )
     if before.queues != after.queues:
-        was, now = (", ".join(token.queues) or "all" for token in (before, after))
+        was, now = (names_or_all(token.queues) for token in (before, after))
         yield phrase("queues", "{what}: queues {was} -> {now}", what=what, was=was, now=now)
     if before.token != after.token:
         yield phrase("thing-changed", "{what} changed", what=what)
@@ -260,7 +262,10 @@ def _listen(http: HttpSettings) -> str:
 
 
 def _tls(http: HttpSettings) -> str:
-    return "none" if http.certificate is None else f"{http.certificate} and {http.key}"
+    if http.certificate is None:
+        return or_none(None)
+    text, files = "{files_and}", (str(http.certificate), str(http.key))
+    return phrase("tls-files", text, files_and=files)
 
 
 def _user(id_: str, old: Settings, new: Settings) -> Iterator[Difference]:

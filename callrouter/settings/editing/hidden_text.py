@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from callrouter.model.text import phrase
 from callrouter.settings.editing.text_tree import (
     Entry,
     Node,
@@ -97,9 +98,9 @@ class HiddenText:
                 found = self._values.get(path)
                 key = _entry_of(tree, path)
                 if found is None or key is None or node.value != MARK:
-                    raise MovedMarkError(
-                        f'"{MARK}" in line {tree.place(node.start)[0]} stands for nothing there'
-                    )
+                    text = '"{mark}" in line {line} stands for nothing there'
+                    line = tree.place(node.start)[0]
+                    raise MovedMarkError(phrase("mark-for-nothing", text, mark=MARK, line=line))
                 colon = tree.text.index(":", key.end) + 1
                 swaps.append((colon, node.end, self._tree.text[found.start : found.end]))
                 _set(expected, path, _plain_at(self._tree, path))
@@ -116,7 +117,8 @@ class HiddenText:
         except UnreadableTextError:
             whole = None
         if whole is None or whole.root.plain() != expected:
-            raise MovedMarkError(f"leave every {MARK} on its line, as it was")
+            said = "leave every {mark} on its line, as it was"
+            raise MovedMarkError(phrase("leave-marks", said, mark=MARK))
         if comments:
             self._check_still_hidden(whole, made, comments)
         return made
@@ -133,9 +135,10 @@ class HiddenText:
         for start, at in made.swapped():
             if start in comments and at not in hidden:
                 line = made.shown.place(start)[0]
-                raise MovedMarkError(
-                    f"{MARK} in line {line} must stay where it was, and so must the lines above it"
+                text = (
+                    "{mark} in line {line} must stay where it was, and so must the lines above it"
                 )
+                raise MovedMarkError(phrase("mark-must-stay", text, mark=MARK, line=line))
 
 
 class RestoredText:

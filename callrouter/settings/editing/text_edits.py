@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final, Literal, TypeAlias
 
+from callrouter.model.text import phrase, sentence_of
 from callrouter.settings.editing import text_changes
 from callrouter.settings.editing.text_tree import Entry, Node, TextTree, UnreadableTextError
 from callrouter.settings.errors.problems import quoted
@@ -70,7 +71,7 @@ def apply_edits(texts: Mapping[str, str], edits: Sequence[Edit]) -> dict[str, st
         try:
             editor.apply(edit)
         except WrongEditError as error:
-            raise WrongEditError(str(error), n) from error
+            raise WrongEditError(sentence_of(error), n) from error
     return {name: text for name, text in editor.texts.items() if texts.get(name) != text}
 
 
@@ -87,7 +88,7 @@ class _Editor:
 
     def apply(self, edit: Edit) -> None:
         if not edit.path:
-            raise WrongEditError("the path is empty")
+            raise WrongEditError(phrase("edit-no-path", "the path is empty"))
         name = self._file_of(edit)
         edit = self._special(name, edit)
         self._one(name, edit)
@@ -102,7 +103,7 @@ class _Editor:
                 self.texts[edit.file] = ""
             return edit.file
         if not self.texts:
-            raise WrongEditError("there is no file yet")
+            raise WrongEditError(phrase("edit-no-file", "there is no file yet"))
         return _FIRST if _FIRST in self.texts else min(self.texts)
 
     def _tree(self, name: str) -> TextTree:
@@ -110,8 +111,10 @@ class _Editor:
             try:
                 self._trees[name] = TextTree(self.texts[name])
             except UnreadableTextError as error:
+                text = "{name} must be mended first, in line {line}: {error}"
+                why, line = sentence_of(error), error.line
                 raise WrongEditError(
-                    f"{name} must be mended first, in line {error.line}: {error}"
+                    phrase("mend-first", text, name=name, line=line, error=why)
                 ) from error
         return self._trees[name]
 
@@ -119,7 +122,8 @@ class _Editor:
         """Take up a changed text if it says what is expected, and nothing else has changed."""
         self._read += len(text)
         if self._read > _MOST_READ:
-            raise WrongEditError(f"these are too many changes of {name} at once; edit its text")
+            said = "these are too many changes of {name} at once; edit its text"
+            raise WrongEditError(phrase("too-many-edits", said, name=name))
         try:
             tree = TextTree(text)
         except UnreadableTextError as error:
@@ -200,10 +204,10 @@ class _Editor:
         for part in reversed(edit.path[depth + 1 :]):
             value = [value] if part == 0 and isinstance(part, int) else {str(part): value}
         if owner is None or depth >= len(edit.path) or not _takes(owner, edit.path[depth]):
-            raise WrongEditError(
-                f"{dotted(edit.path[:depth]) or 'the file'} cannot have "
-                f"{quoted(str(edit.path[min(depth, len(edit.path) - 1)]))} in it"
-            )
+            part = quoted(str(edit.path[min(depth, len(edit.path) - 1)]))
+            place = dotted(edit.path[:depth]) or phrase("the-file", "the file")
+            said = "{place} cannot have {part} in it"
+            raise WrongEditError(phrase("cannot-have-in-it", said, place=place, part=part))
         self._add(name, Edit(kind="value", path=edit.path[: depth + 1], value=value))
 
     def _add(self, name: str, edit: Edit) -> None:
@@ -227,7 +231,7 @@ class _Editor:
         *above, last = edit.path
         if owner is None or owner.kind != "list":
             if owner is not None and _holds(owner, last):
-                raise WrongEditError(f"{dotted(edit.path)} is there already")
+                raise WrongEditError(_there_already(edit.path))
             self._add(name, edit)
             return
         expected = copy.deepcopy(tree.root.plain())
@@ -240,7 +244,7 @@ class _Editor:
         tree = self._tree(name)
         *above, last = edit.path
         if owner is None or not _holds(owner, last):
-            raise WrongEditError(f"there is no {dotted(edit.path)}")
+            raise WrongEditError(_not_there(edit.path))
         expected = copy.deepcopy(tree.root.plain())
         inner: Any = _list_at(expected, above)
         del inner[last if owner.kind == "list" else str(last)]
@@ -257,11 +261,11 @@ class _Editor:
         *above, last = edit.path
         new = str(edit.value)
         if owner is None or owner.kind != "mapping" or not _holds(owner, last):
-            raise WrongEditError(f"there is no {dotted(edit.path)}")
+            raise WrongEditError(_not_there(edit.path))
         if new == str(last):
             return
         if new in owner.entries:
-            raise WrongEditError(f"{dotted((*above, new))} is there already")
+            raise WrongEditError(_there_already((*above, new)))
         expected = copy.deepcopy(tree.root.plain())
         inner: Any = _list_at(expected, above)
         kept = {(new if key == str(last) else key): value for key, value in inner.items()}
@@ -321,7 +325,16 @@ class _Editor:
 
 
 def _cannot(name: str, path: KeyPath) -> str:
-    return f"{dotted(path)} is written in {name} in a way that only the text itself can be changed"
+    text = "{path} is written in {name} in a way that only the text itself can be changed"
+    return phrase("only-text-can-change", text, path=dotted(path), name=name)
+
+
+def _there_already(path: Sequence[str | int]) -> str:
+    return phrase("there-already", "{path} is there already", path=dotted(path))
+
+
+def _not_there(path: Sequence[str | int]) -> str:
+    return phrase("edit-not-there", "there is no {path}", path=dotted(path))
 
 
 def _is_members(path: Sequence[str | int]) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 import yaml
 
 from callrouter.background import without_collection
+from callrouter.model.text import phrase
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.yaml.reader import MAX_DEPTH, plain_value
 from callrouter.settings.yaml.source import KeyPath
@@ -219,23 +220,27 @@ class TextTree(TextPlaces):
         root: Node | None = None
         if (odd := _ODD_BREAK.search(self.text)) is not None:
             line, column = self.place(odd.start())
-            raise UnreadableTextError(f"control character U+{ord(odd[0]):04X}", line, column)
+            code = f"U+{ord(odd[0]):04X}"
+            why = phrase("control-character", "control character {character}", character=code)
+            raise UnreadableTextError(why, line, column)
         try:
             events = iter(yaml.parse(self.text[self._skipped :], Loader=_LOADER))
             for event in events:
                 if isinstance(event, yaml.NodeEvent):
                     if root is not None:
-                        raise self._wrong(event, "a second document begins here")
+                        second = phrase("yaml-second-document", "a second document begins here")
+                        raise self._wrong(event, second)
                     root = self._node(event, events)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-            why = str(getattr(error, "problem", None) or "not YAML")
+            problem = str(getattr(error, "problem", None) or "unreadable")
             line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-            raise UnreadableTextError(why, line, column) from error
+            not_yaml = phrase("yaml-none", "not YAML: {problem}", problem=problem)
+            raise UnreadableTextError(not_yaml, line, column) from error
         if root is None or (root.kind == "scalar" and root.value is None):
             return Node("mapping", len(self.text), len(self.text))
         if root.kind != "mapping":
-            raise UnreadableTextError("the file must consist of sections")
+            raise UnreadableTextError(phrase("yaml-sections", "the file must consist of sections"))
         return root
 
     def _wrong(self, event: Any, why: str) -> UnreadableTextError:
@@ -245,11 +250,13 @@ class TextTree(TextPlaces):
         self._nodes += 1
         if self._nodes > MOST_NODES:
             line, column = event.start_mark.line + 1, event.start_mark.column + 1
-            raise TooManyValuesError(f"more than {MOST_NODES:,} values", line, column)
+            text = phrase("too-many-values", "more than {most_many} values", most_many=MOST_NODES)
+            raise TooManyValuesError(text, line, column)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise self._wrong(event, "anchors (&) and aliases (*) are not supported")
+            said = "anchors (&) and aliases (*) are not supported"
+            raise self._wrong(event, phrase("anchors-and-aliases", said))
         if event.tag is not None:
-            raise self._wrong(event, "tags (!) are not supported")
+            raise self._wrong(event, phrase("yaml-tags", "tags (!) are not supported"))
         start, end = (mark.index + self._skipped for mark in (event.start_mark, event.end_mark))
         if isinstance(event, yaml.ScalarEvent):
             if event.style in {"|", ">"}:
@@ -260,7 +267,8 @@ class TextTree(TextPlaces):
             return Node("scalar", start, end, value=value, style=event.style or "")
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise self._wrong(event, f"nested more than {MAX_DEPTH} deep")
+            text = phrase("yaml-too-deep", "nested more than {most} deep", most=MAX_DEPTH)
+            raise self._wrong(event, text)
         read = self._mapping if isinstance(event, yaml.MappingStartEvent) else self._list
         node = read(start, events, flow=bool(event.flow_style))
         self._depth -= 1
@@ -274,12 +282,15 @@ class TextTree(TextPlaces):
             key = self._node(event, events)
             value = self._node(next(events), events)
             if key.kind != "scalar":
-                raise self._wrong(event, "a key must be a plain name")
+                raise self._wrong(event, phrase("key-plain-name", "a key must be a plain name"))
             if value.start == value.end:  # an empty value is reported where the next key begins
                 value.start = value.end = self.text.find(":", key.end) + 1
             node.end = max(value.end, key.end)
             if event.value in node.entries:
-                raise self._wrong(event, f"duplicate key {quoted(event.value)}")
+                text = "duplicate key {key}"
+                raise self._wrong(
+                    event, phrase("yaml-duplicate-key", text, key=quoted(event.value))
+                )
             node.entries[event.value] = Entry(key.start, key.end, value)
         if flow:
             node.end = event.end_mark.index + self._skipped

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import Discriminator, Tag
 
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
+from callrouter.model.text import phrase
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
@@ -170,7 +171,7 @@ class AgentOptions(OptionGroup):
         None,
         "Time after a call before the next one; overrides the queue's.",
         example="30s",
-        words=written.duration_or("that of the queue"),
+        words=written.duration_or(phrase("that-of-queue", "that of the queue")),
     )
     skills: dict[f.Name, f.Skill] = option({}, "Skill: level from 0 to 100.", example="{french: 3}")
     enabled: f.Bool = option(

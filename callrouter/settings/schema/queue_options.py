@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import Discriminator, Tag
 
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec
+from callrouter.model.text import phrase
 from callrouter.settings.loaded import SHORT_ABANDON
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema import phone_fields as p
@@ -178,7 +179,7 @@ class QueueOptions(OptionGroup):
         "Longest wait; then on_max_wait applies, but a phone that rings by then rings to its end first. "
         "Default: no limit.",
         example="5m",
-        words=written.duration_or("none"),
+        words=written.duration_or(written.NONE),
     )
     max_waiting: f.Count | None = option(
         None,
@@ -266,7 +267,7 @@ class QueueOptions(OptionGroup):
         "A caller's last agent is rung first within this time of their last conversation, or "
         "never.",
         example="8h",
-        words=written.duration_or("never"),
+        words=written.duration_or(phrase("value-never", "never")),
     )
     prefer_for: f.Duration = option(
         _SPEC.prefer_for,

@@ -19,11 +19,15 @@ from callrouter.model.routing_table import (
     ToDialplan,
     ToQueue,
 )
-from callrouter.model.text import mask
+from callrouter.model.text import mask, phrase
 from callrouter.settings.schema.durations import format_duration
 
 EXTENSION: Final = 4
 """A number with this few digits is not a person's but an extension or a prefix."""
+
+NONE: Final = phrase("value-none", "none")
+ALL: Final = phrase("value-all", "all")
+NOTHING: Final = phrase("value-nothing", "nothing")
 
 # ---------------------------------------------------------------- plain values
 
@@ -33,22 +37,22 @@ def or_none(value: object) -> str:
 
     None, an empty text and an empty tuple are not given; 0 is.
     """
-    return "none" if value in {None, "", ()} else str(value)
+    return NONE if value in {None, "", ()} else str(value)
 
 
 def names_or_all(values: Iterable[object]) -> str:
     """Return names in a row; ``all`` for none, where an empty list is no limit."""
-    return ", ".join(map(str, values)) or "all"
+    return ", ".join(map(str, values)) or ALL
 
 
 def names_or_none(values: Iterable[object]) -> str:
     """Return ``a, b``, or ``none``."""
-    return ", ".join(map(str, values)) or "none"
+    return ", ".join(map(str, values)) or NONE
 
 
 def or_site(timezone: str) -> str:
     """Return the name of a time zone; empty: that of the site."""
-    return timezone or "that of the site"
+    return timezone or phrase("zone-of-site", "that of the site")
 
 
 def yes_or_no(value: bool) -> str:
@@ -91,15 +95,16 @@ def target(place: Target | None) -> str:
 
 def skills(levels: Mapping[str, int]) -> str:
     """Return ``french 3, german 1``, or ``none``."""
-    return ", ".join(f"{name} {level}" for name, level in levels.items()) or "none"
+    return ", ".join(f"{name} {level}" for name, level in levels.items()) or NONE
 
 
 def announcement(spec: AnnounceSpec | None) -> str:
     """Return ``position and estimate every 45s``, or ``nothing``."""
     if spec is None:
-        return "nothing"
+        return NOTHING
     what = [word for word in ("position", "estimate") if getattr(spec, word)]
-    return f"{' and '.join(what)} every {format_duration(spec.every)}"
+    text, every = "{what_and} every {every}", format_duration(spec.every)
+    return phrase("announced-every", text, what_and=what, every=every)
 
 
 # ---------------------------------------------------------------- phone numbers
@@ -122,7 +127,7 @@ def pattern(wanted: NumberPattern) -> str:
 
 def opening_hours(value: Hours | None) -> str:
     """Return hours as `hours` does; None is ``always``."""
-    return "always" if value is None else hours(value.spans)
+    return phrase("value-always", "always") if value is None else hours(value.spans)
 
 
 def hours(spans: Iterable[Span]) -> str:
