@@ -20,6 +20,7 @@ from callrouter.pbx.asterisk.ami import (
     AmiDown,
     AmiError,
     AmiMessage,
+    AmiNotPermitted,
     AmiReply,
 )
 from callrouter.pbx.asterisk.execution import actions
@@ -40,7 +41,7 @@ READ_EVERY: Final = 1.0
 """Seconds between two readings of the epoch by a standby."""
 
 READ_EVERY_UNSURE: Final = 0.2
-"""The same while an active router is not sure of its lease.
+"""Seconds between two readings by an active router that is not sure of its lease.
 
 Shorter than `ARRIVES_WITHIN`: it sees the epoch of a router that took over before that one acts.
 """
@@ -218,12 +219,16 @@ class EpochKeeper:
             if isinstance(reply, AmiError):
                 return
             self.read(reply.get("Value"))
-            if self.gate.open and self.seen < self._authority.epoch and self._authority.sure():
-                # Asterisk has lost its global variables, or a late write of an older router.
-                logger.warning("%s: Asterisk had lost the epoch; it has it again", self._pbx)
-                self._client.send([self._write_epoch()], permit=self.gate.sure)
+            if self.seen < self._authority.epoch and self.gate.sure():
+                self._write_again()
 
         return (Step(actions.getvar("", contract.EPOCH), on_reply),)
+
+    def _write_again(self) -> None:
+        """Write the epoch into an Asterisk that has lost its global variables, or has that of an older router."""
+        with contextlib.suppress(AmiNotPermitted):  # the lease has just ended; the next beat sees
+            self._client.send([self._write_epoch()], permit=self.gate.sure)
+            logger.warning("%s: Asterisk had lost the epoch; it has it again", self._pbx)
 
     def read(self, text: str) -> None:
         """Take note of the epoch that Asterisk has named. A newer one than ours ends our acting."""
@@ -373,7 +378,7 @@ class LeftoverEpoch:
     """Clears the epoch that a cluster has left in Asterisk, for a router without a cluster.
 
     The dialplan would stop all its orders, since they carry no epoch. If a router of the cluster
-    still serves this Asterisk, the epoch stays, and this router is told off.
+    still serves this Asterisk, the epoch stays, and an error in the log says so.
     """
 
     def __init__(self, writer: ActionWriter, another_serves: Callable[[], bool]) -> None:
@@ -382,7 +387,7 @@ class LeftoverEpoch:
         self._another_serves = another_serves
 
     def look(self) -> None:
-        """Ask for the epoch."""
+        """Ask for the epoch, and clear one that is found, unless a router of its cluster serves."""
         self._writer.write([Step(actions.getvar("", contract.EPOCH), self._on_reply)])
 
     def _on_reply(self, reply: AmiReply | AmiError) -> None:

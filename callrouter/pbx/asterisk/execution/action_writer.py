@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
+from callrouter.clock import since_boot
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
     Action,
@@ -18,7 +19,7 @@ from callrouter.pbx.asterisk.ami import (
     AmiRejected,
     AmiReply,
 )
-from callrouter.pbx.asterisk.execution.write_gate import WriteGate
+from callrouter.pbx.asterisk.execution.write_gate import Permit, WriteGate
 
 logger = logging.getLogger(__name__)
 
@@ -104,28 +105,37 @@ class ActionWriter:
         else:
             self._hold(gate, steps)
 
-    def _hold(self, gate: WriteGate, steps: Sequence[Step]) -> None:
-        gate.hold(partial(self._write, steps), partial(_fail, steps), len(steps))
+    def _hold(self, gate: WriteGate, steps: Sequence[Step], since: float | None = None) -> None:
+        begun = since_boot() if since is None else since
+        gate.hold(
+            partial(self._write, steps, since=begun), partial(_fail, steps), len(steps), begun
+        )
 
-    def _write(self, steps: Sequence[Step], permit: Callable[[], bool] | None) -> None:
+    def _write(
+        self, steps: Sequence[Step], permit: Permit | None, since: float | None = None
+    ) -> None:
         try:
             futures = self._client.send([step.action for step in steps], permit=permit)
         except AmiBadValue as error:
-            self._write_singly(steps, error, permit)
+            self._write_singly(steps, error, permit, since)
             return
         except AmiNotPermitted:
             if self._gate is not None:
-                self._hold(self._gate, steps)
+                self._hold(self._gate, steps, since)
             return
         for future, step in zip(futures, steps, strict=True):
             future.add_done_callback(self._on_done(step))
 
     def _write_singly(
-        self, steps: Sequence[Step], error: AmiBadValue, permit: Callable[[], bool] | None
+        self,
+        steps: Sequence[Step],
+        error: AmiBadValue,
+        permit: Permit | None,
+        since: float | None,
     ) -> None:
         if len(steps) > 1:
             for step in steps:
-                self._write([step], permit)
+                self._write([step], permit, since)
             return
         [step] = steps
         self.complain(f"{step.action['Action']} was not sent: {error}")

@@ -71,7 +71,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from callrouter.clock import since_boot
 from callrouter.pbx.asterisk import contract
@@ -93,6 +93,24 @@ HELD_FOR: Final = 1.0
 
 MOST_HELD: Final = 20_000
 """Writes that are held at most. Further ones are dropped, so that a silent Asterisk costs no memory."""
+
+
+Permit: TypeAlias = Callable[[], bool]
+"""Asked immediately before a write: whether it may still be made."""
+
+
+class HeldWrite(NamedTuple):
+    """Actions that wait for Asterisk to confirm our epoch.
+
+    Attributes:
+        since: when they were to be written first, in seconds since boot.
+        write: writes them; receives the permission to be asked for the last time.
+        dropped: called instead if they must not be written.
+    """
+
+    since: float
+    write: Callable[[Permit], None]
+    dropped: Callable[[], None]
 
 
 def epoch_number(text: str) -> int:
@@ -135,9 +153,7 @@ class WriteGate:
         self._authority = authority
         self._on_epoch = on_epoch
         self._on_out_of_date = on_out_of_date
-        self._held: list[
-            tuple[float, Callable[[Callable[[], bool]], None], Callable[[], None]]
-        ] = []
+        self._held: list[HeldWrite] = []
         self._asked_at: float | None = None
 
     def sure(self) -> bool:
@@ -151,22 +167,25 @@ class WriteGate:
 
     def hold(
         self,
-        write: Callable[[Callable[[], bool]], None],
+        write: Callable[[Permit], None],
         dropped: Callable[[], None],
         count: int,
+        since: float,
     ) -> None:
         """Write as soon as Asterisk has confirmed our epoch, or drop it.
 
         Args:
-            write: writes; receives the permission to be asked for the last time.
-            dropped: called instead if it must not be written.
+            write: see `HeldWrite`.
+            dropped: see `HeldWrite`.
             count: number of actions.
+            since: see `HeldWrite`. It stays the same when a write was not permitted in the end and is held
+                again, or it would never be out of date.
         """
         if not self.open or len(self._held) >= MOST_HELD:
             self.not_written += count
             dropped()
             return
-        self._held.append((since_boot(), write, self._counting(dropped, count)))
+        self._held.append(HeldWrite(since, write, self._counting(dropped, count)))
         if self._asked_at is None:
             self._ask()
 
@@ -214,15 +233,15 @@ class WriteGate:
                 self._asked_at = None
             self._write_held(permit)
 
-    def _write_held(self, permit: Callable[[], bool]) -> None:
+    def _write_held(self, permit: Permit) -> None:
         held, self._held = self._held, []
-        for _, write, _ in held:
-            write(permit)
+        for one in held:
+            one.write(permit)
 
     def _drop_held(self, until: float) -> int:
         """Drop what has been held since `until` or longer; return how much that was."""
-        old = [one for one in self._held if one[0] <= until]
-        self._held = self._held[len(old) :]
-        for _, _, dropped in old:
-            dropped()
+        old = [one for one in self._held if one.since <= until]
+        self._held = [one for one in self._held if one.since > until]
+        for one in old:
+            one.dropped()
         return len(old)
