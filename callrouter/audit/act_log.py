@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from callrouter.audit.act_rows import ACTS, ActOutcome, ActRow, ActVia
+from callrouter.audit.act_rows import ACTS, PHRASES, ActOutcome, ActRow, ActVia
 from callrouter.clock import Clock
-from callrouter.model.text import clean
+from callrouter.model.text import Phrase, clean, phrase_data
 from callrouter.store.record_writing import RecordWriter
 
 LONGEST: Final = 200
+_MOST_DETAILS: Final = 16_384
+"""Characters of the details of an act beyond which phrases are stored as their texts alone."""
 """Characters of a value that are stored."""
 FIRST: Final = 20
 """Refusals of one kind and origin within `FORGOTTEN_AFTER` that are all stored; after that …"""
@@ -100,7 +102,7 @@ class ActLog:
             queue=_short(act.queue),
             call=_short(act.call),
             target=_short(act.target),
-            details=json.dumps({name: _short(str(value)) for name, value in values.items()}),
+            details=_details(values),
             outcome=act.outcome,
             kind=act.kind,
         )
@@ -118,6 +120,16 @@ class ActLog:
         found.count += 1
         found.last = now
         return found.count
+
+
+def _details(values: Mapping[str, object]) -> str:
+    """Return values as JSON; those that are phrases have their codes in `PHRASES`, while there is room."""
+    texts: dict[str, object] = {name: _short(str(value)) for name, value in values.items()}
+    phrases = {
+        name: phrase_data(value) for name, value in values.items() if isinstance(value, Phrase)
+    }
+    whole = json.dumps({**texts, PHRASES: phrases}) if phrases else ""
+    return whole if 0 < len(whole) <= _MOST_DETAILS else json.dumps(texts)
 
 
 def _short(text: str) -> str:

@@ -12,6 +12,9 @@ from callrouter.record.retention_steps import RetentionStep, Taken
 from callrouter.record.row_codec import column_names, row_packer
 from callrouter.store.tables import RecordedTable
 
+PHRASES: Final = "phrases"
+"""The entry of an act's details that has the codes of its other values, by their names."""
+
 
 class ActVia(Enum):
     """How a request came in. The values are stored, and shown by the API."""
@@ -51,7 +54,8 @@ class ActRow:
         act: a stable word for what was asked for, such as ``agents.pause``.
         agent: the agent that it is about; empty: none. Likewise `queue` and `call`.
         target: another object that it is about: a file, a user, a session.
-        details: the values that matter, as a JSON object of texts. Never a secret.
+        details: the values that matter, as a JSON object of texts, and their codes in `PHRASES`. Never
+            a secret.
         outcome: what became of it.
         kind: why it was refused, as the end of a problem's `type`.
     """

@@ -30,6 +30,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.model.projections import AgentView
+from callrouter.model.text import phrase
 from callrouter.pbx.interface import HasPhoneDialogues
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.tasks import Tasks
@@ -263,7 +264,7 @@ class FeatureCodes:
     def _wrong_pin(self, claim: PinClaim, locked: bool) -> None:
         if self._mobiles is not None and claim.agent:
             what = "locked" if locked else "wrong-pin"
-            detail = f"at {claim.place}"
+            detail = phrase("at-phone", "at {place}", place=claim.place)
             self._mobiles.add_audit_row(claim.agent, who="", via=own.VIA, what=what, detail=detail)
 
     # ------------------------------------------------------------ what they want

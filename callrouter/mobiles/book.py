@@ -31,6 +31,11 @@ class RequestDenied(Exception):  # noqa: N818 - an answer, not an error
         self.kind = kind
         self.text = text
 
+    @property
+    def with_kind(self) -> str:
+        """The kind and the reason, for the audit."""
+        return phrase("kind-and-reason", "{kind}: {reason}", kind=self.kind, reason=self.text)
+
 
 class MobileBook:
     """All registered mobiles, together with the configuration they depend on.

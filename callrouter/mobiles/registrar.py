@@ -95,7 +95,16 @@ class Registrar:
         made: list[Decision] = list(self.verifications.expire(now))
         for row, count in self._floods.due(now):
             made.append(
-                replace(row, at=now, detail=f"{count} more refused, the last one {row.detail}")
+                replace(
+                    row,
+                    at=now,
+                    detail=phrase(
+                        "more-refused",
+                        "{count} more refused, the last one {detail}",
+                        count=count,
+                        detail=row.detail,
+                    ),
+                )
             )
         match event:
             case (
@@ -159,7 +168,7 @@ class Registrar:
             number = (
                 event.number if isinstance(event, RegisterRequested) else self._number_of(event)
             )
-            row = _audit(event, now, "refused", number, f"{no.kind}: {no.text}")
+            row = _audit(event, now, "refused", number, no.with_kind)
             if self._floods.record((event.requester.name, no.kind), row, now):
                 made.insert(0, row)
             return made
@@ -358,8 +367,13 @@ class Registrar:
         if made != row:
             self.book.mobiles[row.agent, row.device] = made
             self.verifications.update_row(row, made)
-            hours = made.hours or "always"
-            detail = f"ring_after {made.ring_after:g} s, hours {hours}, order {made.place}"
+            detail = phrase(
+                "mobile-changed-to",
+                "ring_after {after} s, hours {hours}, order {place}",
+                after=f"{made.ring_after:g}",
+                hours=made.hours or phrase("value-always", "always"),
+                place=made.place,
+            )
             yield _audit(event, now, "changed", row.number, detail)
             yield StoreMobile(row=made)
             yield MobilesChanged()

@@ -201,7 +201,7 @@ class Verifications:
                     via="",
                     what="dropped",
                     number=mask(row.number, words=False),
-                    detail="another agent has proved this number",
+                    detail=phrase("proved-by-another", "another agent has proved this number"),
                 )
                 yield DeleteMobile(agent=row.agent, device=row.device)
 
@@ -259,7 +259,8 @@ class Verifications:
             yield _say_prompt(event.pbx, event.channel, AGAIN)
         else:
             self.refused["wrong-code"] += 1
-            yield self._end(pending, now, "failed", f"{MOST_TRIES} tries without the code")
+            text = phrase("tries-without-code", "{most} tries without the code", most=MOST_TRIES)
+            yield self._end(pending, now, "failed", text)
             yield bye
 
     def _verify(self, pending: VerificationCall, now: float) -> Generator[Decision, None, bool]:
@@ -275,7 +276,7 @@ class Verifications:
             self.book.check_not_taken(row.agent, row.number)
         except RequestDenied as no:
             self.refused[no.kind] += 1
-            yield self._end(pending, now, "refused", f"{no.kind}: {no.text}")
+            yield self._end(pending, now, "refused", no.with_kind)
             return False
         del self.pending[row.agent]
         waits = (
@@ -284,7 +285,12 @@ class Verifications:
         state = MobileState.WAITING if waits else MobileState.IN_USE
         made = replace(row, state=state.value, verified_at=now)
         self.book.mobiles[row.agent, row.device] = made
-        yield _audit_row(pending, now, "verified", state.value)
+        became = (
+            phrase("registered-waiting", "waiting")
+            if waits
+            else phrase("registered-in-use", "in-use")
+        )
+        yield _audit_row(pending, now, "verified", became)
         yield StoreMobile(row=made)
         yield from self.drop_claims(made, now)
         yield MobilesChanged()

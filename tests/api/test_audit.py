@@ -20,7 +20,9 @@ from callrouter.api.record_access import RecordAccess
 from callrouter.audit.act_log import FIRST, MOST_ORIGINS, ONE_IN, Act, ActLog
 from callrouter.audit.act_rows import ActOutcome, ActVia, DeleteActs
 from callrouter.audit.act_sources import files_changed, mobile_step
+from callrouter.mobiles.book import RequestDenied
 from callrouter.mobiles.mobile_records import AuditRow
+from callrouter.model.text import Phrase
 from callrouter.record.reading_threads import ReadingThread
 from callrouter.record.retention import EVERY, Retention
 from callrouter.settings import ApiToken
@@ -106,6 +108,7 @@ async def test_an_act_is_on_record(client: Client, world: AuditedWorld) -> None:
         "call": None,
         "target": None,
         "values": {"reason": "tea"},
+        "values_phrases": {},
         "outcome": "done",
         "kind": None,
     }
@@ -326,6 +329,33 @@ def test_a_mobiles_steps_by_phone() -> None:
         ("mobiles.wrong-code", "", ActOutcome.REFUSED, "wrong-code"),
     ]
     assert taken[0].values == {"device": "mobile", "number": "…1"}
+
+
+async def test_a_step_in_words_keeps_its_code(client: Client, world: AuditedWorld) -> None:
+    """It is stored with the act, so that the page says it in the language of who looks."""
+    refused = RequestDenied("premium", Phrase("this number costs much", "costs-much"))
+    row = AuditRow(
+        at=1.0,
+        agent="alice",
+        device="mobile",
+        who="alice",
+        via="phone",
+        what="refused",
+        detail=refused.with_kind,
+    )
+    acts = world.backend.acts
+    assert acts is not None
+    mobile_step(acts.add, row)
+    mobile_step(acts.add, replace(row, detail="\x1b[31m" + row.detail))
+    mobile_step(acts.add, replace(row, detail=Phrase("x" * 300, "long")))
+    acts_ = await world.acts(client)
+    assert [act["values_phrases"] for act in acts_[:2]] == [{}, {}]
+    told = acts_[2]
+    assert told["values"] == {"device": "mobile", "detail": "premium: this number costs much"}
+    reason = {"code": "costs-much", "values": {}, "text": "this number costs much"}
+    assert told["values_phrases"] == {
+        "detail": {"code": "kind-and-reason", "values": {"kind": "premium", "reason": reason}}
+    }
 
 
 def test_a_change_of_the_files() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -10,15 +11,16 @@ from aiohttp import web
 from callrouter.api.access.auth import identify
 from callrouter.api.context import SIGHT
 from callrouter.api.json_answers import answer
-from callrouter.api.json_values import moment
+from callrouter.api.json_values import moment, phrase_json
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.query_parameters import read_query
 from callrouter.api.routes.record_routes import read_limit, read_span, record_of
 from callrouter.api.schemas.act_answers import ActJson, ActsJson
+from callrouter.api.schemas.vocabulary import PhraseJson
 from callrouter.api.shared_answers import RATES
 from callrouter.audit.act_reader import ActFilter, read_acts
-from callrouter.audit.act_rows import ActRow
-from callrouter.model.text import sentence_of
+from callrouter.audit.act_rows import PHRASES, ActRow
+from callrouter.model.text import Phrase, sentence_of, stored_phrase
 from callrouter.record.record_reader import RecordReader
 from callrouter.store.location import StoreError
 
@@ -102,6 +104,8 @@ def _cursor(text: str) -> int | None:
 def _act_json(row: ActRow, own: str | None) -> ActJson:
     """Return an act as it is shown; `own`: the agent whom the addresses of others are not told."""
     values = json.loads(row.details)
+    phrases = values.pop(PHRASES, None)
+    texts = {str(name): str(value) for name, value in values.items()}
     return {
         "id": str(row.serial),
         "at": moment(row.at),
@@ -114,7 +118,15 @@ def _act_json(row: ActRow, own: str | None) -> ActJson:
         "queue": row.queue or None,
         "call": row.call or None,
         "target": row.target or None,
-        "values": {str(name): str(value) for name, value in values.items()},
+        "values": texts,
+        "values_phrases": _phrases(texts, phrases),
         "outcome": row.outcome.value,
         "kind": row.kind or None,
     }
+
+
+def _phrases(texts: Mapping[str, str], stored: object) -> dict[str, PhraseJson]:
+    """Return the codes of those values that were stored with one."""
+    found = stored if isinstance(stored, dict) else {}
+    said = {name: stored_phrase(text, found.get(name)) for name, text in texts.items()}
+    return {name: phrase_json(text) for name, text in said.items() if isinstance(text, Phrase)}

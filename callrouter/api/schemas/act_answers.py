@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.vocabulary import Moment
+from callrouter.api.schemas.vocabulary import Moment, PhraseJson
 
 ActJson = TypedDict(
     "ActJson",
@@ -23,6 +23,7 @@ ActJson = TypedDict(
         "call": str | None,
         "target": str | None,
         "values": dict[str, str],
+        "values_phrases": dict[str, PhraseJson],
         "outcome": Literal["done", "refused", "failed"],
         "kind": str | None,
     },
@@ -31,7 +32,8 @@ ActJson = TypedDict(
 
 `who` is the id of a user or agent, the name of a token, or a local user; empty: not known. `from` is an
 address, ``socket uid 0``, or the phone; null: an agent is not told that of another person. `act` is a stable word, such as ``agents.pause``; `agent`, `queue`,
-`call` and `target` are what it is about, `values` what else matters. `kind` says why it was refused, as
+`call` and `target` are what it is about, `values` what else matters, and `values_phrases` the codes of those
+that are sentences. `kind` says why it was refused, as
 the end of a problem's `type`.
 """
 

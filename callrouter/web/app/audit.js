@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { useAnswers } from "./answers.js";
 import { ask } from "./api.js";
+import { inWords } from "./phrases.js";
 import { dayAndTime, t, wordFor } from "./words.js";
 
 const PAGE = 50;
@@ -21,8 +22,8 @@ function queryOf(wanted, cursor) {
   return `/api/audit?${query}`;
 }
 
-const Values = ({ of }) => Object.entries(of).map(([name, value]) => html`<span key=${name} class="value">
-  ${/^\d+$/.test(name) ? "" : html`<small>${wordFor(`audit.value.${name}`, name)}:</small> `}<bdi>${value}</bdi></span>`);
+const Values = ({ of, phrases = {} }) => Object.entries(of).map(([name, value]) => html`<span key=${name} class="value">
+  ${/^\d+$/.test(name) ? "" : html`<small>${wordFor(`audit.value.${name}`, name)}:</small> `}<bdi>${inWords(value, phrases[name])}</bdi></span>`);
 
 function Row({ act, about }) {
   const what = [...new Set([act.agent, act.queue, act.call, act.target])].filter(Boolean);
@@ -33,7 +34,7 @@ function Row({ act, about }) {
     <td data-title=${t("audit.act")}>${wordFor(`audit.act.${act.act}`, act.act)}</td>
     <td data-title=${t("audit.about")}>${what.map((id) => html`<button key=${id} type="button" class="plain link"
       onClick=${() => about(id)} title=${t("audit.only", { name: id })}><bdi>${id}</bdi></button>`)}</td>
-    <td data-title=${t("audit.values")} class="values"><${Values} of=${act.values} /></td>
+    <td data-title=${t("audit.values")} class="values"><${Values} of=${act.values} phrases=${act.values_phrases} /></td>
     <td data-title=${t("audit.outcome")} class="outcome"><span aria-hidden="true">${SHAPES[act.outcome]}</span> ${t(`audit.${act.outcome}`)}
       ${act.kind && html` <small><bdi>${wordFor(`audit.kind.${act.kind}`, act.kind)}</bdi></small>`}</td></tr>`;
 }

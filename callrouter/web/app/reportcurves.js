@@ -90,6 +90,8 @@ function Plot({ found, starts, lines, label, kind, stacked = false }) {
         ],
       };
       plot = new Plotter(options, [times, ...lines.map((line) => line.drawn ?? line.values)], place.current);
+      // Time runs from left to right in every language, and so does the plot; its words run as the page does.
+      place.current.querySelector(".u-legend").dir = LANGUAGES[language.value].dir;
       resize.observe(place.current);
     }).catch(() => { if (place.current) place.current.textContent = t("unreachable"); });
     return () => { over = true; resize.disconnect(); plot?.destroy(); };
