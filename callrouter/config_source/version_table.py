@@ -104,11 +104,12 @@ class VersionTable:
 
         Raises:
             NoVersionError: there is none.
+            StoreError: it makes no sense to this callrouter.
         """
-        found = self.versions(1)
-        if not found:
+        found = self._use(_newest)
+        if found is None:
             raise _none(self.address)
-        return found[0]
+        return found
 
     def versions(self, most: int = KEPT) -> list[StoredVersion]:
         """Return the newest versions, newest first. Those that make no sense are left out."""
@@ -153,6 +154,7 @@ class VersionTable:
 
         Raises:
             OvertakenError: there is a newer version than `after`; nothing was stored.
+            StoreError: the newest version makes no sense to this callrouter; nothing was stored.
         """
         draft = Change(
             number=after + 1,
@@ -171,7 +173,7 @@ class VersionTable:
                 "SELECT pg_advisory_xact_lock(hashtext('callrouter configuration'), "
                 "hashtext(current_schema()))"
             )
-            last = next(_read(link.execute(_NEWEST, (1,)).fetchall()), None)
+            last = _newest(link)
             newest = last.change.number if last is not None else 0
             if newest != after:
                 by = f", by {last.change.who}" if last is not None else ""
@@ -240,6 +242,25 @@ def _none(address: Address) -> NoVersionError:
         f"pool {address.pool} has no configuration in {address} yet; put one there with "
         "`callrouter config push DIR`"
     )
+
+
+def _newest(link: psycopg.Connection[Any]) -> StoredVersion | None:
+    """Return the newest version; None: there is none.
+
+    Raises:
+        StoreError: it makes no sense to this callrouter. It is not taken for none: then a new one would be
+            put in its place.
+    """
+    row = link.execute(_NEWEST, (1,)).fetchone()
+    if row is None:
+        return None
+    found = next(_read([row]), None)
+    if found is None:
+        raise StoreError(
+            f"version {row[0]} of the configuration cannot be read: a newer callrouter or another "
+            "program has stored it; upgrade callrouter here"
+        )
+    return found
 
 
 def _read(rows: Sequence[tuple[Any, ...]]) -> Iterator[StoredVersion]:

@@ -124,8 +124,11 @@ def test_what_is_damaged_in_the_database_is_not_used(address: Address, tmp_path:
         found.snapshot()
     assert "has lost" not in found.trouble, "the database itself answers"
     ask(address, "UPDATE config_versions SET change = '{}'")
-    with pytest.raises(NoVersionError):
+    with pytest.raises(StoreError, match=r"version 1 .* cannot be read") as refused:
         found.snapshot()
+    assert not isinstance(refused.value, NoVersionError), "nothing is to be put in its place"
+    with pytest.raises(StoreError, match=r"version 1 .* cannot be read"):
+        stored(found, FILES)
 
 
 def test_a_database_that_is_away_is_asked_again(address: Address) -> None:
