@@ -93,8 +93,31 @@ _TIMER = """(() => {
   }).observe(document.documentElement, { subtree: true, childList: true, characterData: true });
   document.documentElement ? watch() : document.addEventListener("readystatechange", watch, { once: true });
 })()"""
-_BEGIN = """() => Object.assign(window.timed, { messages: 0, bytes: 0, rows: 0 },
-  window.timed.samples.splice(0) && {}, window.timed.arrivals.splice(0) && {})"""
+_TAKE = """() => {
+  const { samples, arrivals, messages, bytes, rows } = window.timed;
+  Object.assign(window.timed, { messages: 0, bytes: 0, rows: 0 });
+  return { samples: samples.splice(0), arrivals: arrivals.splice(0), messages, bytes, rows };
+}"""
+_TAKE_EVERY = 20.0
+"""Seconds between two readings of what was timed, so that the heap is the page's and not that of our figures."""
+
+
+@dataclass
+class Timed:
+    """What was timed in the page.
+
+    Attributes:
+        screen: milliseconds from each change to the screen.
+        arrived: milliseconds from each change to its message in the page.
+        changes: how many changes the page was told of.
+        messages: how many messages it got, and `bytes` of text in them.
+    """
+
+    screen: list[float] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
+    changes: int = 0
+    messages: int = 0
+    bytes: int = 0
 
 
 @dataclass
@@ -103,13 +126,10 @@ class Found:
 
     Attributes:
         seconds: for how long.
-        screen: milliseconds from each change to the screen.
-        arrived: milliseconds from each change to its message in the page.
-        changes: how many changes the page was told of.
-        messages: how many messages it got, and `bytes` of text in them.
+        timed: in the page.
         page: the page's own work in seconds, by kind.
-        heaps: megabytes of the page's heap after a collection, at the start, in between and at the end.
-        nodes: elements of the page at the start and at the end.
+        heaps: megabytes of the page's heap after a collection, at the start and at the end.
+        nodes: elements of the page after a collection, at the start and at the end.
         daemon_s: the daemon's processor time in seconds.
         flushes: seconds of the loop for each message's making, for all watchers.
         answers: milliseconds in which the daemon answered `/healthz`, once a second.
@@ -117,14 +137,10 @@ class Found:
     """
 
     seconds: float
-    screen: list[float]
-    arrived: list[float]
-    changes: int
-    messages: int
-    bytes: int
+    timed: Timed
     page: dict[str, float]
     heaps: list[float]
-    nodes: tuple[int, int]
+    nodes: list[int]
     daemon_s: float
     daemon_mb: tuple[float, float]
     flushes: list[float] = field(default_factory=list)
@@ -220,10 +236,20 @@ class Shown:
         found = await self._session.send("Performance.getMetrics")
         return {item["name"]: item["value"] for item in found["metrics"]}
 
-    async def heap(self) -> float:
-        """Megabytes of the heap after a collection."""
+    async def memory(self) -> tuple[float, int]:
+        """Megabytes of the heap and the number of nodes, after a collection."""
         await self._session.send("HeapProfiler.collectGarbage")
-        return (await self.metrics())["JSHeapUsedSize"] / 1e6
+        found = await self.metrics()
+        return found["JSHeapUsedSize"] / 1e6, int(found["Nodes"])
+
+    async def take(self, timed: Timed) -> None:
+        """Add what was timed since the last call."""
+        found = await self.page.evaluate(_TAKE)
+        timed.screen += found["samples"]
+        timed.arrived += found["arrivals"]
+        timed.changes += found["rows"]
+        timed.messages += found["messages"]
+        timed.bytes += found["bytes"]
 
 
 @asynccontextmanager
@@ -276,29 +302,25 @@ async def measure(words: argparse.Namespace, folder: Path) -> Found:
 
 async def observe(page: Shown, pid: int, session: aiohttp.ClientSession, seconds: float) -> Found:
     """Measure for so many seconds."""
-    heaps = [await page.heap()]
-    took: list[float] = []
+    timed, took = Timed(), list[float]()
+    await page.take(Timed())
+    memory = [await page.memory()]
     asking = asyncio.ensure_future(answers(session, took, min(1.0, seconds / 10)))
-    await page.page.evaluate(_BEGIN)
     before, cpu, began, mb = await page.metrics(), cpu_of(pid), time.monotonic(), memory_of(pid)
-    await asyncio.sleep(seconds)
+    while (left := began + seconds - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _TAKE_EVERY))
+        await page.take(timed)
     after, lasted = await page.metrics(), time.monotonic() - began
     cpu = cpu_of(pid) - cpu
-    timed = await page.page.evaluate("() => window.timed")
     asking.cancel()
-    await page.page.evaluate(_BEGIN)  # so that the heap is the page's, without what was noted of it
-    heaps.append(await page.heap())
+    memory.append(await page.memory())
     kinds = ("TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
     return Found(
         seconds=lasted,
-        screen=timed["samples"],
-        arrived=timed["arrivals"],
-        changes=timed["rows"],
-        messages=timed["messages"],
-        bytes=timed["bytes"],
+        timed=timed,
         page={kind: after[kind] - before[kind] for kind in kinds},
-        heaps=heaps,
-        nodes=(int(before["Nodes"]), int(after["Nodes"])),
+        heaps=[heap for heap, _ in memory],
+        nodes=[nodes for _, nodes in memory],
         daemon_s=cpu,
         daemon_mb=(mb, memory_of(pid)),
         answers=took,
@@ -314,24 +336,25 @@ def table(found: Found, words: argparse.Namespace) -> list[str]:
         cuts = (percentile(values, share) * unit for share in (0.5, 0.9, 0.99, 1.0))
         return " / ".join(f"{cut:.1f}" for cut in cuts)
 
-    p99 = percentile(found.screen, 0.99) if found.screen else float("inf")
+    timed = found.timed
+    p99 = percentile(timed.screen, 0.99) if timed.screen else float("inf")
     busy = found.page["TaskDuration"] / found.seconds * 100
     parts = ", ".join(
         f"{name.removesuffix('Duration').lower()} {value / found.seconds * 100:.1f} %"
         for name, value in found.page.items()
         if name != "TaskDuration"
     )
-    rate, kilobytes = found.messages / found.seconds, found.bytes / max(1, found.messages) / 1000
+    rate, kilobytes = timed.messages / found.seconds, timed.bytes / max(1, timed.messages) / 1000
     heaps = " → ".join(f"{heap:.1f}" for heap in found.heaps)
     megabytes = " → ".join(f"{mb:.0f}" for mb in found.daemon_mb)
     others = [count / 1e6 for count in found.other] or [0.0]
     size = f"{words.agents} agents, {words.queues} queues, {words.watchers} watchers"
     rows = (
-        ("changes on the page", f"{found.changes / found.seconds:.0f} a second"),
+        ("changes on the page", f"{timed.changes / found.seconds:.0f} a second"),
         ("messages to it", f"{rate:.1f} a second, of {kilobytes:.1f} kB"),
-        ("change → screen, ms", f"{spread(found.screen)} (p50 / p90 / p99 / most)"),
+        ("change → screen, ms", f"{spread(timed.screen)} (p50 / p90 / p99 / most)"),
         ("", f"p99 at most {MOST_MS:.0f}: {verdict(p99 <= MOST_MS)}"),
-        ("change → message, ms", spread(found.arrived)),
+        ("change → message, ms", spread(timed.arrived)),
         ("main thread busy", f"{busy:.1f} % ({parts})"),
         ("", f"at most {MOST_BUSY:.0f} %: {verdict(busy <= MOST_BUSY)}"),
         ("heap after collection, MB", heaps),

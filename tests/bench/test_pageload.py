@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.page_daemon import traffic
-from bench.pageload import Found, arguments, table, write
+from bench.pageload import Found, Timed, arguments, table, write
 from callrouter.settings import load
 
 FOUND = Found(
     seconds=10.0,
-    screen=[40.0] * 98 + [90.0, 250.0],
-    arrived=[20.0] * 100,
-    changes=3000,
-    messages=100,
-    bytes=5_000_000,
+    timed=Timed([40.0] * 98 + [90.0, 250.0], [20.0] * 100, 3000, 100, 5_000_000),
     page={"TaskDuration": 2.0, "ScriptDuration": 1.2},
     heaps=[4.0, 4.1],
-    nodes=(5000, 5010),
+    nodes=[5000, 5010],
     daemon_s=3.0,
     daemon_mb=(100.0, 101.0),
     flushes=[0.002],
@@ -39,7 +35,7 @@ def test_the_table() -> None:
 
 
 def test_what_is_missed_is_said() -> None:
-    slow = Found(**{**vars(FOUND), "screen": [101.0], "page": {"TaskDuration": 3.6}})
+    slow = Found(**{**vars(FOUND), "timed": Timed([101.0]), "page": {"TaskDuration": 3.6}})
     assert "\n".join(table(slow, arguments([]))).count("MISSED") == 2
 
 
