@@ -26,6 +26,7 @@ from callrouter.settings.yaml.pool_files import BOOTSTRAP
 from callrouter.store.location import StoreError
 
 _MODE = 0o640
+"""Permissions of the router's own file when it is put back: the owner writes it, the group reads it."""
 
 
 class VersionsUnreadError(OSError):

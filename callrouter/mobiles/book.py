@@ -13,7 +13,9 @@ from callrouter.model.routing_table import AgentSpec
 from callrouter.model.text import phrase, sentence_of
 
 LONGEST_RING_AFTER: Final = 600.0
+"""Seconds after an agent's first devices within which a mobile must begin to ring."""
 LAST_PLACE: Final = 99
+"""The last place in the order of an agent's mobiles; the first is 0."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -64,7 +66,7 @@ class MobileBook:
         self._verdicts.clear()
 
     def of(self, agent: str) -> list[MobileRow]:
-        """An agent's registered mobiles, in their order."""
+        """An agent's registered mobiles, in the order in which they are shown; empty: there are none."""
         return in_order(row for row in self.mobiles.values() if row.agent == agent)
 
     def reason_not_rung(self, row: MobileRow) -> str:

@@ -82,7 +82,7 @@ _LEFT: Final = {
 
 
 class Asked(NamedTuple):
-    """What is asked, by whom, and what is known beside the record.
+    """A question about the past, what its asker may see, and what is known beside the record.
 
     Attributes:
         agent: the agent.
@@ -374,7 +374,7 @@ def explain_call_for(asked: Asked, found: PastCall, states: Sequence[AgentStateR
     """Return why an agent was not rung for a call, decision by decision.
 
     Args:
-        asked: by whom and about which agent.
+        asked: the agent, and what the asker may see.
         found: the call.
         states: what the agent was doing while it waited, in order; see `wait_of`.
     """

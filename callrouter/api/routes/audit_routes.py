@@ -102,7 +102,12 @@ def _cursor(text: str) -> int | None:
 
 
 def _act_json(row: ActRow, own: str | None) -> ActJson:
-    """Return an act as it is shown; `own`: the agent whom the addresses of others are not told."""
+    """Return an act as it is shown.
+
+    Args:
+        row: the act.
+        own: the agent who asks, who is not told the addresses of other people; None: another caller asks.
+    """
     values = json.loads(row.details)
     phrases = values.pop(PHRASES, None)
     texts = {str(name): str(value) for name, value in values.items()}

@@ -137,7 +137,7 @@ async def ticket(request: web.Request) -> web.Response:
 
 
 async def list_sessions(request: web.Request) -> web.Response:
-    """``GET /api/sessions``: the caller's own sessions; for an admin, those of everyone."""
+    """``GET /api/sessions``: the caller's own sessions; for an admin, all sessions."""
     caller = identify(request)
     found = sorted(_visible(request, caller), key=lambda row: row.seen_at, reverse=True)
     return await answer_list(

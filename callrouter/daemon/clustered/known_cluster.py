@@ -66,11 +66,11 @@ class KnownCluster:
         self._fault = ""
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Begin to ask the database, in a thread. Call it once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Ask no more. A question under way ends by itself."""
+        """Ask no more. A question under way ends by itself, and the thread closes the connections after it."""
         self._stop.set()
 
     @property

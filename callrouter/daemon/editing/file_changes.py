@@ -39,7 +39,9 @@ from callrouter.settings.errors.hiding import difference
 _NOT_ALLOWED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LINES: Final = 400
+"""Lines of a difference that are shown at most."""
 _WORDS: Final = 50
+"""Changes that are told in words at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from callrouter.settings.editing.text_tree import TextTree, UnreadableTextError
 
 _KEY_LINE: Final = re.compile("( *)([a-z0-9][a-z0-9_-]{0,63}):")
 _NEW_MODE: Final = 0o640
+"""Permissions of a new file."""
 _MOST_TREES: Final = 32
+"""Texts whose trees are remembered."""
 _MOST_CHARACTERS: Final = 2_000_000
 """Of all texts whose trees are remembered. A tree needs some fifty bytes for a character."""
 

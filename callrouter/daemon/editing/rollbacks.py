@@ -39,6 +39,7 @@ from callrouter.settings.editing.text_tree import UnreadableTextError
 from callrouter.settings.errors.hiding import difference
 
 _LINES: Final = 1_000
+"""Lines of a file's difference that are shown at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ export async function ask(method, path, body) {
 /** How people can log in besides by name and password, as `GET /api/log-in` says. */
 export const ways = signal({ oidc: null });
 
-/** Find out who is logged in. Asks first whether anyone is, since browsers report each refusal as an error. */
+/** Find out who is logged in. Asks first whether there is a session, since browsers report each refusal as an error. */
 export async function whoAmI() {
   try {
     if (!identity.value) ways.value = await ask("GET", "/api/log-in");

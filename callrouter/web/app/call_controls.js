@@ -43,7 +43,7 @@ function Priority({ call, up, down }) {
   return html`<span class="group priority" role="group" aria-label=${t("priority")}>${button(up, "▲", "up")}<bdi>${count(call.priority)}</bdi>${button(down, "▼", "down")}</span>`;
 }
 
-/** Where a waiting call goes, whom it prefers, and its priority. Only what is changed is sent. */
+/** Where a waiting call goes, which agent it prefers, and its priority. Only what is changed is sent. */
 function Move({ call, onClose }) {
   const [queue, setQueue] = useState(call.queue);
   const [agent, setAgent] = useState("");

@@ -1,4 +1,4 @@
-// The story of a call: what happened, when, to whom, and why that agent was rung; from the record and from
+// The story of a call: what happened and when, which agents were rung, and why they were; from the record and from
 // the daemon's explanations. It is the same for a call that is on and for one of last year.
 
 import { html } from "../vendor/preact.js";
