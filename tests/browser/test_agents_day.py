@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from callrouter.lab import Answer, RingOnly
 from tests.asterisk.ear import Ear, key
@@ -140,6 +140,32 @@ async def test_a_mobile(floor: PageFloor, visits: Visits, look: Look) -> None:
         dialog = page.get_by_role("dialog", name=t("remove-phone"))
         await hand.press(dialog.get_by_role("button", name=t("remove"), exact=True))
         await expect(row).to_have_count(0)
+
+
+async def test_a_late_answer_takes_no_phone_off_the_page(floor: PageFloor, visits: Visits) -> None:
+    await floor.quiet()
+    await floor.sign_in("alice")
+    page, t = await visits.log_in("alice", view="mine"), words("en")
+    phones = page.get_by_role("region", name=t("phones"), exact=True)
+    off, on = (button(phones, f"{t(key)}: desk") for key in ("switch-off", "switch-on"))
+    await expect(off).to_be_visible()
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if held:
+            await route.continue_()
+        else:
+            held.append(route)
+
+    await page.route("**/api/agents/alice/devices", hold)
+    await off.click()
+    await expect(on).to_be_visible()  # by a second look, as the feed has the change too
+    await held[0].fulfill(json=[])
+    await page.wait_for_timeout(300)  # in which a late answer would be shown
+    await expect(on).to_be_visible()
+    await on.click()
+    await expect(off).to_be_visible()
+    await page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize("look", looks(0), ids=str)

@@ -1,6 +1,7 @@
 // An agent's phones: which there are, when and in which order they ring, and mobiles that they add.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
+import { useAnswers } from "./answers.js";
 import { ask, Refusal } from "./api.js";
 import { now } from "./live.js";
 import { ownPath } from "./minestate.js";
@@ -76,7 +77,11 @@ export function Phones({ agent }) {
   const [code, setCode] = useState(null);
   const [times, setTimes] = useState(null);
   const [removing, setRemoving] = useState(null);
-  const look = () => ask("GET", ownPath("devices")).then(setPhones, () => setPhones((before) => before ?? []));
+  const answers = useAnswers("");
+  const look = () => {
+    const counts = answers();
+    return ask("GET", ownPath("devices")).then((found) => { if (counts()) setPhones(found); }, () => setPhones((before) => before ?? []));
+  };
   useEffect(() => { look(); }, [JSON.stringify(agent.devices.map((item) => [item.id, item.enabled, item.state, item.trouble]))]);
   const verified = code && phones?.find((item) => item.id === code.device?.id && item.status !== "unverified");
   useEffect(() => {
