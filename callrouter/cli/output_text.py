@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -73,3 +75,17 @@ def excerpt(line: str, column: int) -> str:
     start = max(0, column - 1 - most // 2) if len(line.strip()) > most else 0
     part = line[start : start + most].strip()
     return ("…" if start else "") + part + ("…" if len(line.rstrip()) > start + most else "")
+
+
+def this_command() -> str:
+    """Return the shell command for this program, wherever it is installed.
+
+    It is ``callrouter`` if that name leads here in the PATH, otherwise the absolute path, or ``-m
+    callrouter`` with the interpreter in use. It is quoted for a shell.
+    """
+    started = Path(sys.argv[0]).absolute()
+    if started.name != "callrouter":
+        return f"{shlex.quote(sys.executable)} -m callrouter"
+    found = shutil.which("callrouter")
+    is_it = found is not None and Path(found).resolve() == started.resolve()
+    return "callrouter" if is_it else shlex.quote(str(started))

@@ -12,6 +12,7 @@ from callrouter.cli.commands.check import mistakes, tell_problem, warning_text
 from callrouter.cli.output_text import CommandFailed, print_text
 from callrouter.clock import SystemClock
 from callrouter.config_source.config_sources import DatabaseSource, FolderSource, source_of
+from callrouter.config_source.pool_snapshot import UnseparatedError
 from callrouter.config_source.version_table import NoVersionError, OvertakenError
 from callrouter.model.text import counted
 from callrouter.settings import ConfigError, Settings, changes, load, load_snapshot
@@ -29,13 +30,14 @@ def database_errors() -> Iterator[None]:
     """Turn errors of the database into words.
 
     Raises:
-        CommandFailed: it cannot be used (exit status 3), or another version was quicker (1).
+        CommandFailed: it cannot be used (exit status 3), another version was quicker (1), or it has
+            none yet, or the files are not what can be stored (2).
     """
     try:
         yield
     except OvertakenError as error:
         raise CommandFailed(1, f"nothing was stored: {error}; look at it and try again") from error
-    except NoVersionError as error:
+    except (NoVersionError, UnseparatedError) as error:
         raise CommandFailed(2, str(error)) from error
     except StoreError as error:
         raise CommandFailed(3, str(error)) from error

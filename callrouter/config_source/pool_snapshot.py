@@ -12,6 +12,10 @@ from callrouter.settings.yaml.pool_files import BOOTSTRAP, NODE_SECTIONS, OWN_HT
 from callrouter.store.location import StoreError
 
 
+class UnseparatedError(StoreError):
+    """The pool's part of a folder's files cannot be told from what is a router's own."""
+
+
 def of_folder(folder: Path) -> ConfigSnapshot:
     """Return the files of a folder without what is each router's own.
 
@@ -19,7 +23,7 @@ def of_folder(folder: Path) -> ConfigSnapshot:
     A file that cannot be read stays as it is, for the loader to report.
 
     Raises:
-        StoreError: the two cannot be separated.
+        UnseparatedError: the two cannot be separated.
     """
     found = read_snapshot(folder)
     contents = dict(found.contents)
@@ -49,7 +53,7 @@ def _rename_rest(contents: dict[str, bytes | None], files: dict[str, ConfigFile]
     if rest is None or not _says_something(rest):
         return
     if REST in contents:
-        raise StoreError(
+        raise UnseparatedError(
             f"{BOOTSTRAP} has sections of the whole pool, which would be {REST} in the database, and "
             f"there is one already: move these sections into {REST}"
         )
@@ -77,7 +81,7 @@ def _without_own(name: str, content: bytes) -> str | None:
     try:
         return apply_edits({name: text}, edits).get(name)
     except WrongEditError as error:
-        raise StoreError(
+        raise UnseparatedError(
             f"{name}: {error}; take out by hand what is each router's own: "
             f"{', '.join(sorted(NODE_SECTIONS))}, and in http: {', '.join(sorted(OWN_HTTP))}"
         ) from error

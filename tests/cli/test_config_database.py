@@ -139,6 +139,18 @@ def test_two_who_have_pulled_the_same_version(moved: Operator) -> None:
     assert "stored as version 3" in run("config", "push", str(second), "--overwrite")
 
 
+def test_a_pull_beside_the_files_that_were_pushed_says_what_is_in_the_way(moved: Operator) -> None:
+    run = moved
+    run.write("callrouter.yaml", run.own + SITE, run.work)
+    said = run("config", "pull", str(run.work))
+    assert "callrouter.yaml is not in version 1: take it away" in said
+    assert f"--config {run.etc} config push {run.work}\n" in said
+    said = run("config", "push", str(run.work), status=2)
+    assert "move these sections into site.yaml" in said
+    (run.work / "callrouter.yaml").unlink()
+    assert "nothing was stored" in run("config", "push", str(run.work))
+
+
 def test_what_takes_away_much_is_confirmed(moved: Operator) -> None:
     run = moved
     for name, text in (("site.yaml", SITE), ("agents.yaml", AGENTS)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from callrouter.cli.commands.change import readable
 from callrouter.cli.commands.check import load_installed_policies
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import CommandFailed, print_text
+from callrouter.cli.output_text import CommandFailed, print_text, this_command
 from callrouter.cli.suggestions import SuggestingGroup
 
 _MARK = ".callrouter-version"
@@ -168,5 +169,8 @@ def pull(context: click.Context, *, target: Path, overwrite: bool) -> None:
             print_text(f"wrote {target / name}")
         place.write(_MARK, f"{found.version}\n".encode(), 0o640)
     for name in sorted(there.keys() - found.files.keys()):
-        print_text(f"{name} is not in version {found.version}: a push would add it")
-    print_text(f"version {found.version}; edit the files, then: callrouter config push {target}")
+        print_text(
+            f"{name} is not in version {found.version}: take it away, or a push adds what it says"
+        )
+    push_it = f"{this_command()} --config {shlex.quote(str(folder))} config push {target}"
+    print_text(f"version {found.version}; edit the files, then: {push_it}")

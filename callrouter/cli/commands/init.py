@@ -8,16 +8,14 @@ import os
 import re
 import secrets
 import shlex
-import shutil
 import socket
-import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
 from callrouter.cli.global_options import global_options_of
-from callrouter.cli.output_text import CommandFailed
+from callrouter.cli.output_text import CommandFailed, this_command
 from callrouter.files import Folder
 from callrouter.model.text import clean
 
@@ -126,10 +124,10 @@ def _make_node(place: Path, text: str) -> None:
 
 
 def _say_push(place: Path) -> None:
-    command = f"{_this_command()} --config {shlex.quote(str(place))}"
+    command = f"{this_command()} --config {shlex.quote(str(place))}"
     for line in (
         "next: put the pool's files into the database, unless another router has done so, such as",
-        f"  {_this_command()} init site",
+        f"  {this_command()} init site",
         f"  {command} config push site",
         "then",
         f"  {command} check",
@@ -210,7 +208,7 @@ def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
 
 
 def _say_next(place: Path) -> None:
-    command = f"{_this_command()} --config {shlex.quote(str(place))}"
+    command = f"{this_command()} --config {shlex.quote(str(place))}"
     for line in (
         "next: put your phones into agents.yaml and your queues into queues.yaml, then",
         f"  {command} check",
@@ -218,17 +216,3 @@ def _say_next(place: Path) -> None:
         f"  {command} run",
     ):
         click.echo(clean(line))
-
-
-def _this_command() -> str:
-    """Return the shell command for this program, wherever it is installed.
-
-    It is ``callrouter`` if that name leads here in the PATH, otherwise the absolute path, or ``-m
-    callrouter`` with the interpreter in use. It is quoted for a shell.
-    """
-    started = Path(sys.argv[0]).absolute()
-    if started.name != "callrouter":
-        return f"{shlex.quote(sys.executable)} -m callrouter"
-    found = shutil.which("callrouter")
-    is_it = found is not None and Path(found).resolve() == started.resolve()
-    return "callrouter" if is_it else shlex.quote(str(started))
