@@ -113,3 +113,24 @@ def test_what_is_no_token(words: list[str]) -> None:
     result = CliRunner().invoke(cli, ["token", *words])
     assert result.exit_code != 0
     assert "api_tokens" not in result.output
+
+
+def test_a_token_named_like_a_person_is_warned_of(tmp_path: Path) -> None:
+    token = secrets.token_urlsafe(24)
+    hashed = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43
+    people = f"users: {{sam: {{role: supervisor, password: '{hashed}'}}}}\n"
+    cases = (
+        (f"{{name: sam, role: admin, token: {token}}}", "token sam has a user's name"),
+        (f"{{name: alice, role: supervisor, token: {token}}}", "token alice has an agent's name"),
+        (
+            f"{{name: alice, role: agent, agent: alice, token: {token}}}",
+            "",
+        ),  # `callrouter token` makes it
+        (f"{{name: sam-app, role: admin, token: {token}}}", ""),
+    )
+    for number, (item, said) in enumerate(cases):
+        http = f"http: {{api_tokens: [{item}]}}\n{people}"
+        (folder := tmp_path / str(number)).mkdir()
+        found = [one for one in warned(folder, http=http) if "name both alike" in one]
+        assert len(found) == bool(said)
+        assert all(said in one and "-app" in one for one in found)

@@ -37,6 +37,7 @@ def add_warnings(root: RootOptions, table: Table, document: Document, now: float
     _dear_numbers(table, document)
     _shared_lamps(root, table, document)
     _one_asterisk_twice(root, document)
+    _tokens_named_like_people(root, document)
     _rules(table, document)
     warn_of_queues(root, table, document, now)
     warn_of_staffing(root, table, document)
@@ -151,6 +152,33 @@ def _one_asterisk_twice(root: RootOptions, document: Document) -> None:
             )
             hint = phrase("correct-host-or-remove", "correct host or port, or remove one of them")
             document.warning(("pbx", id_), text, hint, key=True)
+
+
+def _tokens_named_like_people(root: RootOptions, document: Document) -> None:
+    """Warn of a token with the name of a user or agent: what it did would look like theirs.
+
+    A token that acts for an agent may be named after that agent, as `callrouter token` does it.
+    """
+    for index, token in enumerate(root.http.api_tokens if root.http else ()):
+        if token.name == token.agent:
+            continue
+        if token.name in root.users:
+            text = phrase(
+                "token-named-like-user", "token {name} has a user's name", name=token.name
+            )
+        elif token.name in root.agents:
+            text = phrase(
+                "token-named-like-agent", "token {name} has an agent's name", name=token.name
+            )
+        else:
+            continue
+        hint = phrase(
+            "token-another-name-such-as",
+            "the audit and what agents are told would name both alike: give the token another name, "
+            "such as {name}-app",
+            name=token.name,
+        )
+        document.warning(("http", "api_tokens", index, "name"), text, hint)
 
 
 def _shared_phones(table: Table, document: Document) -> None:
