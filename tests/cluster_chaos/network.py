@@ -131,6 +131,9 @@ class Network:
     """All machines and the hub; `cut` and `mend` are the faults' way to the links between them."""
 
     def __init__(self, names: Sequence[str], *, days_apart: Callable[[int], int]) -> None:
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                thread.join(5.0)  # such as asyncio's, which waits for a process that has ended
         if threading.active_count() != 1:
             raise RuntimeError("threads that run already would stay outside the hub")
         _sweep()
