@@ -11,7 +11,7 @@ const SLOW_MS = 1500;
 
 /** What is under way, by its subject, such as `agent alice`: which act, and since when. */
 const pending = signal(new Map());
-/** The last refusal, by subject. It stays until it is closed or the next act begins. */
+/** Why the last act failed, as an error, by subject. It stays until it is closed or the next act begins. */
 const refusals = signal(new Map());
 
 const put = (map, key, value) => {
@@ -34,7 +34,7 @@ export async function act(subject, name, send, done = "") {
     if (done) said.value = { text: done, bad: false };
     return found ?? true;
   } catch (error) {
-    put(refusals, subject, wordsOf(error));
+    put(refusals, subject, error);
     return false;
   } finally {
     put(pending, subject, undefined);
@@ -42,7 +42,10 @@ export async function act(subject, name, send, done = "") {
 }
 
 export const busy = (subject) => pending.value.has(subject);
-export const refusalOf = (subject) => refusals.value.get(subject) ?? "";
+export const refusalOf = (subject) => {
+  const error = refusals.value.get(subject);
+  return error ? wordsOf(error) : "";
+};
 export const forget = (subject) => put(refusals, subject, undefined);
 
 /** That an act is under way, and for how long if the link is slow. */
@@ -124,7 +127,8 @@ export function useRun() {
     for (const [n, item] of items.entries()) {
       setState({ running: true, done: n, all: items.length, refused: left.length });
       if (stopped || (await act(item.subject, "batch", () => send(item.id))) === false) left.push(item.id);
-      stopped ||= refusalOf(item.subject) === t("acts.no-answer");
+      const error = refusals.value.get(item.subject);
+      stopped ||= error !== undefined && !(error instanceof Refusal);
     }
     setState({ running: false, done: items.length - left.length, all: items.length, refused: left.length });
     return left;
