@@ -320,7 +320,7 @@ _LINES: Final[Mapping[type[Notice], Callable[[Any], str]]] = dict(
         _line(AgentSignedIn, lambda n: f"agent {n.agent} signed in{_by(n.by)}"),
         _line(AgentSignedOut, lambda n: f"agent {n.agent} signed out{_by(n.by)}"),
         _line(AgentPaused, lambda n: f"agent {n.agent} paused{_reason(n.reason)}{_by(n.by)}"),
-        _line(AgentResumed, lambda n: f"agent {n.agent} is back from the break{_by(n.by)}"),
+        _line(AgentResumed, lambda n: f"agent {n.agent} resumed{_by(n.by)}"),
         _line(WrapUpStarted, lambda n: f"agent {n.agent} in wrap-up for {_brief(n.wrap_up_s)} s"),
         _line(WrapUpEnded, lambda n: f"agent {n.agent} ended wrap-up"),
         _line(

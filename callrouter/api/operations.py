@@ -174,7 +174,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         answer=OpenedWallScreenJson,
         body=OpenScreenBody,
         problems={
-            401: "the link was revoked, or is not whole",
+            401: "the link was revoked, or is incomplete",
             403: "a page of another site",
             411: "the length of the body is missing",
             422: "the token is missing",
@@ -232,7 +232,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/api/agents/{id}/resume"): _on_agent("Come back from a break"),
     ("POST", "/api/agents/{id}/ready"): _on_agent("End wrap-up early"),
     ("POST", "/api/agents/{id}/free"): _on_agent(
-        "What is on the agent's phone, and is not ours, is no call"
+        "What is on the agent's phone, and is not ours, is not a call"
     ),
     ("POST", "/api/agents/{id}/message"): _on_agent(
         "Write a line to an agent, who sees it on their page", MessageBody
@@ -428,7 +428,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         problems={
             **NO_FILES,
             403: "only the command line may name a folder",
-            422: "folder is no absolute path",
+            422: "folder is not an absolute path",
         },
     ),
     ("GET", "/api/config/history"): Operation(

@@ -35,9 +35,13 @@ class RemoteDaemon:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError as error:
-            raise CommandFailed(2, f"--url is no address ({error}); give one {example}") from error
+            raise CommandFailed(
+                2, f"--url is not an address ({error}); give one {example}"
+            ) from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CommandFailed(2, f"--url is no http:// or https:// address; give one {example}")
+            raise CommandFailed(
+                2, f"--url is not an http:// or https:// address; give one {example}"
+            )
         if parts.username is not None or parts.password is not None:
             raise CommandFailed(
                 2, "--url has a user or password in it; give a token with CALLROUTER_TOKEN"

@@ -78,7 +78,7 @@ def _place_of(floor: Floor, call: Call) -> Iterator[str]:
     if here != (call.state is CallState.WAITING):
         yield f"1: call {call.id} is {call.state.value} and {'' if here else 'not '}in line"
     if here and floor.queues.get(call.queue.id) is not call.queue:
-        yield f"1: call {call.id} waits in {call.queue.id}, which is no queue any more"
+        yield f"1: call {call.id} waits in {call.queue.id}, which is not a queue any more"
     if here and call.pbx in floor.up and not call.offers:
         if call.expired:
             yield f"1: call {call.id} has waited long enough and is still here"

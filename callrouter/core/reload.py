@@ -210,7 +210,7 @@ def _apply_members(floor: Floor, queue: Queue) -> None:
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
             if not queue.gone:  # otherwise they were removed together with the queue
-                floor.report_oddity(f"queue {queue.id} names '{spec.agent}', who is no agent")
+                floor.report_oddity(f"queue {queue.id} names '{spec.agent}', who is not an agent")
             continue
         membership = queue.known.get(spec.agent)
         if membership is None or membership.agent is not agent:

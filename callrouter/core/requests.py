@@ -110,7 +110,7 @@ def deliver_message(floor: Floor, event: MessageWritten) -> None:
     """Send an agent the line that a person wrote. It changes nothing about what they do."""
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
-        floor.report_oddity(f"a message is for '{event.agent}', who is no agent")
+        floor.report_oddity(f"a message is for '{event.agent}', who is not an agent")
         return
     agent_messages.send_message(floor, agent, agent_messages.written(event.text, event.by))
 

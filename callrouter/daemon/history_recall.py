@@ -137,7 +137,7 @@ class HistoryRecall:
         for number, call in enumerate(calls, start=-len(calls)):
             call.serial = number  # older than every call of this run
         self._log.restore(calls, today)
-        logger.info("the record is read: %s of before", counted(len(calls), "ended call"))
+        logger.info("the record is read: %s of earlier runs", counted(len(calls), "ended call"))
 
 
 def by_own_clock(event: HistoryRestored, ahead: float) -> HistoryRestored:

@@ -159,7 +159,7 @@ class LiveConfig:
         logger.error(
             "started with the last good configuration, and not with the files in %s, which %s",
             self.state.folder,
-            f"have {counted(len(self.state.problems), 'mistake')}; mended, they are taken up within 2 s"
+            f"have {counted(len(self.state.problems), 'mistake')}; once fixed, they are loaded within 2 s"
             if self.state.problems
             else "have lost something",
         )

@@ -178,7 +178,7 @@ class PinChecker:
         self.lockout.right(_extension(claim))
         if not claim.own and len(claim.pin) < OUTSIDE_DIGITS:
             logger.warning(
-                "the PIN of %s has fewer than %d digits and is used at %s, which is no agent's phone: "
+                "the PIN of %s has fewer than %d digits and is used at %s, which is not an agent's phone: "
                 "make a longer one with `callrouter passwd`",
                 claim.named,
                 OUTSIDE_DIGITS,

@@ -147,7 +147,7 @@ class MobileBook:
                 "configured",
                 phrase(
                     "device-in-files",
-                    "{device} stands in the configuration; it is changed there",
+                    "{device} is in the configuration; change it there",
                     device=device,
                 ),
             )

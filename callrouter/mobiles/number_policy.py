@@ -101,7 +101,9 @@ class RefusedNumber:
 
 Verdict: TypeAlias = AcceptedNumber | RefusedNumber
 
-_UNKNOWN_COUNTRY: Final = phrase("number-unknown-country", "no country has numbers that begin so")
+_UNKNOWN_COUNTRY: Final = phrase(
+    "number-unknown-country", "no country has numbers that begin like this"
+)
 _EMERGENCY_NUMBER: Final = RefusedNumber(
     "emergency", phrase("number-emergency", "that is an emergency number")
 )
@@ -109,7 +111,11 @@ _TOO_MANY_DIGITS: Final = RefusedNumber(
     "too-long", phrase("number-too-many-digits", "too many digits for a phone number")
 )
 _NATIONAL_NUMBER: Final = RefusedNumber(
-    "no-country", phrase("number-no-country", "begin with + and the country, such as +44")
+    "no-country",
+    phrase(
+        "number-no-country",
+        "the number has no country: begin it with + and the country, such as +44",
+    ),
 )
 
 
@@ -197,7 +203,7 @@ def _written_wrongly(text: str) -> RefusedNumber | None:
     if kinds & {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}:
         return RefusedNumber(
             "hidden-character",
-            phrase("number-hidden-character", "there is a character in it that can't be seen"),
+            phrase("number-hidden-character", "it has an invisible character"),
         )
     if any(c.isdigit() and not c.isascii() for c in text):
         return RefusedNumber(
@@ -224,7 +230,9 @@ def _written_wrongly(text: str) -> RefusedNumber | None:
         )
         return RefusedNumber("not-a-number", text)
     if "+" in text and not _PLUS.fullmatch(text):
-        return RefusedNumber("not-a-number", phrase("number-plus", "a + can only stand in front"))
+        return RefusedNumber(
+            "not-a-number", phrase("number-plus", "a + can only be the first character")
+        )
     return None
 
 

@@ -62,7 +62,7 @@ def read_outside_number(text: str, rules: OutsideTransfers, region: str) -> Verd
         "number-not-allowed",
         phrase(
             "outside-beginning",
-            "numbers that begin so are not allowed here (allowed: {allowed})",
+            "numbers that begin like this are not allowed here (allowed: {allowed})",
             allowed=allowed,
         ),
     )
@@ -88,7 +88,7 @@ def beginning_fault(begin: str) -> str:
     if len(begin) > len("+") + _MOST_DIGITS:
         return phrase("beginning-too-long", "too many digits for a phone number")
     if not any(_is_country(begin[1 : 1 + length]) for length in (1, 2, 3)):
-        return phrase("beginning-of-no-country", "no country has numbers that begin so")
+        return phrase("beginning-of-no-country", "no country has numbers that begin like this")
     expensive = high_cost(begin)
     return phrase("that-is-expensive", "that is {what}", what=expensive) if expensive else ""
 

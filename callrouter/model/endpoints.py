@@ -86,7 +86,9 @@ def read(text: str) -> Endpoint:
     """
     found = _ENDPOINT.fullmatch(text)
     if found is None:
-        raise ValueError(phrase("no-phone", "is no phone such as {example}", example="PJSIP/1001"))
+        raise ValueError(
+            phrase("no-phone", "is not a phone such as {example}", example="PJSIP/1001")
+        )
     tech, rest = technology(found["tech"], found["rest"]), found["rest"]
     if tech.lower() in {"custom", "hint"}:
         said = "is a state, not a phone; write it as {better}"
@@ -213,7 +215,7 @@ def _pjsip(spelled: str, rest: str) -> Endpoint:
     if not _PLAIN.fullmatch(user) or not _PLAIN.fullmatch(trunk):
         examples = ("PJSIP/1001", "PJSIP/2004@branch")
         raise ValueError(
-            phrase("no-phone-of-both", "is no phone such as {examples_or}", examples_or=examples)
+            phrase("no-phone-of-both", "is not a phone such as {examples_or}", examples_or=examples)
         )
     return Endpoint(spelled, EndpointKind.TRUNK, f"PJSIP/{trunk}")
 
@@ -231,7 +233,7 @@ def state_source(text: str) -> str:
     if not _STATE.fullmatch(text) or text.lower().startswith("hint:"):
         examples = ("hint:1001@ext-local", "Custom:DND1001", "PJSIP/1001")
         raise ValueError(
-            phrase("no-state", "is no state such as {examples_or}", examples_or=examples)
+            phrase("no-state", "is not a state such as {examples_or}", examples_or=examples)
         )
     tech, slash, rest = text.partition("/")
     return f"{technology(tech, rest)}/{rest}" if slash else text

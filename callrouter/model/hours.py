@@ -284,7 +284,9 @@ def parse_days(text: str) -> tuple[int, ...]:
 def _day(word: str) -> int:
     if word not in DAYS:
         raise ValueError(
-            phrase("no-day", "'{word}' is no day; days are {days}, or daily", word=word, days=DAYS)
+            phrase(
+                "no-day", "'{word}' is not a day; days are {days}, or daily", word=word, days=DAYS
+            )
         )
     return DAYS.index(word)
 
@@ -295,7 +297,7 @@ def _times(text: str) -> tuple[int, int]:
         raise ValueError(phrase("semicolon-between-days", said, text=text))
     first, dash, last = text.partition("-")
     if not dash:
-        said = "'{text}' is no time span, such as '{example}'"
+        said = "'{text}' is not a time span, such as '{example}'"
         raise ValueError(phrase("no-time-span", said, text=text, example="09:00-17:30"))
     start, end = _minutes(first.strip()), _minutes(last.strip())
     if start in (DAY, end):
@@ -307,10 +309,10 @@ def _times(text: str) -> tuple[int, int]:
 def _minutes(text: str) -> int:
     match = _CLOCK.fullmatch(text)
     if match is None:
-        said = "'{text}' is no time of day, such as '{example}'"
+        said = "'{text}' is not a time of day, such as '{example}'"
         raise ValueError(phrase("no-time-of-day", said, text=text, example="09:00"))
     hours, minutes = int(match[1]), int(match[2])
     if hours > 24 or minutes > 59 or (hours == 24 and minutes):
-        said = "'{text}' is no time of day; the last is '{last}'"
+        said = "'{text}' is not a time of day; the last is '{last}'"
         raise ValueError(phrase("after-last-time-of-day", said, text=text, last="24:00"))
     return hours * 60 + minutes

@@ -22,7 +22,7 @@ class OfferEnd(Enum):
     WITHDRAWN = "withdrawn"
     """The agent paused or signed out, or the call was moved or left its queue."""
     CALLER_GONE = "caller gone"
-    FOUND_TALKING = "found in a talk after a gap"
+    FOUND_TALKING = "found in a conversation after a gap"
     """A PBX shows the caller in a conversation that began while its reports were missing."""
     NOT_BROUGHT_IN = "could not be brought in"
     """A consulted colleague picked up, and could not be connected in time."""
@@ -38,7 +38,7 @@ class RequeueReason(Enum):
     HUNG_UP_AT_ONCE = "the agent hung up at once"
     """Within a second of the connect, so that the two may never have talked."""
     FAULTY_LINE = (
-        "talks with different agents end at once: look at the caller's line and its codecs"
+        "conversations with different agents end at once: look at the caller's line and its codecs"
     )
     FOUND_WAITING = "found waiting after a gap"
     FOUND_WITH_ANOTHER = "found talking to another"
@@ -99,13 +99,13 @@ NAMES: Final[Mapping[Enum, str]] = {
     OfferEnd.LOST: phrase("end-lost", "lost"),
     OfferEnd.WITHDRAWN: phrase("end-withdrawn", "withdrawn"),
     OfferEnd.CALLER_GONE: phrase("end-caller-gone", "caller gone"),
-    OfferEnd.FOUND_TALKING: phrase("end-found-talking", "found in a talk after a gap"),
+    OfferEnd.FOUND_TALKING: phrase("end-found-talking", "found in a conversation after a gap"),
     OfferEnd.NOT_BROUGHT_IN: phrase("end-not-brought-in", "could not be brought in"),
     RequeueReason.PASSED_ON: phrase("back-passed-on", "passed on"),
     RequeueReason.HUNG_UP_AT_ONCE: phrase("back-hung-up-at-once", "the agent hung up at once"),
     RequeueReason.FAULTY_LINE: phrase(
         "back-faulty-line",
-        "talks with different agents end at once: look at the caller's line and its codecs",
+        "conversations with different agents end at once: look at the caller's line and its codecs",
     ),
     RequeueReason.FOUND_WAITING: phrase("back-found-waiting", "found waiting after a gap"),
     RequeueReason.FOUND_WITH_ANOTHER: phrase("back-with-another", "found talking to another"),

@@ -312,7 +312,11 @@ def _figure(name: str) -> FigureCalls:
         return figures[column]
     known = [f"{report}.{figure}" for report, all_ in FIGURE_CALLS.items() for figure in all_]
     close = get_close_matches(name[:100], known, n=1)
-    hint = f"did you mean {in_quotes(close[0])}?" if close else "right is queues.answered, say"
+    hint = (
+        f"did you mean {in_quotes(close[0])}?"
+        if close
+        else "queues.answered, for example, is right"
+    )
     raise ReportError(f"no calls make the figure {in_quotes(name)}; {hint}")
 
 

@@ -56,7 +56,7 @@ def divide(period: Period, by: str, zone: tzinfo) -> Intervals:
         raise PeriodError(
             phrase(
                 "no-interval",
-                "{by} is no interval; right are {lengths}",
+                "{by} is not an interval; use {lengths}",
                 by=repr(by),
                 lengths=", ".join(LENGTHS),
             )

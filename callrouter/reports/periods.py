@@ -103,7 +103,7 @@ def read_moment(text: str, now: float, zone: tzinfo) -> float:
         raise PeriodError(
             phrase(
                 "no-time",
-                "{text} is no time; right are {forms}",
+                "{text} is not a time; write it like {forms}",
                 text=repr(short),
                 forms=MOMENT_FORMS,
             )
@@ -178,7 +178,7 @@ def _not_understood(text: str) -> PeriodError:
     return PeriodError(
         phrase(
             "no-period",
-            "{text} is no period; right are {forms}",
+            "{text} is not a period; use {forms}",
             text=repr(text),
             forms=FORMS,
         )
@@ -229,7 +229,7 @@ def _checked(period: Period, now: float, zone: tzinfo) -> Period:
             if last and last.strip() != first.strip()
             else phrase(
                 "period-empty",
-                "{period} is no time at all: it ends where it begins",
+                "{period} is empty: it ends where it begins",
                 period=period.text,
             )
         )

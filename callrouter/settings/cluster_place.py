@@ -84,5 +84,5 @@ def _has_needed(document: Document) -> bool:
             return False
         if isinstance(section, Section) and section.keys() != section.at.keys():
             return False
-    twice = {f"section {quoted(name)} stands twice" for name in _NEEDED}
+    twice = {f"section {quoted(name)} appears twice" for name in _NEEDED}
     return not any(problem.text in twice for problem in document.findings.errors)

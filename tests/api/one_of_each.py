@@ -206,7 +206,7 @@ _EXAMPLES: Final[tuple[tuple[Notice, str, str], ...]] = (
     (
         AgentResumed(**_AGENT, reason="lunch", by="sam"),
         "agent reason by",
-        "agent ann is back from the break (by sam)",
+        "agent ann resumed (by sam)",
     ),
     (WrapUpEnded(**_AGENT, queue="q"), "queue agent", "agent ann ended wrap-up"),
     (
@@ -256,9 +256,9 @@ _EXAMPLES: Final[tuple[tuple[Notice, str, str], ...]] = (
         "routing table in force: 2 agents, 1 queue",
     ),
     (
-        Oddity(at=0.5, text="call c1 arrived for 'x', which is no queue", mistake="queue"),
+        Oddity(at=0.5, text="call c1 arrived for 'x', which is not a queue", mistake="queue"),
         "text mistake",
-        "call c1 arrived for 'x', which is no queue",
+        "call c1 arrived for 'x', which is not a queue",
     ),
 )  # fmt: skip
 

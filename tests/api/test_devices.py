@@ -73,7 +73,7 @@ async def test_change_switch_and_remove(client: Client, floor: Floor) -> None:
     await ask(client, "PATCH", "alice/devices/desk", 200, json={"enabled": False})
     assert set(floor.world.floor.agents["alice"].devices_off) == {"mobile", "desk"}
     made = await ask(client, "PATCH", "alice/devices/desk", 409, json={"order": 1})
-    assert made["detail"] == "desk stands in the configuration; it is changed there"
+    assert made["detail"] == "desk is in the configuration; change it there"
     await ask(client, "DELETE", path, 200)
     await ask(client, "DELETE", path, 404)
     assert floor.devices("alice") == ["desk"]

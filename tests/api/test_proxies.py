@@ -73,7 +73,7 @@ def test_the_files(tmp_path: Path) -> None:
     other = loaded(tmp_path, rest=text % "")
     assert changes(one, other) == ["http: trusted_proxies 10.0.0.7/32, 10.1.2.0/24 -> none"]
     [said] = told(tmp_path, rest=text % "proxy.example")
-    assert "'proxy.example' is no address and no network" in said
+    assert "'proxy.example' is neither an address nor a network" in said
 
 
 def test_the_daemon_asks_the_settings_in_force() -> None:

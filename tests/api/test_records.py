@@ -255,10 +255,10 @@ async def test_a_format_that_is_not_installed(
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("queues?period=yesteryear", "is no period"),
+        ("queues?period=yesteryear", "is not a period"),
         ("queues?period=2025-11-22..2025-11-21", "runs backwards"),
         ("queues?period=2125-11-22", "is in the future"),
-        ("queues?by=2h", "is no interval"),
+        ("queues?by=2h", "is not an interval"),
         ("queues?queue=suport", "there is no queue 'suport'; did you mean 'support'?"),
         ("queues?format=jsn", "did you mean 'json'?"),
         ("queues?perod=today", "there is no parameter 'perod'; did you mean 'period'?"),
@@ -267,7 +267,7 @@ async def test_a_format_that_is_not_installed(
         ("queues?queue=" + "x" * 300, "200 characters at most"),
         ("queues?queue=%00", "200 characters at most"),
         ("queues?call=c1", "'call' is the id of the call for the report 'call', and only for it"),
-        ("queues?period=" + "9" * 100, "is no period"),
+        ("queues?period=" + "9" * 100, "is not a period"),
         ("queues?period=9999-12-31..9999-12-31", ""),
     ],
 )

@@ -48,7 +48,7 @@ async def test_a_blind_transfer(client: Client, world: World) -> None:
     view = await post(client, "transfer", queue="sales")
     assert (view["state"], view["queue"], view["agent"]) == ("ringing", "sales", None)
     assert any(isinstance(command, Requeue) for command in world.pbx.commands)
-    assert (await post(client, "hold", 409))["detail"] == "alice does not talk to any caller now"
+    assert (await post(client, "hold", 409))["detail"] == "alice is not talking to a caller"
 
 
 async def test_an_attended_transfer(client: Client, world: World) -> None:
@@ -92,7 +92,7 @@ async def test_taking_the_caller_back(client: Client, world: World) -> None:
         ("transfer", {"agent": "alice"}, 409, "alice is the one who has the call"),
         ("transfer", {"agent": "front"}, 409, "not an agent of queue"),
         ("hold", {"agent": "bob"}, 422, "unknown field"),
-        ("hold", {"call": "c9"}, 409, "alice does not talk to call c9 now"),
+        ("hold", {"call": "c9"}, 409, "alice is not talking to call c9"),
         ("park", {}, 404, ""),
     ],
 )
@@ -179,7 +179,7 @@ async def test_a_caller_is_passed_on_to_a_number_outside(client: Client, world: 
     [order] = [one for one in world.pbx.commands if isinstance(one, DialOutside)]
     assert (order.call, order.number, order.agent) == ("c1", "+442079460018", "alice")
     assert (await post(client, "transfer", 409, number="+442079460018"))["detail"] == (
-        "alice does not talk to any caller now"
+        "alice is not talking to a caller"
     )
 
 

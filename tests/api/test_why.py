@@ -471,7 +471,7 @@ async def test_why_over_http(client: Client, world: World) -> None:
 
 async def test_no_call_yet(client: Client) -> None:
     answer = await client.get("/api/calls/last/why")
-    assert "no call has come yet" in (await answer.json())["detail"]
+    assert "no call is on record yet" in (await answer.json())["detail"]
 
 
 async def test_why_not_over_http(client: Client, world: World) -> None:

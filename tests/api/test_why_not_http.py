@@ -127,7 +127,7 @@ async def test_a_queue_that_never_was(client: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("at=noon", "'noon' is no time; right are 09:00, 09:00:30, yesterday 09:00"),
+        ("at=noon", "'noon' is not a time; write it like 09:00, 09:00:30, yesterday 09:00"),
         ("at=25:00", "there is no such date or time"),
         ("at=2025-02-30T09:00", "there is no such date or time"),
         ("at=2031-01-01T09:00", "in the future"),
@@ -135,8 +135,8 @@ async def test_a_queue_that_never_was(client: Client) -> None:
             "at=23:59",
             "is in the future; nothing has happened there yet (now is 2025-11-21 21:53:07",
         ),
-        ("at=" + "9" * 500, "is no time"),
-        ("at=%00", "is no time"),
+        ("at=" + "9" * 500, "is not a time"),
+        ("at=%00", "is not a time"),
         (f"at={CLOCK}&call=c1", "not both"),
     ],
 )

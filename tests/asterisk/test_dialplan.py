@@ -313,9 +313,9 @@ async def test_capital_letters_name_the_same_queue(here: Floor) -> None:
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        ("6403", "arrived for 'suport', which is no queue; did you mean 'support'?"),
-        ("6404", "arrived for 'sup port', which is no queue; did you mean 'support'?"),
-        ("6405", "arrived for 'Übung', which is no queue"),
+        ("6403", "arrived for 'suport', which is not a queue; did you mean 'support'?"),
+        ("6404", "arrived for 'sup port', which is not a queue; did you mean 'support'?"),
+        ("6405", "arrived for 'Übung', which is not a queue"),
     ],
 )
 async def test_a_queue_that_does_not_exist(here: Floor, number: str, text: str) -> None:

@@ -109,13 +109,13 @@ async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) ->
     assert "✓ may do all that the router needs" in said
     assert "✓ dialplan is there, of this version" in said
     assert "✓ sounds are there" in said
-    assert "✓ hears DeviceStateChange" in said
-    assert "✓ hears Hangup" in said
-    assert "- nothing of yours in [callrouter-fallback-user] for support" in said
+    assert "✓ receives DeviceStateChange" in said
+    assert "✓ receives Hangup" in said
+    assert "- no extension of yours in [callrouter-fallback-user] for support" in said
     assert "- lamps (BLF) cannot be shown" in said
     assert "cannot dial the codes" not in said
     assert "another router" not in said
-    assert "✓ hears UserEvent" in said
+    assert "✓ receives UserEvent" in said
     assert "✓ PJSIP/1001 (ann, desk)" in said
     assert "- PJSIP/1002 (bob, desk): not registered now" in said
     assert "✗ PJSIP/1999 (cat, desk): no such endpoint" in said
@@ -280,12 +280,12 @@ async def test_places_and_trunks_that_are_not_there(install: Install, tmp_path: 
     assert "✗ the dialplan is of another version of callrouter" in said
     assert "✗ support: on_closed leads to closed,s,1, which is not in the dialplan" in said
     assert "on_nobody" not in said
-    assert "nothing of yours" not in said
+    assert "no extension of yours" not in said
     assert "✗ dial_number: there is no endpoint carier, so no mobile can be rung" in said
     assert "- PJSIP/1001 and 1 more cannot dial the codes (*45 and others)" in said
     assert "include => callrouter-codes in [lab-phones]" in said
-    assert "✗ does not hear Hangup" in said
-    assert "take eventfilter over" in said
+    assert "✗ does not receive Hangup" in said
+    assert "copy eventfilter from" in said
 
 
 async def test_sounds_that_are_missing(install: Install, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ async def test_sounds_that_are_missing(install: Install, tmp_path: Path) -> None
     assert code == 1
     assert "✗ sounds missing: " in said
     assert re.search(r"all-circuits-busy-now, beeperr, .* and \d\d more", said)
-    assert "install Asterisk's core sounds" in said
+    assert "install Asterisk's core sounds: asterisk-core-sounds-en" in said
 
 
 @pytest.fixture

@@ -35,12 +35,12 @@ def test_hold_by_the_agent_and_by_the_call(place: Place, running: Daemon) -> Non
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["front", "transfer"], 2, "transfer needs --queue or --agent"),
+        (["front", "transfer"], 2, "transfer needs --queue, --agent or --number"),
         (["front", "hold", "--queue", "support"], 2, "hold takes neither --queue nor --agent"),
         (["front", "transfer", "--queue", "nowhere"], 1, "there is no queue 'nowhere'"),
         (["front", "transfer", "--queue", "suport"], 1, "'suport'; did you mean 'support'?"),
         (["front", "consult", "--agent", "bob"], 1, "bob can't be rung now: signed out"),
-        (["bob", "hold"], 1, "bob does not talk to any caller now"),
+        (["bob", "hold"], 1, "bob is not talking to a caller"),
         (["c9", "hold"], 2, "there is no agent or call 'c9'"),
         (["front", "complete"], 1, "no colleague is being asked"),
     ],

@@ -164,7 +164,7 @@ def test_what_takes_away_much_is_confirmed(moved: Operator) -> None:
     assert "support" in said
     assert "stored as version 3; the routers take it up within 2 s" in run("rollback", "2")
     assert "1 queue" in run("check")
-    assert "the files are like that already" in run("rollback", "2")
+    assert "nothing to restore: the files are already like that" in run("rollback", "2")
     assert "there is no change 9" in run("rollback", "9", status=2)
 
 
@@ -235,7 +235,7 @@ def test_the_cluster_needs_no_more_of_the_configuration_than_where_it_is(run: Op
     assert "NO_SUCH_POOL" in run("cluster", status=2)
     run.write("callrouter.yaml", own)
     run.write("odd.yaml", "cluster: {name: south-1, pool: south}\n")
-    assert "section 'cluster' stands twice" in run("cluster", status=2)
+    assert "section 'cluster' appears twice" in run("cluster", status=2)
     run.write("odd.yaml", own.partition("cluster")[2])
     run.write("callrouter.yaml", OWN)
     assert "odd.yaml:1:" in run("cluster", status=2), (

@@ -159,7 +159,7 @@ def test_another_server_answers(
         (["status", "--url", ""], "no http:// or https:// address"),
         (["status", "--url", "ftp://x"], "no http:// or https:// address"),
         (["status", "--url", "http://a:b@x"], "has a user or password in it"),
-        (["status", "--url", "http://x:99999"], "is no address"),
+        (["status", "--url", "http://x:99999"], "is not an address"),
         (["status", "--url", "http://x/?a=b"], "has a ? or # in it"),
         (["status", "--url", "http://x/a b"], "characters that an address cannot have"),
         (["status", "--url", "http://x", "--token", "a\r\nb: c"], "token has characters"),

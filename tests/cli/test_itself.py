@@ -28,7 +28,7 @@ def test_what_was_found() -> None:
     assert found == [
         "2 differences from office that no event had announced",
         "held up 1 time, 240 ms at most, by load (settings/loader.py:9)",
-        "3 times something did not hold that always must; mended: 2: bob\N{REPLACEMENT CHARACTER} has two calls",
+        "3 times an invariant was violated and corrected; the last: 2: bob\N{REPLACEMENT CHARACTER} has two calls",
     ]
 
 

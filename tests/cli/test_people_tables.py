@@ -70,7 +70,7 @@ def test_what_was_told_lately_stands_beneath_the_last_thing_first() -> None:
     first, second = made.splitlines()[-2:]
     assert first == "10:38  alice: mobile could not be reached [bold]"
     assert second == "10:33  alice: bob has hung up"
-    assert "told lately" not in shown(an_agent())
+    assert "recent messages" not in shown(an_agent())
 
 
 def test_one_agent_with_what_they_were_told() -> None:
@@ -81,7 +81,7 @@ def test_one_agent_with_what_they_were_told() -> None:
             console.print(line)
     assert capture.get() == (
         "alice (Alice Martin) is paused for 8:00: lunch until 11:17, by sam at 10:32\n"
-        "  told 24 Nov 10:32: paused by sam: lunch\n"
+        "  message of 24 Nov 10:32: paused by sam: lunch\n"
     )
     assert len(agent_table.agent(item, NOW, messages=False)) == 1
 

@@ -228,7 +228,7 @@ def test_a_report_without_a_plot(
     ("words", "said"),
     [
         (("quues",), "Did you mean 'queues'?"),
-        (("queues", "last wek"), "'last wek' is no period"),
+        (("queues", "last wek"), "'last wek' is not a period"),
         (("queues", "last", "wek"), "Did you mean 'last week'?"),
         (("queues", "--by", "1hr"), "Did you mean '1h'?"),
         (("queues", "--by", "2h"), "'2h' is not one of '15m', '30m', '1h'"),

@@ -121,7 +121,7 @@ def test_a_mistake_in_the_routers_own_file(address: Address, tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         start(folder)
     own_matter = (
-        "{} is a matter of the whole pool, and not of this router (put it into the pool's "
+        "{} belongs to the whole pool, not to this router (put it into the pool's "
         "configuration with `callrouter config push DIR`)"
     )
     assert [str(problem) for problem in caught.value.problems] == [
@@ -162,7 +162,7 @@ def test_a_key_of_http_in_both(address: Address, tmp_path: Path) -> None:
         start(folder)
     (problem,) = caught.value.problems
     assert str(problem) == (
-        "site.yaml:2:8: 'http: public_url' stands twice (first in callrouter.yaml:4)"
+        "site.yaml:2:8: 'http: public_url' appears twice (first in callrouter.yaml:4)"
     )
 
 

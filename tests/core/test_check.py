@@ -188,7 +188,7 @@ BREACHES: list[tuple[Break, str]] = [
     (_forget, "1: call c2 stands in line of q and is not known"),
     (_ended, "1: call c3 has ended and is still kept"),
     (_out_of_line, "1: call c3 is waiting and not in line"),
-    (_no_queue, "1: call c3 waits in q, which is no queue any more"),
+    (_no_queue, "1: call c3 waits in q, which is not a queue any more"),
     (_expired, "1: call c3 has waited long enough"),
     (_winner_lost, "3: call c1 is talking with winner"),
     (_winner_closing, "3: call c1 is held by offer"),

@@ -39,7 +39,7 @@ def test_a_queue_that_does_not_exist(
     assert left is not None
     assert (left.result, left.target, play.ringing()) == (Result.CLOSED, None, {})
     shown = f"'{name}'".replace("''", "'")
-    assert said(play) == [("queue", f"call c arrived for {shown}, which is no queue{hint}")]
+    assert said(play) == [("queue", f"call c arrived for {shown}, which is not a queue{hint}")]
     counts = CallTotals(lambda: UTC, lambda _queue: Target())
     with caplog.at_level(logging.INFO):
         for _, item in play.log:

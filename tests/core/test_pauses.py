@@ -215,7 +215,7 @@ def test_what_a_supervisor_does_is_kept_and_the_agent_is_told() -> None:
     assert play.told("ann") == [
         "signed in by sam",
         "paused by sam: lunch",
-        "brought back from the pause by sam",
+        "resumed by sam",
         "desk switched off by sam",
         "signed out by sam",
     ]

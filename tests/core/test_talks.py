@@ -95,7 +95,8 @@ def test_where_the_phones_do_it_nothing_is_ordered() -> None:
     play = talk(can_hold=False)
     for what in (W.HOLD, W.UNHOLD, W.CONSULT):
         assert (
-            no(play, what, agent="bob") == "office has no hold of ours: use the keys of the phone"
+            no(play, what, agent="bob")
+            == "callrouter cannot hold calls on office: use the keys of the phone"
         )
     ask(play, W.TRANSFER, agent="bob")
     assert play.ringing() == {"bob": "c1"}
@@ -104,7 +105,9 @@ def test_where_the_phones_do_it_nothing_is_ordered() -> None:
 def test_what_is_no_talk_can_be_neither_held_nor_transferred() -> None:
     play = floor().call("c1", "q")
     for what in W:
-        assert no(play, what) == "call c1 is waiting; only a talk can be held or transferred"
+        assert (
+            no(play, what) == "call c1 is waiting; only a conversation can be held or transferred"
+        )
     assert no(play, W.HOLD, "c9") == "there is no call c9"
     play.accepts("ann").lose("office")
     assert "not connected" in no(play, W.HOLD)
@@ -322,8 +325,8 @@ def test_the_first_who_is_free_of_another_queue_is_asked() -> None:
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ({}, "say whom to ask: an agent, or a queue"),
-        ({"agent": "cat", "queue": "r"}, "say whom to ask: an agent, or a queue"),
+        ({}, "say who to ask: an agent, or a queue"),
+        ({"agent": "cat", "queue": "r"}, "say who to ask: an agent, or a queue"),
         ({"queue": "x"}, "there is no queue 'x'"),
         ({"agent": "x"}, "there is no agent 'x'"),
         ({"agent": "ann"}, "ann is the one who has the call"),

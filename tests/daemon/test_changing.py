@@ -89,7 +89,9 @@ def test_history_and_rollback(place: Place) -> None:
         assert (place.config / "agents.yaml").read_text() == AGENTS
         assert stat.S_IMODE((place.config / "agents.yaml").stat().st_mode) == 0o640
         assert "(rollback to before 1): bob: name Bob Smith" in say(place, "history")[0]
-        assert say(place, "rollback", "1") == ["the files are like that already"]
+        assert say(place, "rollback", "1") == [
+            "nothing to restore: the files are already like that"
+        ]
         assert say(place, "rollback", "99", status=2)
         daemon.wait_for("configuration: bob: name Bob Smith -> Bob Jones")
     history = place.config / "history"

@@ -89,7 +89,7 @@ def test_the_command_line_says_no_in_words(dialling: Place, tmp_path: Path) -> N
             (("add", "alice", "09098 790000"), 2, "that is a premium-rate number"),
             (("add", "alice", "1@evil"), 2, "only digits"),
             (("add", "zoe", NUMBER), 2, "there is no agent 'zoe'"),
-            (("verify", "alice", "desk"), 1, "stands in the configuration"),
+            (("verify", "alice", "desk"), 1, "is in the configuration"),
             (("verify", "alice", "cell"), 2, "alice has no device 'cell'"),
             (("remove", "alice", "cell"), 2, "alice has no device 'cell'"),
             (("off", "alice", "cell"), 2, "alice has no device 'cell'"),

@@ -233,7 +233,7 @@ def test_a_pbx_that_dials_no_numbers_says_so() -> None:
         ("+447700900123", ""),
         ("+33612345678", ""),
         ("+1900555012", "too few digits for a number of its country"),
-        ("+999123456789", "no country has numbers that begin so"),
+        ("+999123456789", "no country has numbers that begin like this"),
         ("+4477009", "too few digits for a number of its country"),
         ("+447700900123456", "too many digits for a number of its country"),
         ("+44&PJSIP/1001", "not an international number such as +447700900123"),

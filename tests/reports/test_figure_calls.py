@@ -144,7 +144,7 @@ def test_wrong_figures_are_refused_with_the_nearest_right_one(sqlite_link: sa.Co
     for figure, said in (
         ("queues.answred", "no calls make the figure 'queues.answred'; did you mean 'queues.answered'?"),
         ("agents.signed_in_s", "no calls make the figure 'agents.signed_in_s'"),
-        ("x", "right is queues.answered, say"),
+        ("x", "queues.answered, for example, is right"),
     ):  # fmt: skip
         with pytest.raises(ReportError, match=said.replace("?", r"\?")):
             made(sqlite_link, "calls", figure=figure)

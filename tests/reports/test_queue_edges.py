@@ -216,7 +216,7 @@ def test_an_unknown_queue_is_told_the_nearest_and_a_hidden_one_is_unknown(
         made(sqlite_link, queue="support", scope=own)
     entered(sqlite_link, "1", AT, ANSWERED, 1.0)
     assert [row["queue"] for row in made(sqlite_link, scope=own).rows] == ["sales"]
-    with pytest.raises(PeriodError, match="'1y' is no interval"):
+    with pytest.raises(PeriodError, match="'1y' is not an interval"):
         made(sqlite_link, by="1y")
     with pytest.raises(ReportError, match="report hours has no --agent"):
         make(

@@ -137,11 +137,11 @@ def test_webhooks_mail_and_references(tmp_path: Path) -> None:
         ("wait > 2m", "when: unknown measure 'wait' (did you mean 'waiting'?)"),
         ("longest_wait", "when: 'longest_wait' compares longest_wait with nothing (such as 'longest_wait > 2m')"),
         ("longest_wait 2m", "when: 'longest_wait 2m' has no sign (write 'longest_wait > 2m')"),
-        ("waiting > 2m", "when: '2m' is no value of waiting (waiting is a whole number)"),
-        ("waiting > -1", "when: '-1' is no value of waiting (waiting is a whole number)"),
-        ("waiting > many", "when: 'many' is no value of waiting (waiting is a whole number)"),
-        ("longest_wait > 2 minutes", "when: '2 minutes' is no value of longest_wait (longest_wait is a duration such as 2m)"),
-        ("service_level < 101", "when: '101' is no value of service_level (service_level is a percentage from 0 to 100)"),
+        ("waiting > 2m", "when: '2m' is not a value of waiting (waiting is a whole number)"),
+        ("waiting > -1", "when: '-1' is not a value of waiting (waiting is a whole number)"),
+        ("waiting > many", "when: 'many' is not a value of waiting (waiting is a whole number)"),
+        ("longest_wait > 2 minutes", "when: '2 minutes' is not a value of longest_wait (longest_wait is a duration such as 2m)"),
+        ("service_level < 101", "when: '101' is not a value of service_level (service_level is a percentage from 0 to 100)"),
         ("waiting >", "when: the comparison has no value (waiting is a whole number)"),
         ("> 5", "when: it names no measure (such as 'waiting > 5')"),
         ("waiting == 5", "when: '==' is not a sign (write =)"),
@@ -166,7 +166,7 @@ def test_wrong_conditions(tmp_path: Path, when: str, said: str) -> None:
     [
         ("> 3m", "clear: at 3m500ms, '> 3m' holds, and when as well (such as '<= 2m')"),
         ("< 3m", "clear: at 2m500ms, '< 3m' holds, and when as well (such as '<= 2m')"),
-        ("1m", "clear: '1m' is no comparison (such as '<= 2m')"),
+        ("1m", "clear: '1m' is not a comparison (such as '<= 2m')"),
         ("waiting < 1", "clear: 'waiting' is not what the alarm watches (leave it out, or write longest_wait)"),
         ("< 0", "clear: 'longest_wait < 0s' never holds (longest_wait is a duration such as 2m, 0 or more)"),
     ],
@@ -199,7 +199,7 @@ def test_wrong_alarms(tmp_path: Path, keys: str, said: str) -> None:
         (f"{HOOK}alerts:\n  - {{name: a, when: waiting > 5, to: [opps]}}\n", "unknown destination 'opps' (did you mean 'ops'?)"),
         (f"{HOOK}alerts:\n  - {{name: a, when: waiting > 5, to: []}}\n", "to names no destination (such as [ops])"),
         (f"{HOOK}alerts: {{name: a}}\n", 'alerts must be a list such as [{name: long-wait, when: "longest_wait > 2m", to: [ops]}], not a mapping'),
-        (f"{HOOK}webhooks:\n  - {{to: crm, events: [call.ended]}}\n", "unknown destination 'crm' (there is none in destinations:)"),
+        (f"{HOOK}webhooks:\n  - {{to: crm, events: [call.ended]}}\n", "unknown destination 'crm' (there is none of that name in destinations:)"),
         (f"{MAIL}webhooks:\n  - {{to: sam, events: [call.ended]}}\n", "destination 'sam' is a mail address (name one with a webhook; mail is for alerts)"),
         (f"{HOOK}webhooks:\n  - {{to: ops, events: []}}\n", "events names none (such as [call.ended])"),
         (f"{HOOK}webhooks:\n  - {{to: ops, events: [call.end]}}\n", f"item 1 of events must be one of {', '.join(EVENT_NAMES)}, not 'call.end' (did you mean 'call.ended'?)"),
@@ -237,7 +237,7 @@ def test_a_wrong_secret_is_refused_and_not_shown(tmp_path: Path, secret: str) ->
 def test_an_alarm_of_the_same_name(tmp_path: Path) -> None:
     text = HOOK + "alerts:\n" + "  - {name: a, when: waiting > 5, to: ops}\n" * 2
     assert told(tmp_path, ENV, out=text) == [
-        "out.yaml:5:12: alarm 'a' stands twice (first in out.yaml:4)"
+        "out.yaml:5:12: alarm 'a' appears twice (first in out.yaml:4)"
     ]
 
 

@@ -37,7 +37,7 @@ BAD = (
     ("postgresql://u:hunter@h/d?sslmod=require", "did you mean 'sslmode'?"),
     ("postgresql://u:hunter@h/d?sslmode=verify_full", "did you mean 'verify-full'?"),
     ("postgresql://u:hunter@h/d?sslmode=hunter", "one of disable"),
-    ("postgresql://u:hunter@h/d?user=a&user=b", "stands twice"),
+    ("postgresql://u:hunter@h/d?user=a&user=b", "appears twice"),
 )
 
 

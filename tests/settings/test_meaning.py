@@ -198,7 +198,7 @@ QUEUE_ERRORS = [
         " known: linear, longest-idle, priority, random, ring-all, round-robin, skills)"),
     ),
     ("policy: [priority, rnd]", "4:24: unknown policy 'rnd' (did you mean 'random'? known:"),
-    ("policy: [random, random]", "4:22: policy 'random' stands twice"),
+    ("policy: [random, random]", "4:22: policy 'random' appears twice"),
     ("policy: []", "4:13: policy names none (known: linear, longest-idle"),
     ("policy: {a: 1}", "4:13: policy must be the name of a policy, such as priority, not a mapping"),
     ("at_once: 0", "4:14: at_once must be a whole number from 1, or all, not 0"),
@@ -274,8 +274,8 @@ def test_dangling_and_repeated_agents(tmp_path: Path) -> None:
     text = "queues:\n  a: {agents: [alice, alcie, bob, bob]}\n  b: {agents: {zzz: 1}}\n  c: {agents: 5}\n"
     assert told(tmp_path, queues=text) == [
         "queues.yaml:2:23: unknown agent 'alcie' (did you mean 'alice'?)",
-        "queues.yaml:2:35: agent 'bob' stands twice",
-        "queues.yaml:3:16: unknown agent 'zzz' (there is none in agents:)",
+        "queues.yaml:2:35: agent 'bob' appears twice",
+        "queues.yaml:3:16: unknown agent 'zzz' (there is none of that name in agents:)",
         (
             "queues.yaml:4:15: agents must be a list of agents, or a mapping such as {alice: 1, bob: 2},"
             " not 5"
@@ -299,13 +299,13 @@ DEVICE_ERRORS = [
     ("{dial: Local/1001}", "", "'Local/1001' does not say where in the dialplan; write it as Local/1001@from-internal/n"),
     ("{dial: Local/1001@a/q}", "", "does not say where in the dialplan"),
     ("PJSIP/2004/branch", "", "has a / too many; another PBX's extension is PJSIP/branch@2004"),
-    ("PJSIP/2004@a@b", "", "is no phone such as PJSIP/1001 or PJSIP/2004@branch"),
-    ("{endpoint: PJSIP/1, state: hint 1001}", "", "'hint 1001' is no state such as hint:1001@ext-local, Custom:DND1001"),
-    ("{endpoint: PJSIP/1, state: [Custom:DND1, 'hint:1001']}", "", "'hint:1001' is no state such as"),
+    ("PJSIP/2004@a@b", "", "is not a phone such as PJSIP/1001 or PJSIP/2004@branch"),
+    ("{endpoint: PJSIP/1, state: hint 1001}", "", "'hint 1001' is not a state such as hint:1001@ext-local, Custom:DND1001"),
+    ("{endpoint: PJSIP/1, state: [Custom:DND1, 'hint:1001']}", "", "'hint:1001' is not a state such as"),
     ("{number: '+447700900123', state: Custom:DND1}", "", "state says nothing of an outside number"),
     ("{endpoint: PJSIP/1, contacts: one}", "", "contacts must be all or first, not 'one'"),
-    ("{number: '+447700900123', auto_answer: true}", "", "auto_answer cannot go with key 1"),
-    ("{endpoint: PJSIP/1, confirm: true, auto_answer: true}", "", "auto_answer cannot go with key 1"),
+    ("{number: '+447700900123', auto_answer: true}", "", "auto_answer cannot be combined with key 1"),
+    ("{endpoint: PJSIP/1, confirm: true, auto_answer: true}", "", "auto_answer cannot be combined with key 1"),
     ("{dial: Local/1@x, confirm: false, auto_answer: true}", "", "auto_answer does not reach a phone behind Local/1@x"),
     ("{number: '07700900123'}", "", "number must be an international number such as +447700900123"),
     ("{number: 447700900123}", "", "number must be an international number"),
@@ -628,8 +628,8 @@ def test_site_errors(tmp_path: Path) -> None:
         "3:3: tls has no 'key' (add a line 'key: …')",
         "5:23: role must be metrics, agent, supervisor or admin, not 'boss'",
         "6:37: token must be a text of at least 16 characters",
-        "8:14: api token 'c' stands twice",
-        "9:37: token stands twice (give each program its own)",
+        "8:14: api token 'c' appears twice",
+        "9:37: token appears twice (give each program its own)",
         "11:15: role must be agent, supervisor or admin, not 'supervisr' (did you mean 'supervisor'?)",
         "11:36: password must be a hash made by 'callrouter passwd' ($argon2id$…)",
         "12:11: unknown time zone 'Europe/Lndon' (did you mean 'Europe/London'?)",
@@ -652,7 +652,7 @@ def test_site_errors(tmp_path: Path) -> None:
         ("http: {api_tokens: [{name: a, role: supervisor, queues: [], token: 0123456789abcdef}]}", "queues names none"),
         ("database: 'host=db dbname=calls'", "database is neither the name of a file nor an address (write postgresql://USER:PASSWORD@HOST/DATABASE)"),
         ("users: {sam: {role: admin, password: hunter2}}", "password must be a hash made by 'callrouter passwd'"),
-        ("qu\u00a0eues: {}", "unknown key 'qu\\xa0eues' (it has a space that is none (U+00A0); write plain blanks)"),
+        ("qu\u00a0eues: {}", "unknown key 'qu\\xa0eues' (it has a space that is not a plain one (U+00A0); write plain spaces)"),
         ("timezone:\u00a0UTC", "the file must consist of sections"),
     ],
 )  # fmt: skip
@@ -859,7 +859,7 @@ def test_numbers_in_files_are_held_to_their_form_and_dear_ones_warned_of(tmp_pat
 
     assert told(tmp_path, agents=agents("+999123456789")) == [
         (
-            "agents.yaml:2:38: number '+999123456789': no country has numbers that begin so "
+            "agents.yaml:2:38: number '+999123456789': no country has numbers that begin like this "
             "(such as +447700900123)"
         )
     ]

@@ -31,7 +31,7 @@ BAD_YAML = [
     ("http:\n\tlisten: x\n", "2:1: a tab is not allowed here (indent with spaces)"),
     (
         "http:\n  listen: a: b\n",
-        "2:12: a ':' is not allowed here (put the text in quotes, or mend the indentation)",
+        "2:12: a ':' is not allowed here (put the text in quotes, or fix the indentation)",
     ),
     ("http: 'abc\n", "1:7: this quote is never closed"),
     ("http: {listen: 'x'\n", "1:7: a ',' or a closing bracket is missing"),
@@ -53,14 +53,15 @@ BAD_YAML = [
     ("pbx: {dial_number: PJSIP/{number}@c}\n", "1:26: a ',' or a closing bracket is missing (put the text with {number} in quotes)"),
     ("pbx: [Local/{number}@c/n]\n", "1:21: a text cannot begin with '@' (put the text with {number} in quotes)"),
     ("pbx: {number}@c\n", "1:7: 'number' has no value (put the text with {number} in quotes)"),
+    ("queues:\n  support\n    agents: [alice]\n", "2:10: a ':' is missing after the key (write support:)"),
     ("queues:\n  show: {queue}: {name}\n", "2:16: a ':' is not allowed here (put the text with {queue} in quotes)"),
-    ("http: {listen:[a]}\n", "1:8: a ':' is not allowed here (write a blank after it)"),
+    ("http: {listen:[a]}\n", "1:8: a ':' is not allowed here (write a space after it)"),
     ("http: " + "[" * 30, "1:26: nested more than 20 deep"),
     ("http: " + "[" * 100_000, "1:26: nested more than 20 deep"),
     ('http: {listen: "a\\nb"}', "1:16: a text must stand on one line, without control characters"),
     ('http: {listen: "\\q"}', "1:17: no such escape in a text in double quotes"),
     ("%YAML 1.9\n---\na: b\n", "1:1: this version of YAML is not supported"),
-    ("agents: {}\n", "1:1: section 'agents' stands twice (first in agents.yaml:1)"),
+    ("agents: {}\n", "1:1: section 'agents' appears twice (first in agents.yaml:1)"),
 ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def test_bad_yaml_without_libyaml(
     tmp_path: Path, text: str | bytes, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
-    if len(text) > 10_000 or any(word in message for word in ("escape", "version", "a blank")):
+    if len(text) > 10_000 or any(word in message for word in ("escape", "version", "a space")):
         pytest.skip("the parser in Python is slower, laxer, or points elsewhere")
     found = told(tmp_path, x=text)
     place = message.split(": ", maxsplit=1)[0]
@@ -99,7 +100,10 @@ def test_no_folder_no_files_unreadable(tmp_path: Path) -> None:
     assert why(missing) == (
         f"{missing}: the configuration folder cannot be read: No such file or directory"
     )
-    assert why(tmp_path) == f"{tmp_path}: no configuration here (expected at least one *.yaml file)"
+    assert (
+        why(tmp_path)
+        == f"{tmp_path}: no configuration here (expected at least one *.yaml file; `callrouter init DIR` writes samples)"
+    )
     (tmp_path / "x.yaml").symlink_to("nothing")
     assert why(tmp_path) == "x.yaml: cannot be read: No such file or directory"
     (tmp_path / "x.yaml").unlink()

@@ -138,7 +138,7 @@ ERRORS = [
     ("{name: a, when: {queue: []}, then: {tag: x}}", "2:29: queue names none (write a value, or take the key out)"),
     ("{name: a, when: {queue: suport}, then: {tag: x}}", "2:29: unknown queue 'suport' (did you mean 'support'?)"),
     ("{name: a, when: {queue: [sales, suport]}, then: {tag: x}}", "2:37: unknown queue 'suport' (did you mean 'support'?)"),
-    ("{name: a, when: {hours: mon 9-5}, then: {tag: x}}", "2:29: hours: '9' is no time of day, such as '09:00'"),
+    ("{name: a, when: {hours: mon 9-5}, then: {tag: x}}", "2:29: hours: '9' is not a time of day, such as '09:00'"),
     ("{name: a, when: {hours: [mon 09:00-10:00, mo]}, then: {tag: x}}", "2:47: hours: 'mo' is not days and times, such as 'mon-fri 09:00-17:30'"),
     ("{name: a, when: {tag: 5}, then: {tag: x}}", '2:27: tag must be a text of 1 to 200 characters, not 5 (put it in quotes: "5")'),
     ("{name: a, when: {caller: *33}, then: {tag: x}}", "2:30: aliases (*) are not supported"),
@@ -155,7 +155,7 @@ def test_names_stand_once_and_the_section_is_a_list(tmp_path: Path) -> None:
     rule = "{name: VIP, then: {priority: 1}}"
     other = "{name: VIP, when: {tag: x}, then: {priority: 1}}"
     assert errors(tmp_path, rule, other) == [
-        "3:12: rule 'VIP' stands twice (first in rules.yaml:2)"
+        "3:12: rule 'VIP' appears twice (first in rules.yaml:2)"
     ]
     [line] = told(tmp_path, rules="rules: {VIP: {}}\n")
     assert line == (

@@ -150,7 +150,7 @@ def test_what_cannot_be_done_is_said(edit: Edit, words: str) -> None:
 
 def test_a_broken_text_must_be_mended_first() -> None:
     edit = Edit(kind="value", path=("queues", "x"), value="y")
-    with pytest.raises(WrongEditError, match=r"b\.yaml must be mended first, in line 2") as raised:
+    with pytest.raises(WrongEditError, match=r"b\.yaml must be fixed first, in line 2") as raised:
         apply_edits({"a.yaml": "", "b.yaml": "a: 1\nb: ]\n"}, [edit])
     assert raised.value.index == 0
 

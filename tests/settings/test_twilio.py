@@ -249,4 +249,4 @@ def test_one_number_written_in_two_ways_stands_twice(tmp_path: Path) -> None:
         "'+442079460000': support", "'+442079460000': support, '+44 20 7946 0000': support"
     )
     found = told(tmp_path, pbx=pbx(needed=changed), queues=QUEUES)
-    assert any("this number stands twice (first in pbx.yaml:2" in line for line in found), found
+    assert any("this number appears twice (first in pbx.yaml:2" in line for line in found), found

@@ -52,13 +52,13 @@ WRONG = [
         "queues:\n  support:\n    agents:[alice]\n",
         [
             ("3:5: support must be a mapping (key: value), not 'agents:[alice]' "
-            "(put a blank after 'agents:')")
+            "(put a space after 'agents:')")
         ],
     ),
     (
         "queues:\n  support:\n    agents: [no, alcie]\n",
         [
-            "3:14: unknown agent 'no' (there is none in agents:)",
+            "3:14: unknown agent 'no' (there is none of that name in agents:)",
             "3:18: unknown agent 'alcie' (did you mean 'alice'?)",
         ],
     ),
@@ -67,7 +67,7 @@ WRONG = [
     (f"{QUEUE}    ring_for: 20 seconds\n", [f"{RING_FOR} '20 seconds' (write 20s)"]),
     (f"{QUEUE}    ring_for: -5\n", [f"{RING_FOR} -5"]),
     (f"{QUEUE}    hours: 9:00\n", ["4:12: hours: '9:00' is not days and times, such as 'mon-fri 09:00-17:30'"]),
-    (f"{QUEUE}    hours: mon-fri 9am-5pm\n", ["4:12: hours: '9am' is no time of day, such as '09:00' (write mon-fri 09:00-17:00)"]),
+    (f"{QUEUE}    hours: mon-fri 9am-5pm\n", ["4:12: hours: '9am' is not a time of day, such as '09:00' (write mon-fri 09:00-17:00)"]),
     (
         f"{QUEUE}    shifts:\n      - {{hours: mon 09:00-12:00, 13:00-17:00, agents: [bob]}}\n",
         ["5:34: '13:00-17:00' has no value (put hours with a comma in quotes)"],

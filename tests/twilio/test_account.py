@@ -84,7 +84,7 @@ async def test_doctor_says_what_is_wrong() -> None:
     assert (False, f"SIP phone ann@{ACME}: unknown -> made, with a password") in found
     theirs.numbers.clear()
     found = await findings(theirs)
-    assert (False, f"{NUMBER} is no number of the account") in found
+    assert (False, f"{NUMBER} is not a number of the account") in found
     assert (False, f"caller_id {NUMBER} may not be shown") in found
     theirs.verified = [NUMBER]
     assert (False, f"caller_id {NUMBER} may not be shown") not in await findings(theirs)
@@ -105,7 +105,9 @@ async def test_the_number_for_codes_is_looked_at_too() -> None:
     async with served(theirs) as url:
         wish = settings(api_url=url, codes=CODES)
         found = [finding async for finding in examine(wish, table())]
-        assert [one.what for one in found if not one.ok] == [f"{CODES} is no number of the account"]
+        assert [one.what for one in found if not one.ok] == [
+            f"{CODES} is not a number of the account"
+        ]
         theirs.has(CODES, voice_url="")
         found = [finding async for finding in examine(wish, table())]
         assert [one.what for one in found if not one.ok] == [f"{CODES}: voice_url empty -> {VOICE}"]
@@ -298,7 +300,7 @@ async def test_setup_where_there_is_nothing_to_be_done(tmp_path: Path) -> None:
         write(tmp_path, url)
         missing = await asyncio.to_thread(say, tmp_path, "twilio", "setup")
         assert missing.status == 1
-        assert f"{NUMBER} is no number of the account" in missing.output
+        assert f"{NUMBER} is not a number of the account" in missing.output
         theirs.status = 401
         refused = await asyncio.to_thread(say, tmp_path, "twilio", "setup")
         assert refused.status == 3

@@ -110,7 +110,7 @@ class Logins:
         finally:
             self._waiting -= 1
         raise ApiProblem(
-            401, "wrong-login", phrase("login-wrong", "this name and this password do not fit")
+            401, "wrong-login", phrase("login-wrong", "the name or the password is wrong")
         )
 
     def _refuse_if_locked(self, limits: Iterable[_Limit]) -> None:

@@ -121,10 +121,10 @@ def _one_of(agent: str, calls: Sequence[str], wanted: str) -> str:
         return wanted
     if wanted or not calls:
         if wanted:
-            text = "{agent} does not talk to call {call} now"
+            text = "{agent} is not talking to call {call}"
             no = phrase("talks-not-to-call", text, agent=agent, call=wanted)
         else:
-            text = "{agent} does not talk to any caller now"
+            text = "{agent} is not talking to a caller"
             no = phrase("talks-to-none", text, agent=agent)
         raise ApiProblem(409, "refused", no)
     if len(calls) > 1:

@@ -126,7 +126,7 @@ def _unknown(backend: Backend, part: str) -> ApiProblem:
     )
     detail = phrase("call-not-known", "call '{call}' is not known ({why})", call=part[:80], why=why)
     if part == "last":
-        detail = phrase("no-call-yet", "no call has come yet ({why})", why=why)
+        detail = phrase("no-call-yet", "no call is on record yet ({why})", why=why)
     return ApiProblem(404, "unknown-call", detail)
 
 

@@ -143,7 +143,7 @@ async def open_screen(request: web.Request) -> web.Response:
             )
             raise ApiProblem(429, "too-many-wrong-tokens", detail, {"Retry-After": "60"})
         raise ApiProblem(
-            401, "no-screen", phrase("link-revoked", "this link was revoked, or is not whole")
+            401, "no-screen", phrase("link-revoked", "this link was revoked, or is incomplete")
         )
     note_act(request, act="screen.open", who=caller.name, role=caller.role, target=caller.session)
     view: OpenedWallScreenJson = {"name": caller.name, "queues": list(caller.queues)}

@@ -128,7 +128,7 @@ class _Protocol(RequestHandler):
             problem = ApiProblem(431, "head-too-large", "the head of the request is too large")
             self._refusals.refused(problem.kind, problem.status, request)
         else:
-            problem = ApiProblem(400, "not-http", "this is no request of HTTP/1.1")
+            problem = ApiProblem(400, "not-http", "this is not an HTTP/1.1 request")
             self._refusals.refused(problem.kind, problem.status, request)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")

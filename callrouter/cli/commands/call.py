@@ -63,7 +63,8 @@ def call(
     if to and action not in _TO:
         raise click.UsageError(f"{action} takes neither --queue nor --agent")
     if not to and action in _TO:
-        raise click.UsageError(f"{action} needs --queue or --agent")
+        needed = "--queue, --agent or --number" if action == "transfer" else "--queue or --agent"
+        raise click.UsageError(f"{action} needs {needed}")
     client = client_for(context)
     with exit_on_refusal():
         view = _end(client, whose) if action == "end" else _ask(client, whose, action, to)

@@ -311,7 +311,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
             raise CommandFailed(2, "there is nothing to go back to: no daemon has run here yet")
         now = read_snapshot(folder).files
         if content_digests(now) == contents_only(wanted):
-            print_text("the files are like that already")
+            print_text("nothing to restore: the files are already like that")
             return
         for line in _would_change(folder, past, wanted):
             print_text(line)
@@ -334,7 +334,7 @@ def _rollback_in_database(source: DatabaseSource, number: int | None, *, dry_run
             raise CommandFailed(2, "there is nothing to go back to")
         found = pool_config.compared(source, past.snapshot(source.folder, wanted))
         if found.same:
-            print_text("the files are like that already")
+            print_text("nothing to restore: the files are already like that")
             return
         for line in found.lines or (NOTHING + " for the daemon",):
             print_text(line)

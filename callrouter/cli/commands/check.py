@@ -143,7 +143,7 @@ def _in_force(
         if past is None:
             return
         if settings is None and past.head():
-            yield "what was in force last stays in force, over a restart as well, until these files are mended"
+            yield "what was in force last stays in force, over a restart as well, until these files are fixed"
         if settings is not None and past.held() == content_digests(found.snapshot.files):
             for line in past.held_lines():
                 yield f"held back by the daemon: {line}"

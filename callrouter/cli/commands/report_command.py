@@ -90,7 +90,7 @@ def report(
       callrouter report agents this month --xlsx agents.xlsx
       callrouter report calls yesterday --csv > calls.csv
       callrouter report calls yesterday --figure queues.abandoned_short --queue support
-      callrouter report call 1795775041.77
+      callrouter report call office-1795775041.77
 
     The daemon makes the report; if it does not run, the database is read directly.
     """  # noqa: D301 - \b is click's own, and has to be the character
@@ -141,7 +141,7 @@ def _query(what: str, words: tuple[str, ...], options: dict[str, str | None]) ->
     if text and not text[0].isdigit() and text.lower() not in PERIODS:
         hint = sentence(meant(text, PERIODS))
         raise click.UsageError(
-            f"'{text[:60]}' is no period: right are {listed(PERIODS, 'or')}, and dates such as "
+            f"'{text[:60]}' is not a period: use {listed(PERIODS, 'or')}, or dates such as "
             f"2026-11-27 or 2026-11-01..2026-11-07.{hint}"
         )
     return {

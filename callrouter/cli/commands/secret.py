@@ -97,7 +97,7 @@ def _piped() -> str:
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise CommandFailed(2, "what came on standard input is no text") from error
+        raise CommandFailed(2, "what came on standard input is not text") from error
 
 
 def why_not(text: str) -> str:
@@ -107,7 +107,7 @@ def why_not(text: str) -> str:
     `PASSWORD_LEAST` characters. The answer never repeats them.
     """
     if not text:
-        return "nothing was given"
+        return "nothing was given: type it at the prompt, or pass it on standard input"
     if not (text.isascii() and text.isdigit()):
         if len(text) < PASSWORD_LEAST:
             return f"too short: a password has {PASSWORD_LEAST} characters at least"

@@ -139,7 +139,7 @@ async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
         async with opened(pbx) as account:
             missing = sorted({*numbers_of(pbx)} - (await account.numbers()).keys())
             for number in missing:
-                click.echo(f"  ✗ {number} is no number of the account")
+                click.echo(f"  ✗ {number} is not a number of the account")
             found = [step async for step in needed_steps(account, needs)]
             made = await _make(account, found, how)
     except ApiUnavailable as error:

@@ -139,7 +139,7 @@ def _told(views: Iterable[AgentJson], now: datetime) -> list[Text]:
     lines = [f"{at.astimezone():%H:%M}  {who}: {text}" for at, who, text in sorted(lately)[::-1]]
     if not lines:
         return []
-    return [Text(""), Text("told lately", style="bold"), *map(plain, lines[:MOST_TOLD])]
+    return [Text(""), Text("recent messages", style="bold"), *map(plain, lines[:MOST_TOLD])]
 
 
 # ---------------------------------------------------------------- one agent
@@ -218,7 +218,7 @@ def agent(view: AgentJson, now: datetime, *, messages: bool) -> list[Text]:
             lines.append(plain(f"  {device['id']}: {where}"))
     if messages:
         lines += [
-            plain(f"  told {parse(item['at']).astimezone():%d %b %H:%M}: {item['text']}")
+            plain(f"  message of {parse(item['at']).astimezone():%d %b %H:%M}: {item['text']}")
             for item in view["messages"]
         ]
     if view["signed_in"] and view["state"] == "offline":

@@ -141,9 +141,7 @@ def faults_found(view: StatusJson) -> Iterator[Text]:
         text = f"held up {counted(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
         yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")
     if (kept := view.get("invariants")) is not None and kept["breaches"]:
-        text = (
-            f"{counted(kept['breaches'], 'time')} something did not hold that always must; mended:"
-        )
+        text = f"{counted(kept['breaches'], 'time')} an invariant was violated and corrected; the last:"
         yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
 
 

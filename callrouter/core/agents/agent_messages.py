@@ -46,7 +46,7 @@ def paused(by: str, reason: str) -> str:
 
 def resumed(by: str) -> str:
     """Another person ended the agent's pause."""
-    return phrase("told-resumed", "brought back from the pause by {by}", by=by)
+    return phrase("told-resumed", "resumed by {by}", by=by)
 
 
 def sign_out_pending(by: str) -> str:

@@ -129,7 +129,7 @@ def report_no_queue(floor: Floor, event: CallArrived) -> None:
         return
     names = (queue.id for queue in floor.queues.values() if not queue.gone)
     shown = name if name.startswith(("'", '"')) else f"'{name}'"
-    text = f"call {event.call} arrived for {shown}, which is no queue{nearest(name, names)}"
+    text = f"call {event.call} arrived for {shown}, which is not a queue{nearest(name, names)}"
     floor.report_oddity(text, "queue")
 
 

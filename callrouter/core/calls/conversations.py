@@ -78,7 +78,7 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
     if call.state is not CallState.TALKING or call.winner is None:
         return phrase(
             "call-not-talking",
-            "call {call} is {state}; only a talk can be held or transferred",
+            "call {call} is {state}; only a conversation can be held or transferred",
             call=call.id,
             state=CALL_STATES[call.state.value],
         )
@@ -92,7 +92,7 @@ def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - 
     if event.action in _NEEDS_HOLD and call.pbx not in floor.hold_pbxes:
         return phrase(
             "no-hold",
-            "{pbx} has no hold of ours: use the keys of the phone",
+            "callrouter cannot hold calls on {pbx}: use the keys of the phone",
             pbx=call.pbx,
         )
     if event.action in _NEEDS_HOLD and not call.can_hold:
@@ -143,7 +143,7 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
             "asked-already", "{agent} is being asked already", agent=call.consult.agent.id
         )
     if bool(event.queue) == bool(event.agent):
-        return phrase("say-whom-to-ask", "say whom to ask: an agent, or a queue")
+        return phrase("say-whom-to-ask", "say who to ask: an agent, or a queue")
     if event.queue and event.queue not in floor.queues:
         return no_queue(event.queue, floor.queues)
     if event.agent and event.agent not in floor.agents:

@@ -139,7 +139,7 @@ class ConfigEditor:
                 raise ApiProblem(
                     409,
                     "file-broken",
-                    phrase("file-no-utf8", "{name} is no text in UTF-8", name=name),
+                    phrase("file-no-utf8", "{name} is not UTF-8 text", name=name),
                 )
             text, hidden = texts.texts[name], 0
             if not person.rights.everything:
@@ -152,7 +152,7 @@ class ConfigEditor:
                         phrase(
                             "file-unreadable-yaml",
                             "{name} cannot be read as YAML, so it can be shown only to an "
-                            "admin until it is mended",
+                            "admin until it is fixed",
                             name=name,
                         ),
                         members={"problems": [unreadable(name, error)]},

@@ -237,7 +237,7 @@ def _twice(kept: Mapping[str, str], trees: TreeCache) -> list[FileMistakeJson]:
             continue
         for section, entry in tree.root.entries.items():
             if section in first:
-                text = phrase("section-twice", "section {name} stands twice", name=quoted(section))
+                text = phrase("section-twice", "section {name} appears twice", name=quoted(section))
                 hint = phrase("first-in", "first in {place}", place=first[section])
                 line, column = tree.place(entry.start)
                 found.append(plain_mistake(Problem(name, line, column, text, hint)))

@@ -89,7 +89,9 @@ def earlier(
     now = content_digests(texts.snapshot.files)
     if now == contents_only(wanted):
         raise ApiProblem(
-            409, "nothing-to-do", phrase("files-alike", "the files are like that already")
+            409,
+            "nothing-to-do",
+            phrase("files-alike", "nothing to restore: the files are already like that"),
         )
     then = FolderTexts(snapshot, texts.rights, trees)
     places = MistakePlaces(snapshot.names, then, {})

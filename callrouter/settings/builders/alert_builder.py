@@ -226,7 +226,7 @@ def build_alerts(root: RootOptions, context: BuildContext) -> tuple[AlertRule, .
         first = names.setdefault(options.name, path)
         if first != path:
             text = phrase(
-                "alarm-stands-twice", "alarm {name} stands twice", name=quoted(options.name)
+                "alarm-stands-twice", "alarm {name} appears twice", name=quoted(options.name)
             )
             hint = phrase(
                 "first-in", "first in {place}", place=context.document.line((*first, "name"))

@@ -74,7 +74,7 @@ class BuildContext:
         if name in names or not self.document.knows_all_names(section):
             return name in names
         hint = self.nearest.hint(name, names) or phrase(
-            "there-none-in", "there is none in {section}:", section=section
+            "there-none-in", "there is none of that name in {section}:", section=section
         )
         self.document.error(
             path,

@@ -116,7 +116,7 @@ def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
             hint = hint or phrase("one-of", "one of {names}", names=_SSL)
             yield phrase("unknown-sslmode", "unknown sslmode"), hint
         elif keys.count(key) > 1:
-            yield phrase("option-twice", "the option {key} stands twice", key=key), ""
+            yield phrase("option-twice", "the option {key} appears twice", key=key), ""
 
 
 def _place(place: str) -> Iterator[tuple[str, str]]:
@@ -129,7 +129,7 @@ def _place(place: str) -> Iterator[tuple[str, str]]:
         return
     port = found["port"]
     if port is not None and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-        said = phrase("no-port", "the port is no number from 1 to 65535")
+        said = phrase("no-port", "the port is not a number from 1 to 65535")
         yield said, phrase("in-a-password", "in a password, write {signs}", signs="%2F = /")
 
 

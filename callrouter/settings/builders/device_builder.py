@@ -406,7 +406,7 @@ def _fits_together(path: KeyPath, device: DeviceOptions, context: BuildContext) 
     if device.auto_answer and (device.number or device.confirm):
         text = phrase(
             "auto-answer-cannot-go-with-key",
-            "auto_answer cannot go with key 1: no hand is at the phone to press it",
+            "auto_answer cannot be combined with key 1: a phone that answers by itself presses no key",
         )
         context.document.error((*path, "auto_answer"), text, phrase("take-out", "take it out"))
         return False

@@ -212,7 +212,7 @@ def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, 
             context.document.error(at, text, both if hint else known)
         elif name in names[:index]:
             context.document.error(
-                at, phrase("policy-stands-twice", "policy {name} stands twice", name=quoted(name))
+                at, phrase("policy-stands-twice", "policy {name} appears twice", name=quoted(name))
             )
     return names
 
@@ -264,7 +264,7 @@ def _members(
             )
             context.document.error(
                 path,
-                phrase("agent-stands-twice", "agent {name} stands twice", name=quoted(name)),
+                phrase("agent-stands-twice", "agent {name} appears twice", name=quoted(name)),
                 hint,
                 key=True,
             )

@@ -38,7 +38,7 @@ def build_rules(
         path: KeyPath = ("rules", index)
         first = names.setdefault(rule.name, path)
         if first != path:
-            text = phrase("rule-stands-twice", "rule {name} stands twice", name=quoted(rule.name))
+            text = phrase("rule-stands-twice", "rule {name} appears twice", name=quoted(rule.name))
             hint = phrase(
                 "first-in", "first in {place}", place=context.document.line((*first, "name"))
             )

@@ -78,7 +78,7 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
                 path,
                 phrase(
                     "api-token-stands-twice",
-                    "api token {name} stands twice",
+                    "api token {name} appears twice",
                     name=quoted(token.name),
                 ),
             )
@@ -86,7 +86,7 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
             path = ("http", "api_tokens", index, "token")
             document.error(
                 path,
-                phrase("token-stands-twice", "token stands twice"),
+                phrase("token-stands-twice", "token appears twice"),
                 phrase("give-each-program-its-own", "give each program its own"),
             )
         _check_agent(index, token, context)
@@ -117,7 +117,9 @@ def _proxies(http: HttpOptions, document: Document) -> Iterator[str]:
             network = str(ipaddress.ip_network(text, strict=False))
         except ValueError:
             wrong = phrase(
-                "no-address-no-network", "{what} is no address and no network", what=quoted(text)
+                "no-address-no-network",
+                "{what} is neither an address nor a network",
+                what=quoted(text),
             )
             document.error(
                 ("http", "trusted_proxies", index),
@@ -321,7 +323,7 @@ def build_users(root: RootOptions, context: BuildContext) -> dict[str, UserSetti
 
 
 def _check_emails(root: RootOptions, document: Document) -> None:
-    """Report a mail address that stands twice: it could not say who logs in."""
+    """Report a mail address that appears twice: it could not say who logs in."""
     first: dict[str, str] = {}
     for section, people in (("users", root.users), ("agents", root.agents)):
         for id_, person in people.items():

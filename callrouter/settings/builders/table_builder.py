@@ -74,7 +74,7 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildConte
             )
             context.document.error(
                 place,
-                phrase("this-number-stands-twice", "this number stands twice"),
+                phrase("this-number-stands-twice", "this number appears twice"),
                 hint,
                 key=True,
             )

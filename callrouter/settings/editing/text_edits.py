@@ -111,7 +111,7 @@ class _Editor:
             try:
                 self._trees[name] = TextTree(self.texts[name])
             except UnreadableTextError as error:
-                text = "{name} must be mended first, in line {line}: {error}"
+                text = "{name} must be fixed first, in line {line}: {error}"
                 why, line = sentence_of(error), error.line
                 raise WrongEditError(
                     phrase("mend-first", text, name=name, line=line, error=why)

@@ -367,7 +367,7 @@ def blank(written: object) -> str:
     found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
     if not found:
         return ""
-    return phrase("blank-after", "put a blank after {key}", key=quoted(found[1] + ":"))
+    return phrase("blank-after", "put a space after {key}", key=quoted(found[1] + ":"))
 
 
 def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:

@@ -233,7 +233,7 @@ def odd_blank(text: str) -> str:
     odd = next((c for c in text if c.isspace() and c != " "), "")
     if not odd:
         return ""
-    sentence = "it has a space that is none ({character}); write plain blanks"
+    sentence = "it has a space that is not a plain one ({character}); write plain spaces"
     return phrase("odd-blank", sentence, character=f"U+{ord(odd):04X}")
 
 

@@ -58,7 +58,7 @@ def warn_of_secrets(root: RootOptions, document: Document) -> None:
             )
             hint = phrase(
                 "give-tls-true-or-all-on",
-                "give it tls: true, or all on the way can read its secret and change its calls",
+                "give it tls: true; without it every machine on the way can read its secret and change its calls",
             )
             document.warning((*path, "host"), text, hint)
         if why := why_weak(pbx.secret, SECRET_BITS):

@@ -70,7 +70,7 @@ def parse_clear(text: str, measure: Measure, when: Limit) -> Limit:
     name, sign, value = _split(text)
     if not sign:
         example = limit_text(measure, when.opposite())
-        text_ = phrase("no-comparison", "{text} is no comparison", text=in_quotes(text))
+        text_ = phrase("no-comparison", "{text} is not a comparison", text=in_quotes(text))
         raise ConditionError(text_, _such_as(example))
     if name not in {"", measure.word}:
         text_ = phrase(
@@ -161,7 +161,7 @@ def _value(measure: Measure, text: str) -> float:
     hint = phrase("measure-is", "{name} is {unit}", name=measure.word, unit=_UNITS[measure.unit])
     if not text:
         raise ConditionError(phrase("no-value", "the comparison has no value"), hint)
-    said = "{text} is no value of {name}"
+    said = "{text} is not a value of {name}"
     wrong = ConditionError(
         phrase("no-value-of", said, text=in_quotes(text), name=measure.word), hint
     )

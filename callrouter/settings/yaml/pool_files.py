@@ -36,7 +36,7 @@ def check_bootstrap(source: Source, sections: Section, findings: Findings) -> No
                 at.column + 1,
                 phrase(
                     "matter-whole-pool-not-this-router",
-                    "{key} is a matter of the whole pool, and not of this router",
+                    "{key} belongs to the whole pool, not to this router",
                     key=quoted(key),
                 ),
                 phrase(

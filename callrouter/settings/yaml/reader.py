@@ -299,11 +299,12 @@ def plain_value(text: str) -> object:
 
 _FIELD: Final = re.compile(r"(?<!\$)\{(?:number|queue|name|tag|wait)\}")
 """The fields of ``dial_number`` and ``show``."""
+_KEY_ALONE: Final = re.compile(r"[ -]*([A-Za-z0-9_]+)[ \r]*(?:#.*)?")
 _LONGEST_LINE: Final = 1000
 _INDENT: Final = phrase("yaml-indent", "is something indented too little or too far?")
 _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("mapping values are not allowed", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-quote-or-indent", "put the text in quotes, or mend the indentation")),
-    ("unexpected ':'", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-blank-after-colon", "write a blank after it")),
+    ("mapping values are not allowed", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-quote-or-indent", "put the text in quotes, or fix the indentation")),
+    ("unexpected ':'", phrase("yaml-colon", "a ':' is not allowed here"), phrase("yaml-blank-after-colon", "write a space after it")),
     ("could not find expected ':'", phrase("yaml-colon-missing", "a ':' is missing after the key"), phrase("yaml-key-value", "write key: value")),
     ("unexpected end of stream", phrase("yaml-quote-open", "this quote is never closed"), ""),
     ("unexpected document separator", phrase("yaml-quote-open", "this quote is never closed"), ""),
@@ -353,6 +354,13 @@ def explain_syntax_error(
         hint = phrase("yaml-braces", "inside {{ }} or [ ] put ${{...}} in quotes")
     if field := _field_without_quotes(lines[line]):
         hint = _quote_field(field)
+    elif "mapping values are not allowed" in str(getattr(error, "problem", "")):
+        # A key without ':' is read as a text that goes on in the next line, up to the ':' there.
+        above = max((n for n in range(line) if lines[n].strip()), default=0)
+        if found := _KEY_ALONE.fullmatch(lines[above]):
+            why = phrase("yaml-colon-missing", "a ':' is missing after the key")
+            hint = phrase("write", "write {value}", value=f"{found[1]}:")
+            return above + 1, found.end(1) + 1, why, hint
     return line + 1, column + 1, why, hint
 
 

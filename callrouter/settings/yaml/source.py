@@ -136,7 +136,7 @@ class Document:
         for key, at in more.at.items():
             if key in own.at:
                 place = (source, at[0].line + 1, at[0].column + 1)
-                text = phrase("stands-twice", "{key} stands twice", key=quoted(f"http: {key}"))
+                text = phrase("stands-twice", "{key} appears twice", key=quoted(f"http: {key}"))
                 hint = phrase("first-in", "first in {place}", place=self.line(("http", key)))
                 self.findings.error(*place, text, hint)
                 continue
@@ -223,7 +223,10 @@ def read_document(
             0,
             0,
             phrase("no-configuration", "no configuration here"),
-            phrase("one-yaml-file", "expected at least one *.yaml file"),
+            phrase(
+                "one-yaml-file",
+                "expected at least one *.yaml file; `callrouter init DIR` writes samples",
+            ),
         )
         document.complete = False
     document.files = tuple(folder / name for name in snapshot.names)
@@ -249,7 +252,7 @@ def _add(document: Document, source: Source, sections: Section) -> None:
                 source,
                 mark.line + 1,
                 mark.column + 1,
-                phrase("section-twice", "section {name} stands twice", name=quoted(key)),
+                phrase("section-twice", "section {name} appears twice", name=quoted(key)),
                 phrase("first-in", "first in {place}", place=document.line((key,))),
             )
             continue

@@ -123,7 +123,7 @@ def _guard_value(key: str, lower: str, value: object) -> None:
     if not isinstance(value, str):
         raise AmiBadValue(f"header {key}: {type(value).__name__} instead of text")
     if lower == "actionid" and not _ACTION_ID.fullmatch(value):
-        raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no blanks")
+        raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no spaces")
     size = len(key) + 2 + len(value)
     if not (value.isascii() and value.isprintable()):  # true of almost every value
         found = _UNSAFE.search(value)

@@ -13,6 +13,7 @@ from typing import Final
 
 from callrouter.model.ivr import Code, PhoneCodes
 from callrouter.model.routing_table import TARGETS, QueueSpec, Table, ToDialplan
+from callrouter.model.text import listed
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import requirements
@@ -85,9 +86,9 @@ async def _targets_exist(asterisk: InspectedAsterisk, table: Table) -> AsyncIter
         shown = ", ".join(bare[:5]) + (" …" if len(bare) > 5 else "")
         yield Finding(
             None,
-            f"nothing of yours in [{contract.FALLBACK_USER}] for {shown}",
-            "with the router and all phones away, callers hear that all lines are busy; put there "
-            "what shall happen",
+            f"no extension of yours in [{contract.FALLBACK_USER}] for {shown}",
+            "without the router and with no phone to ring, callers hear that all lines are busy; "
+            "put what should happen instead there",
         )
 
 
@@ -125,6 +126,7 @@ async def _sounds(
     asterisk: InspectedAsterisk, spoken: Mapping[str, Iterable[str]]
 ) -> AsyncIterator[Finding]:
     missing: list[str] = []
+    packages: set[str] = set()
     tried = 0
     for language, names in spoken.items():
         wanted = sorted({*contract.SOUNDS, *names})
@@ -136,9 +138,11 @@ async def _sounds(
                 return
             tried += len(part)
             missing += [f"{name} ({language})" if language else name for name in found]
+            if found:
+                packages.add(f"asterisk-core-sounds-{language.partition('_')[0] or 'en'}")
     if missing:
         shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if missing[6:] else "")
-        advice = "install Asterisk's core sounds (asterisk-core-sounds-…) in that language"
+        advice = f"install Asterisk's core sounds: {listed(sorted(packages))}"
         yield Finding(False, f"sounds missing: {shown}", advice)
     else:
         yield Finding(True, f"sounds are there ({tried} tried)")

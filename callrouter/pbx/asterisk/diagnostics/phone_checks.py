@@ -141,7 +141,11 @@ async def check_outbound_route(
     state = await asterisk.variable(f"DEVICE_STATE(PJSIP/{trunk})")
     if state == "INVALID":
         what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
-        yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
+        yield Finding(
+            False,
+            what,
+            "correct dial_number in callrouter.yaml or add the endpoint to pjsip.conf; without mobiles, remove dial_number",
+        )
     elif state == "UNAVAILABLE":
         what = f"dial_number: the trunk {trunk} cannot be reached now"
         yield Finding(None, what, "is it registered, does the provider answer qualify?")

@@ -107,13 +107,13 @@ def _echoed(asterisk: InspectedAsterisk) -> set[EventClass]:
 
 def _heard(event: str, need: EventClass, *, fine: bool) -> Finding:
     if fine:
-        return Finding(True, f"hears {event}")
+        return Finding(True, f"receives {event}")
     advice = (
-        f"add {need.value} to read= of this user, and take eventfilter over from "
+        f"add {need.value} to read= of this user, and copy eventfilter from "
         "manager_callrouter.conf (callrouter dialplan writes it), then "
         'asterisk -rx "manager reload"'
     )
-    return Finding(False, f"does not hear {event}", advice)
+    return Finding(False, f"does not receive {event}", advice)
 
 
 async def _probe_call(asterisk: InspectedAsterisk) -> str:

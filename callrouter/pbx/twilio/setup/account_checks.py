@@ -72,7 +72,7 @@ async def _needed(account: AccountResources, needs: steps.AccountNeeds) -> Async
 def _number(number: str, theirs: dict[str, Any]) -> Finding:
     if number not in theirs:
         advice = "buy it or move it there, or take it out of numbers"
-        return Finding(False, f"{number} is no number of the account", advice)
+        return Finding(False, f"{number} is not a number of the account", advice)
     if not (theirs[number].capabilities or {}).get("voice", False):
         return Finding(False, f"{number} cannot be called", "it has no voice capability")
     return Finding(True, f"{number} is there and can be called")
