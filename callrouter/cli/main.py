@@ -34,6 +34,18 @@ def _options_meant() -> Iterator[None]:
         raise click.UsageError(text, error.ctx) from None
 
 
+class OutputClosed(Exception):  # noqa: N818 - named for what happened
+    """The reader of the output (``| head``) has gone. Of a BrokenPipeError click makes an exit status 1."""
+
+
+@contextmanager
+def _output_may_close() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
 class LazyGroup(suggestions.SuggestingGroup):
     """Knows the commands by their help lines; `later` adds them.
 
@@ -64,7 +76,7 @@ class LazyGroup(suggestions.SuggestingGroup):
             click.UsageError: an option of the program is unknown (the closest one is suggested), or
                 lacks its value.
         """
-        with _options_meant():
+        with _options_meant(), _output_may_close():
             return super().parse_args(ctx, in_order(args))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -74,8 +86,9 @@ class LazyGroup(suggestions.SuggestingGroup):
 
         Raises:
             click.UsageError: one of them is unknown; the closest one is suggested.
+            OutputClosed: no reader of the output is left.
         """
-        with _options_meant():
+        with _options_meant(), _output_may_close():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -255,8 +268,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has gone. Keep Python from reporting that on exit.
+    except (BrokenPipeError, OutputClosed):
+        # Keep Python from reporting on exit that the reader has gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)

@@ -336,6 +336,49 @@ def test_a_reader_that_has_enough(place: Place, running: Daemon) -> None:
     assert answer.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "makes"),
+    [
+        (["agents", "--json"], ()),
+        (["--help"], ()),
+        (["init", "new"], ("new/agents.yaml", "new/queues.yaml", "new/callrouter.yaml")),
+        (
+            ["--config", "etc", "dialplan", "--output", "dial"],
+            ("dial/extensions_callrouter.conf", "dial/manager_callrouter.conf"),
+        ),
+    ],
+)
+def test_a_reader_that_has_gone_already_is_no_error(
+    place: Place, running: Daemon, words: list[str], makes: tuple[str, ...]
+) -> None:
+    (place.folder / "etc").mkdir(exist_ok=True)
+    (place.folder / "etc/callrouter.yaml").write_text(_ASTERISK)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _GONE, *words],
+        env=place.environ,
+        cwd=place.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        status = process.wait(60)
+    assert (status, said) == (0, b"")
+    assert all((place.folder / name).is_file() for name in makes)
+
+
+_ASTERISK = """\
+pbx: {office: {driver: asterisk, username: callrouter, secret: kQ3x9vLp2mZ8}}
+agents: {alice: {devices: {desk: PJSIP/1001}}}
+queues: {support: {agents: [alice]}}
+"""
+_GONE = "import time; time.sleep(0.3); from callrouter.cli.main import main; main()"
+"""It writes when its reader has gone."""
+
+
 # ---------------------------------------------------------------- JSON
 
 

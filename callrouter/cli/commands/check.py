@@ -219,17 +219,20 @@ def dialplan(context: click.Context, *, output: Path) -> None:
         raise CommandFailed(
             2, "the configuration has no pbx with driver: asterisk, so there is no dialplan"
         )
+    written = [output / "extensions_callrouter.conf"]
     try:
-        _write(output / "extensions_callrouter.conf", render_extensions(settings.codes), 0o644)
+        _write(written[0], render_extensions(settings.codes), 0o644)
         for pbx in pbxes:
             place = output / pbx.id if len(pbxes) > 1 else output
-            text = render_manager(pbx.username, pbx.secret)
+            written.append(place / "manager_callrouter.conf")
             # It contains the secret, so other users must not read it.
-            _write(place / "manager_callrouter.conf", text, 0o640)
+            _write(written[-1], render_manager(pbx.username, pbx.secret), 0o640)
     except OSError as error:
         raise CommandFailed(
             2, f"cannot write to {error.filename or output} ({error.strerror}); see --output DIR"
         ) from error
+    for path in written:  # when all are there: a reader of this may go
+        click.echo(f"wrote {path}")
     click.echo("next: #include them from extensions.conf and manager.conf, and in Asterisk's CLI:")
     click.echo("  dialplan reload")
     click.echo("  manager reload")
@@ -245,7 +248,6 @@ def _write(path: Path, text: str, mode: int) -> None:
 
     with Folder.open(path.parent, make=0o755) as folder:
         folder.write(path.name, text.encode(), mode)
-    click.echo(f"wrote {path}")
 
 
 def asterisks(settings: Settings) -> list[AsteriskSettings]:

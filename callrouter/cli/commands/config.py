@@ -166,8 +166,9 @@ def pull(context: click.Context, *, target: Path, overwrite: bool) -> None:
             )
         for name, file in found.files.items():
             place.write(name, file.content, 0o640)
-            print_text(f"wrote {target / name}")
         place.write(_MARK, f"{found.version}\n".encode(), 0o640)
+    for name in found.files:
+        print_text(f"wrote {target / name}")
     for name in sorted(there.keys() - found.files.keys()):
         print_text(
             f"{name} is not in version {found.version}: take it away, or a push adds what it says"

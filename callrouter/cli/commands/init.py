@@ -75,14 +75,16 @@ def init(
     _is_free(place)
     try:
         if database is None:
-            _make(place)
+            written = _make(place)
         else:
-            _make_node(place, _own_file(place, database, name, pool or "main"))
+            written = _make_node(place, _own_file(place, database, name, pool or "main"))
     except FileExistsError as error:
         what = _named(place, error)
         raise CommandFailed(1, f"{what} is there already; nothing was written over") from error
     except OSError as error:
         raise CommandFailed(2, f"cannot write {_named(place, error)} ({error.strerror})") from error
+    for made in written:
+        click.echo(f"wrote {clean(str(place / made))}")
     if database is None:
         _say_next(place)
     else:
@@ -111,8 +113,8 @@ def _own_file(place: Path, database: str, name: str | None, pool: str) -> str:
     return text
 
 
-def _make_node(place: Path, text: str) -> None:
-    """Write the router's own file.
+def _make_node(place: Path, text: str) -> list[str]:
+    """Write the router's own file, and return its name.
 
     Raises:
         OSError: it cannot be written.
@@ -120,7 +122,7 @@ def _make_node(place: Path, text: str) -> None:
     written: list[str] = []
     with Folder.open(place, make=_FOLDER_MODE) as folder:
         _write(folder, NAMES[0], text, written)
-    click.echo(f"wrote {clean(str(place / NAMES[0]))}")
+    return written
 
 
 def _say_push(place: Path) -> None:
@@ -160,8 +162,8 @@ def _is_free(place: Path) -> None:
         raise CommandFailed(1, f"{place} has {', '.join(in_use)} already; nothing was written")
 
 
-def _make(place: Path) -> None:
-    """Write all files, or remove those already written.
+def _make(place: Path) -> list[str]:
+    """Write all files, or remove those already written; return their names.
 
     Raises:
         OSError: something cannot be written.
@@ -185,8 +187,7 @@ def _make(place: Path) -> None:
                 if made:
                     place.rmdir()
             raise
-    for name in written:
-        click.echo(f"wrote {clean(str(place / name))}")
+    return written
 
 
 def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
