@@ -62,6 +62,12 @@ async def test_an_admin_hands_over_to_the_standby_that_the_page_comes_through(
     await expect(rows.nth(2)).to_contain_text(t("cluster.role.away"))
     told = "north-3: no sign of life" if look.language == "en" else "north-3"
     await expect(page.locator(".troubles")).to_contain_text(told)
+    if look.language == "ar":  # the node's name begins the line, which runs from right to left
+        name, text = (page.locator(".troubles li bdi").nth(n) for n in (0, 1))
+        at, then = await name.bounding_box(), await text.bounding_box()
+        assert at is not None
+        assert then is not None
+        assert then["x"] < at["x"]
     await visits.accessible(page)
     # As the database does: who is logged in is known to the node that takes over.
     two.second.sessions.restore(list(two.first.sessions.of()))

@@ -15,7 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.page_floor import PageFloor
-from tests.browser.visits import WEB, Hand, Look, Visits, looks, said, words
+from tests.browser.visits import DIRECTIONS, WEB, Hand, Look, Visits, looks, said, words
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="package")]
 
@@ -103,6 +103,8 @@ async def test_choices_stand_in_the_address_and_curves_have_their_table(
     await hand.choose(page.get_by_role("combobox", name=t("reports.what"), exact=True), "hours")
     await expect(page).to_have_url(re.compile("#reports/hours"))
     await expect(page.locator(".plot canvas").first).to_be_visible()
+    legend = page.locator(".plot .u-legend").first
+    await expect(legend).to_have_css("direction", DIRECTIONS[look.language])
     await hand.choose(page.get_by_role("combobox", name=t("reports.by"), exact=True), "1d")
     await expect(page).to_have_url(re.compile("by=1d"))
     await expect(page.locator("table.report").first.locator("tbody tr")).to_have_count(1)

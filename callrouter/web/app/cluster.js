@@ -29,12 +29,13 @@ function Node({ node, pool, onHandOver }) {
 }
 
 function Pool({ pool, onHandOver }) {
-  const troubles = [...phrased(pool.trouble, pool.trouble_phrases), ...pool.nodes.flatMap((node) => phrased(node.trouble, node.trouble_phrases).map((text) => `${node.name}: ${text}`))];
+  const troubles = [...phrased(pool.trouble, pool.trouble_phrases).map((text) => ({ text })),
+    ...pool.nodes.flatMap((node) => phrased(node.trouble, node.trouble_phrases).map((text) => ({ name: node.name, text })))];
   return html`<section class="card pool" aria-labelledby=${`pool-${pool.pool}`}>
     <h2 id=${`pool-${pool.pool}`}>${t("cluster.pool")} <bdi>${pool.pool}</bdi></h2>
     <p class=${pool.active ? "" : "problem"}>${pool.active ? t("cluster.active", { name: clusterName(pool.active), since: dayAndTime(pool.since) }) : t("cluster.none-active")}
       ${pool.hand_to ? html` <span class="mark">${t("cluster.being-handed", { name: clusterName(pool.hand_to) })}</span>` : ""}</p>
-    ${troubles.length > 0 && html`<ul class="troubles">${troubles.map((text) => html`<li key=${text}><bdi>${text}</bdi></li>`)}</ul>`}
+    ${troubles.length > 0 && html`<ul class="troubles">${troubles.map(({ name, text }) => html`<li key=${`${name}: ${text}`}>${name && html`<bdi>${name}</bdi>: `}<bdi>${text}</bdi></li>`)}</ul>`}
     <div class="scroll"><table class="stack"><thead><tr>
       ${["node", "role", "since", "seen", "version", "config", "address"].map((name) => html`<th scope="col" key=${name}>${t(`cluster.${name}`)}</th>`)}
       <th scope="col"><span class="hidden">${t("actions")}</span></th></tr></thead>
