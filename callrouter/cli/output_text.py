@@ -6,6 +6,8 @@ import shlex
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +46,13 @@ def print_text(text: str, *, indent: int = 2, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     width = shutil.get_terminal_size().columns if stream.isatty() else None
     click.echo(paragraph(clean(text), width, indent), err=err)
+
+
+def print_before(lines: Iterable[str]) -> None:
+    """Print what is about to be done. It is done all the same if the reader (``| head``) has gone."""
+    with suppress(BrokenPipeError):
+        for line in lines:
+            print_text(line)
 
 
 def paragraph(text: str, width: int | None, indent: int = 0) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.cli import output_text
 from callrouter.cli.main import main
 from tests.config_source.pool_house import AGENTS, QUEUES, SITE
 from tests.store.server import PostgresServer, running_server
@@ -149,6 +150,26 @@ def test_a_pull_beside_the_files_that_were_pushed_says_what_is_in_the_way(moved:
     assert "move these sections into site.yaml" in said
     (run.work / "callrouter.yaml").unlink()
     assert "nothing was stored" in run("config", "push", str(run.work))
+
+
+def test_what_is_stored_although_the_reader_has_gone(
+    moved: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = moved
+    run("config", "pull", str(run.work))
+    run.replace("agents.yaml", "PJSIP/1001", "PJSIP/1009")
+
+    def gone(*_: object, **_more: object) -> None:
+        raise BrokenPipeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(output_text, "print_text", gone)
+        run("config", "push", str(run.work))
+    assert "PJSIP/1009" in run("history", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(output_text, "print_text", gone)
+        run("rollback", "2")
+    assert "rollback to before 2" in run("history")
 
 
 def test_what_takes_away_much_is_confirmed(moved: Operator) -> None:

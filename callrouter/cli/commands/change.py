@@ -18,7 +18,7 @@ from callrouter.cli.commands.check import load_installed_policies, mistakes_json
 from callrouter.cli.commands.query import client_for, exit_on_refusal, json_option
 from callrouter.cli.daemon_client import DaemonClient, DaemonRefused
 from callrouter.cli.global_options import asks_remote_daemon, folder_of
-from callrouter.cli.output_text import HELD, CommandFailed, print_text
+from callrouter.cli.output_text import HELD, CommandFailed, print_before, print_text
 from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
@@ -221,6 +221,8 @@ def readable() -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # of our output
     except PermissionError as error:
         raise CommandFailed(
             2, f"not allowed to use {error.filename}: run this as root or as the daemon's user"
@@ -313,8 +315,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
         if content_digests(now) == contents_only(wanted):
             print_text("nothing to restore: the files are already like that")
             return
-        for line in _would_change(folder, past, wanted):
-            print_text(line)
+        print_before(_would_change(folder, past, wanted))
         if dry_run:
             return
         _put_back(folder, past, wanted, now, rollback_words(number))
@@ -336,8 +337,7 @@ def _rollback_in_database(source: DatabaseSource, number: int | None, *, dry_run
         if found.same:
             print_text("nothing to restore: the files are already like that")
             return
-        for line in found.lines or (NOTHING + " for the daemon",):
-            print_text(line)
+        print_before(found.lines or (NOTHING + " for the daemon",))
         if dry_run:
             return
         change = pool_config.store(source, found, rollback_words(number), confirmed=True)

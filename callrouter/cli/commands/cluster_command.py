@@ -19,7 +19,7 @@ from callrouter.cli.commands.query import (
 )
 from callrouter.cli.daemon_client import DaemonClient, NoAnswer
 from callrouter.cli.global_options import asks_remote_daemon, choose, global_options_of
-from callrouter.cli.output_text import CommandFailed
+from callrouter.cli.output_text import CommandFailed, print_before
 from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.clock import SystemClock
 
@@ -80,7 +80,7 @@ def hand_over(context: click.Context, *, to: str | None, pool: str | None, as_js
     order = _ordered(source, pool, to)
     if not as_json:
         before = order["active"] or "no node"
-        click.echo(f"pool {order['pool']}: {order['to']} takes over from {before}")
+        print_before([f"pool {order['pool']}: {order['to']} takes over from {before}"])
     _wait(source, order)
     took = _now() - began
     if as_json:

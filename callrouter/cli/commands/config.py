@@ -11,7 +11,7 @@ import click
 from callrouter.cli.commands.change import readable
 from callrouter.cli.commands.check import load_installed_policies
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import CommandFailed, print_text, this_command
+from callrouter.cli.output_text import CommandFailed, print_before, print_text, this_command
 from callrouter.cli.suggestions import SuggestingGroup
 
 _MARK = ".callrouter-version"
@@ -64,10 +64,8 @@ def push(
             print_text(f"version {found.after} has the same files; nothing was stored")
             return
         _check_mark(source, found.after, overwrite=overwrite)
-        for line in found.lines or ("only comments or layout",):
-            print_text(line)
-        for line in found.lost:
-            print_text(f"taken away: {line}")
+        print_before(found.lines or ("only comments or layout",))
+        print_before(f"taken away: {line}" for line in found.lost)
         if dry_run:
             return
         if found.lost and not yes:

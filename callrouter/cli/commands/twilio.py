@@ -12,7 +12,7 @@ import click
 
 from callrouter.cli.commands.check import read_settings, twilios
 from callrouter.cli.global_options import folder_of
-from callrouter.cli.output_text import CommandFailed
+from callrouter.cli.output_text import CommandFailed, print_before
 from callrouter.cli.suggestions import SuggestingGroup
 from callrouter.files import Folder
 from callrouter.model.text import clean
@@ -134,12 +134,12 @@ async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
     from callrouter.pbx.twilio.setup.account_resources import opened  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.steps import needed_steps, numbers_of  # noqa: PLC0415 - only here
 
-    click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")
+    print_before([f"{pbx.id}: Twilio account {pbx.account_sid}"])
     try:
         async with opened(pbx) as account:
             missing = sorted({*numbers_of(pbx)} - (await account.numbers()).keys())
             for number in missing:
-                click.echo(f"  ✗ {number} is not a number of the account")
+                print_before([f"  ✗ {number} is not a number of the account"])
             found = [step async for step in needed_steps(account, needs)]
             made = await _make(account, found, how)
     except ApiUnavailable as error:
@@ -156,8 +156,7 @@ async def _make(account: AccountResources, found: list[SetupStep], how: _How) ->
         CommandFailed: there are new passwords but no file for them, before anything is changed; or
             that file cannot be written (exit status 2).
     """
-    for step in found:
-        click.echo(f"  to change: {clean(step.text)}")
+    print_before(f"  to change: {clean(step.text)}" for step in found)
     if not found:
         click.echo("  all is as it should be")
         return True
@@ -173,7 +172,7 @@ async def _make(account: AccountResources, found: list[SetupStep], how: _How) ->
         return False
     for step in found:
         await step.make(account, how.keep)
-        click.echo(f"  changed: {clean(step.about)}")
+        print_before([f"  changed: {clean(step.about)}"])
     if any(step.secret for step in found):
         click.echo(f"  passwords are in {how.passwords}: put them into the phones, and delete it")
     return True
