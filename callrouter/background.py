@@ -8,7 +8,6 @@ hundred thousand. No other module changes either.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 import threading
@@ -18,8 +17,6 @@ from typing import Final
 
 _SHORT: Final = 0.0005
 """Seconds after which a computing thread yields to the loop. Python's default is 0.005."""
-_LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at whether there was a full collection."""
 COLLECT_ALL_EVERY: Final = 6 * 3600.0
 """Seconds between two collections of everything, at least."""
 
@@ -121,14 +118,11 @@ class ShortCollections:
         self._seen = _full_collections()
         self._all_at: float | None = None
 
-    async def run(self) -> None:
-        """Look once a second until cancelled."""
-        while True:
-            self.step(asyncio.get_running_loop().time())
-            await asyncio.sleep(_LOOK_EVERY)
-
     def step(self, now: float) -> None:
-        """Look once, at `now` (seconds by any clock that is not set)."""
+        """Look whether there was a full collection. To be called about once a second.
+
+        `now` is in seconds by any clock that is not set.
+        """
         if not gc.isenabled():
             return
         if self._all_at is None:

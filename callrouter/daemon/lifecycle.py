@@ -240,8 +240,7 @@ class Daemon:
             comparison = ConfigComparison(cluster.node, cluster.known, parts.backend.config)
             parts.tasks.spawn(comparison.run(), "the others' configuration")
         parts.tasks.spawn(parts.self_check.run(), "self-check")
-        collections = ShortCollections(parts.runtime.router.board.nobody_waits)
-        parts.tasks.spawn(collections.run(), "short collections")
+        parts.tasks.spawn(self._keep_collections_short(), "short collections")
         if self._systemd.watchdog is not None:
             parts.tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         parts.loop_lag.start()
@@ -323,6 +322,12 @@ class Daemon:
         if self._parts.queue_log is not None:
             self._parts.queue_log.reopen()
         self._parts.tasks.spawn(self._parts.config.reload(asked=True), "reload")
+
+    async def _keep_collections_short(self) -> None:
+        collections = ShortCollections(self._parts.runtime.router.board.nobody_waits)
+        while True:
+            collections.step(asyncio.get_running_loop().time())
+            await asyncio.sleep(1.0)
 
     async def _tell_alive(self, every: float) -> None:
         while True:

@@ -46,7 +46,7 @@ def test_a_queue_that_does_not_exist(
             if isinstance(item, Oddity):
                 log_notice(item)
                 counts.count(item)
-    assert [(r.levelname, "which is no queue" in r.message) for r in caplog.records] == [
+    assert [(r.levelname, "which is not a queue" in r.message) for r in caplog.records] == [
         ("ERROR", True)
     ]
     assert counts.mistakes == {"queue": 1}
