@@ -19,6 +19,12 @@ CATALOGUES: Final = SOURCE / "web" / "lang" / "says"
 Sentence: TypeAlias = "str | dict[str, str]"
 """A text, or one for each plural category, as in the page's catalogues."""
 
+_OF_LISTS: Final[dict[str, Sentence]] = {
+    "both": "{first}; {second}",
+    "names-and-more": "{names} and {count} more",
+}
+"""The two sentences of `callrouter.model.text`, which are used for every list."""
+
 
 def sentences() -> dict[str, Sentence]:
     """Return every sentence by its code, in the order of the codes.
@@ -26,18 +32,16 @@ def sentences() -> dict[str, Sentence]:
     Raises:
         ValueError: a code or text is not written out, or a code has two texts.
     """
-    found: dict[str, Sentence] = {}
+    found: dict[str, Sentence] = dict(_OF_LISTS)
     for path in sorted(SOURCE.rglob("*.py")):
         if path == SOURCE / "model" / "text.py":
-            continue  # it defines `phrase`; its two sentences are used for every list
+            continue  # it defines `phrase`
         text = path.read_text("utf-8")
         if "phrase(" not in text:
             continue
         for line, code, sentence in _calls(ast.parse(text)):
             if found.setdefault(code, sentence) != sentence:
                 raise ValueError(f"{path}:{line}: {code!r} stands for another sentence elsewhere")
-    found["both"] = "{first}; {second}"
-    found["names-and-more"] = "{names} and {count} more"
     return dict(sorted(found.items()))
 
 

@@ -91,14 +91,6 @@ def in_a_row(parts: Sequence[str]) -> str:
     return reduce(_and_then, parts) if parts else ""
 
 
-def few_names(names: Sequence[str], most: int) -> str:
-    """Return names with commas; of more than `most` the first, and how many more there are."""
-    shown, more = ", ".join(names[:most]), len(names) - most
-    if more <= 0:
-        return shown
-    return phrase("names-and-more", "{names} and {more} more", names=list(names[:most]), more=more)
-
-
 def _and_then(first: str, second: str) -> str:
     return phrase("and-then", "{first}, {second}", first=first, second=second)
 

@@ -106,8 +106,8 @@ def _behind(member: Membership, order: QueueOrder, total: str, now: float, *, na
         return phrase("others-before", one, many, place_th=place, available=total, count=before)
     named = in_a_row([_ranked(queue, one, now) for one in order.ahead[-AHEAD:]])
     if before > AHEAD:
-        text = "{names} and {more} more"
-        named = phrase("names-and-more", text, names=named, more=before - AHEAD)
+        text = "{names} and {count} more"
+        named = phrase("names-and-more", text, names=named, count=before - AHEAD)
     one = "{place_th} of {available} ({own}): {agents} is before"
     many = "{place_th} of {available} ({own}): {agents} are before"
     return phrase(

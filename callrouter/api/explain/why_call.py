@@ -8,7 +8,7 @@ from typing import Final
 from callrouter.api.calllog.agent_timelines import Standings
 from callrouter.api.calllog.logged_call import LoggedCall, Step
 from callrouter.api.explain import why_not
-from callrouter.api.explain.explanation_text import NAMED, few_names, in_a_row
+from callrouter.api.explain.explanation_text import NAMED, in_a_row
 from callrouter.api.explain.offer_decisions import DecisionContext, explain_decision, grouped
 from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, ringing_at
 from callrouter.api.json_values import moment, phrase_json, seconds
@@ -35,7 +35,7 @@ from callrouter.model.commands import Result
 from callrouter.model.notices import CallNotice
 from callrouter.model.outcomes import NAMES, OfferOutcome, RequeueReason
 from callrouter.model.routing_table import HangUp, target_text
-from callrouter.model.text import joined, phrase
+from callrouter.model.text import first_few, joined, phrase
 
 
 async def explain_call(log: Standings, floor: Floor, call: LoggedCall, now: float) -> WhyJson:
@@ -259,7 +259,7 @@ def _waits(call: Call, members: int, now: float) -> str:
     rung = sorted(call.offers)
     if rung:
         one, many = "{agents} is being rung", "{agents} are being rung"
-        parts.append(phrase("are-rung", one, many, agents=few_names(rung, NAMED), count=len(rung)))
+        parts.append(phrase("are-rung", one, many, agents=first_few(rung, NAMED), count=len(rung)))
     elif members:
         one, many = (
             "none of its {count} agent can be rung",

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from callrouter.api.calllog.logged_call import LoggedCall
 from callrouter.api.calllog.past_calls import PastCall
-from callrouter.api.explain.explanation_text import NAMED, few_names, lacking, pause_words
+from callrouter.api.explain.explanation_text import NAMED, lacking, pause_words
 from callrouter.api.explain.offer_decisions import DecisionContext
 from callrouter.api.explain.offer_outcomes import offers_of, outcome, ringing_at
 from callrouter.api.explain.outcome_names import RESULTS
@@ -31,7 +31,7 @@ from callrouter.model.call_notices import (
     OfferEnded,
 )
 from callrouter.model.outcomes import OfferOutcome, RequeueReason
-from callrouter.model.text import phrase
+from callrouter.model.text import first_few, phrase
 from callrouter.record.rows import AgentStateRow, GapKind, OfferResult, OfferRow, StayOutcome
 from callrouter.settings.loaded import HistorySettings
 
@@ -308,7 +308,7 @@ def _reason(asked: Asked, at: float, one: WaitingThen) -> str:
         if asked.sight.masked:
             return words
         return phrase(
-            "were-rung-named", "{rung}: {names}", rung=words, names=few_names(rung, NAMED)
+            "were-rung-named", "{rung}: {names}", rung=words, names=first_few(rung, NAMED)
         )
     return _next(asked, at, one)
 
