@@ -6,6 +6,7 @@ from typing import Final
 
 from callrouter.alerting.alert_rules import MEASURES, Limit, Measure, Unit
 from callrouter.model.text import in_quotes, phrase
+from callrouter.settings.errors.hints import such_as, write
 from callrouter.settings.schema.durations import format_duration, parse_duration
 
 _SIGNS: Final = ("<=", ">=", "<", ">", "=")
@@ -44,7 +45,7 @@ def parse_condition(text: str) -> tuple[Measure, Limit]:
     name, sign, value = _split(text)
     if not name:
         raise ConditionError(
-            phrase("condition-no-measure", "it names no measure"), _such_as("waiting > 5")
+            phrase("condition-no-measure", "it names no measure"), such_as(in_quotes("waiting > 5"))
         )
     measure = MEASURES.get(name)
     if measure is None:
@@ -53,7 +54,7 @@ def parse_condition(text: str) -> tuple[Measure, Limit]:
     if not sign:
         said = "{text} compares {name} with nothing"
         text_ = phrase("compares-with-nothing", said, text=in_quotes(text), name=name)
-        raise ConditionError(text_, _such_as(f"{name} > {_EXAMPLE[measure.unit]}"))
+        raise ConditionError(text_, such_as(in_quotes(f"{name} > {_EXAMPLE[measure.unit]}")))
     limit = Limit(sign, _value(measure, value))
     _check_possible(measure, limit)
     return measure, limit
@@ -71,7 +72,7 @@ def parse_clear(text: str, measure: Measure, when: Limit) -> Limit:
     if not sign:
         example = limit_text(measure, when.opposite())
         text_ = phrase("no-comparison", "{text} is not a comparison", text=in_quotes(text))
-        raise ConditionError(text_, _such_as(example))
+        raise ConditionError(text_, such_as(in_quotes(example)))
     if name not in {"", measure.word}:
         text_ = phrase(
             "not-what-alarm-watches", "{name} is not what the alarm watches", name=in_quotes(name)
@@ -86,17 +87,9 @@ def parse_clear(text: str, measure: Measure, when: Limit) -> Limit:
         shown, clear = value_text(measure, both), in_quotes(limit_text(measure, limit))
         raise ConditionError(
             phrase("both-hold", said, value=shown, limit=clear),
-            _such_as(limit_text(measure, when.opposite())),
+            such_as(in_quotes(limit_text(measure, when.opposite()))),
         )
     return limit
-
-
-def _such_as(example: str) -> str:
-    return phrase("such-as", "such as {example}", example=in_quotes(example))
-
-
-def _write(value: str) -> str:
-    return phrase("write", "write {value}", value=value)
 
 
 def condition_text(measure: Measure, limit: Limit) -> str:
@@ -142,13 +135,13 @@ def _split(text: str) -> tuple[str, str, str]:
         hint = phrase("signs-are", "signs are {signs_or}", signs_or=_SIGNS)
         raise ConditionError(
             phrase("no-sign", "{sign} is not a sign", sign=in_quotes(sign)),
-            _write(right) if right else hint,
+            write(right) if right else hint,
         )
     if not sign and " " in name:
         first, _, rest = name.partition(" ")
         if first in MEASURES and rest.strip():
             text_ = phrase("sign-missing", "{text} has no sign", text=in_quotes(text))
-            raise ConditionError(text_, _write(in_quotes(f"{first} > {rest.strip()}")))
+            raise ConditionError(text_, write(in_quotes(f"{first} > {rest.strip()}")))
     return name, sign, value
 
 
