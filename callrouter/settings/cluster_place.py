@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from callrouter.model.text import Phrase
 from callrouter.settings.bootstrap import read_bootstrap
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
@@ -84,5 +85,10 @@ def _has_needed(document: Document) -> bool:
             return False
         if isinstance(section, Section) and section.keys() != section.at.keys():
             return False
-    twice = {f"section {quoted(name)} appears twice" for name in _NEEDED}
-    return not any(problem.text in twice for problem in document.findings.errors)
+    needed = {quoted(name) for name in _NEEDED}
+    return not any(
+        isinstance(problem.text, Phrase)
+        and problem.text.code == "section-twice"
+        and problem.text.values["name"] in needed
+        for problem in document.findings.errors
+    )
